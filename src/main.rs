@@ -1,0 +1,2 @@
+//! The program `imstats_exporter`.
+fn main() {}

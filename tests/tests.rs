@@ -1,0 +1,1 @@
+//! End-to-end tests: the program against simulated vendors, over HTTP.
