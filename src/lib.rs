@@ -3,5 +3,13 @@
 //! The modules stand in the order in which a figure meets them; each may name only those before it:
 //!
 //! * [`day`]: calendar days, zones, the clock that tests can set, and when a day's figures are ready
+//! * [`sample`]: one subject's figures of one day
+//! * [`vendor`]: how each vendor admits a caller and says no
+//! * [`source`]: the statistics APIs, a file each, and the one decoder
+//! * [`config`]: the configuration file
 
+pub mod config;
 pub mod day;
+pub mod sample;
+pub mod source;
+pub mod vendor;

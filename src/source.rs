@@ -1,0 +1,190 @@
+//! The statistics APIs: whom they can be asked about, how, and what their fields mean.
+//!
+//! A source is one API of one account. Each API is one file below this one; it holds the typed parameters of its
+//! block of the configuration, its targets and requests, and one declarative field table. Adding an API is such a
+//! file, its `mod` line and its line in [`visit`].
+
+mod decode;
+mod listing;
+mod selection;
+mod table;
+mod wecom_contact;
+mod wecom_directory;
+mod wecom_groupchat;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::MapAccess;
+
+use crate::day::{Cycle, Day, Days};
+use crate::vendor::{Call, Vendor};
+
+pub use decode::{Asked, Decoded, Malformed, Paging, Shape, decode};
+pub use listing::{Directory, Entry, Found, ListPaging, Listing};
+pub use selection::Selection;
+pub use table::{Combine, Field, Span, Table, Unit};
+
+/// Shows `visitor` every block of the configuration that holds sources: a new API is a line here.
+pub fn visit<V: Visit>(visitor: &mut V) {
+    visitor.visit::<wecom_contact::Params>();
+    visitor.visit::<wecom_groupchat::Params>();
+}
+
+/// Something that wants to see the typed parameters of every block.
+pub trait Visit {
+    /// Is called once for each block.
+    fn visit<P: Params>(&mut self);
+}
+
+/// Every API, in the order in which they are shown.
+#[must_use]
+pub fn apis() -> Vec<&'static Api> {
+    struct Collect(Vec<&'static Api>);
+    impl Visit for Collect {
+        fn visit<P: Params>(&mut self) {
+            self.0.extend(P::APIS);
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    visit(&mut collect);
+    collect.0
+}
+
+/// One statistics API.
+#[derive(Debug)]
+pub struct Api {
+    /// The source's name, such as `wecom_contact`.
+    pub name: &'static str,
+    /// The name for people, such as `WeCom customer contact`.
+    pub title: &'static str,
+    /// The vendor.
+    pub vendor: &'static dyn Vendor,
+    /// The value of the `api` label.
+    pub path: &'static str,
+    /// The vendor's page about it.
+    pub page: &'static str,
+    /// Its tables.
+    pub tables: &'static [&'static Table],
+    /// Where an answer holds what.
+    pub shape: Shape,
+    /// The most days that a request may span.
+    pub days_per_call: u32,
+    /// How many targets a request may be for.
+    pub batch: usize,
+    /// The hour of the day from which figures are ready, unless configured.
+    pub ready_hour: i8,
+    /// How many days later, unless configured.
+    pub lag_days: u16,
+    /// How often settled targets are asked again, unless configured.
+    pub refresh_interval: Duration,
+    /// How many days back the vendor keeps figures, where it says so.
+    pub keeps_days: Option<u32>,
+    /// The info metrics that names of its subjects go to.
+    pub infos: &'static [&'static Info],
+}
+
+/// An info metric: the names of ids.
+#[derive(Debug)]
+pub struct Info {
+    /// The family's name, with `_info`.
+    pub name: &'static str,
+    /// HELP.
+    pub help: &'static str,
+    /// The label of the id.
+    pub id: &'static str,
+    /// The label of the id of what it stands below, where it is shown.
+    pub parent: Option<&'static str>,
+    /// Whether these are names of people, which are shown only with `names: true`.
+    pub people: bool,
+}
+
+/// What succeeds or fails as a whole: one subject, or one list, of one table.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The table that its figures go to.
+    pub table: &'static Table,
+    /// The values of the first labels of the table; all of them, or all but the one that rows bring.
+    pub labels: Vec<String>,
+    /// The period that its figures cover.
+    pub cycle: Cycle,
+    /// Whom it is made of, where it is a union that the API aggregates.
+    pub members: Vec<String>,
+    /// The [`Target::key`] of the target that must have figures before this one is asked for.
+    pub after: Option<String>,
+    /// What the configuration says it is made of: an answer for another definition is no answer.
+    pub definition: String,
+}
+
+impl Target {
+    /// The target of one subject.
+    #[must_use]
+    pub fn of(table: &'static Table, labels: Vec<String>) -> Self {
+        Self { table, labels, cycle: Cycle::Day, members: vec![], after: None, definition: String::new() }
+    }
+
+    /// What tells it from all others of its source, also in the store.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let labels: Vec<_> = self.labels.iter().map(|label| label.replace('\\', "\\\\").replace('/', "\\/")).collect();
+        format!("{}/{}", self.table.prefix, labels.join("/"))
+    }
+
+    /// The days that are asked for when `target_day` is the source's target day, `lookback` days of it in one call.
+    #[must_use]
+    pub fn days(&self, target_day: Day, lookback: u32) -> Days {
+        match self.cycle {
+            Cycle::Day => Days::ending(target_day, lookback),
+            longer => longer.newest_complete(target_day),
+        }
+    }
+
+    /// The day under which its figures are kept when `target_day` is the source's target day.
+    #[must_use]
+    pub fn day(&self, target_day: Day) -> Day {
+        self.cycle.newest_complete(target_day).last
+    }
+}
+
+/// One configured use of an API: whom it is asked about.
+pub trait Source: fmt::Debug + Send + Sync {
+    /// The API.
+    fn api(&self) -> &'static Api;
+    /// The lists that are needed and not yet in `directory`; asked again until there are none.
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing>;
+    /// The targets, parents before their children.
+    fn targets(&self, directory: &Directory) -> Vec<Target>;
+    /// The calls for these targets (of one table, at most [`Api::batch`]) and days; their answers are added up.
+    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call>;
+    /// The info metric and the list that give the names of its subjects.
+    fn names(&self) -> Vec<(&'static Info, String)> {
+        Vec::new()
+    }
+}
+
+/// The typed parameters of one block of an account of the configuration.
+pub trait Params: Sized {
+    /// The vendor whose accounts have the block.
+    const VENDOR: &'static dyn Vendor;
+    /// The block's key.
+    const BLOCK: &'static str;
+    /// The keys in it that are its own.
+    const KEYS: &'static [&'static str];
+    /// The APIs that it can make sources of.
+    const APIS: &'static [&'static Api];
+
+    /// The parameters of an empty block, in the account with credential id `id`.
+    fn new(id: &str) -> Self;
+    /// Takes the value of `key`, which is one of [`Params::KEYS`].
+    ///
+    /// # Errors
+    /// What the decoder says of the value.
+    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+    /// Adds what is wrong with them, each with its key below `path`.
+    fn check(&self, path: &str, faults: &mut Vec<String>);
+    /// The sources that they ask for.
+    fn sources(self) -> Vec<Box<dyn Source>>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The one decoder for all statistics answers, steered by an API's [`Shape`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::table::{Field, Table};
+use super::{Api, Target};
+use crate::day::{Day, Days, Zone};
+use crate::sample::Row;
+
+/// Where an answer holds its rows, their days, subjects and figures.
+#[derive(Debug)]
+pub struct Shape {
+    /// The JSON pointer of the list of rows.
+    pub rows: &'static str,
+    /// The field of a row with its day's midnight in seconds; `None` where all rows are of the day asked for.
+    pub day: Option<&'static str>,
+    /// The field of a row that says the value of the table's last label.
+    pub subject: Option<&'static str>,
+    /// The field of a row that holds the figures; empty where the row itself does.
+    pub figures: &'static str,
+    /// Whether figures that are left out mean that there are none, and not that the answer is broken.
+    pub figures_optional: bool,
+    /// The field of a row that names its subject for people.
+    pub name: Option<&'static str>,
+    /// How the answer goes on.
+    pub paging: Paging,
+}
+
+/// How a statistics answer goes on after its first page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// It has one page.
+    Single,
+    /// The body's field `offset` says where a page starts; the answer says how many rows there are in all.
+    Offset {
+        /// The body's field for the offset.
+        offset: &'static str,
+        /// The JSON pointer of the number of all rows.
+        total: &'static str,
+        /// The JSON pointer of the next page's offset, where the answer has one.
+        next: Option<&'static str>,
+    },
+}
+
+/// An answer that does not have its documented form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The JSON pointer of what is wrong.
+    pub path: String,
+    /// What should have been there.
+    pub expected: String,
+}
+
+impl Malformed {
+    /// What should have been at `path`.
+    #[must_use]
+    pub fn new(path: &str, expected: &str) -> Self {
+        Self { path: path.to_owned(), expected: expected.to_owned() }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer at {} is not {}", self.path, self.expected)
+    }
+}
+
+/// What an answer says of each target that was asked for.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// For each target, in the order asked: its rows, or what is wrong with them.
+    pub targets: Vec<Result<Vec<Row>, Malformed>>,
+    /// Fields of figures that no gauge maps.
+    pub unmapped: BTreeSet<String>,
+    /// Names of subjects, by the value of the table's last label.
+    pub names: BTreeMap<String, String>,
+}
+
+/// What was asked: for whom, for which days, and how its rows are dated.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The targets, which are all of one table.
+    pub targets: &'a [&'a Target],
+    /// The days; rows of answers without days are of the last one.
+    pub days: Days,
+    /// The zone of the source.
+    pub zone: &'a Zone,
+}
+
+/// Reads the pages of one answer.
+///
+/// # Errors
+/// [`Malformed`] where the answer as a whole can't be used; what concerns one target only is in [`Decoded::targets`].
+pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, Malformed> {
+    let mut decoded = Decoded { targets: asked.targets.iter().map(|_| Ok(Vec::new())).collect(), ..Decoded::default() };
+    let Some(table) = asked.targets.first().map(|target| target.table) else { return Ok(decoded) };
+    let mut strangers = 0;
+    let mut rows = 0;
+    for page in pages {
+        let list = page.pointer(api.shape.rows).and_then(Value::as_array);
+        for (n, row) in list.ok_or_else(|| Malformed::new(api.shape.rows, "a list"))?.iter().enumerate() {
+            let path = format!("{}/{n}", api.shape.rows);
+            let row = row.as_object().ok_or_else(|| Malformed::new(&path, "an object"))?;
+            rows += 1;
+            let reader = Reader { api, table, path: &path, row };
+            let Some((index, labels)) = reader.target(asked.targets)? else {
+                strangers += 1;
+                continue;
+            };
+            let read = reader.read(&asked, labels, &mut decoded.unmapped);
+            if let (Some(field), Ok(_)) = (api.shape.name, &read)
+                && let (Some(id), Some(name)) = (reader.subject()?, row.get(field).and_then(Value::as_str))
+                && !name.trim().is_empty()
+            {
+                decoded.names.insert(id, name.to_owned());
+            }
+            keep(&mut decoded.targets[index], read, &path);
+        }
+    }
+    if strangers > 0 && strangers == rows {
+        return Err(Malformed::new(api.shape.rows, "about anybody who was asked for"));
+    }
+    Ok(decoded)
+}
+
+/// Adds a row to those of its target; two different rows for one subject and day spoil the target.
+fn keep(kept: &mut Result<Vec<Row>, Malformed>, read: Result<Option<Row>, Malformed>, path: &str) {
+    let Ok(rows) = kept else { return };
+    match read {
+        Err(malformed) => *kept = Err(malformed),
+        Ok(None) => {}
+        Ok(Some(row)) => match rows.iter().find(|other| other.day == row.day && other.labels == row.labels) {
+            None => rows.push(row),
+            Some(other) if *other == row => {}
+            Some(_) => *kept = Err(Malformed::new(path, "the same as an earlier row for the same subject and day")),
+        },
+    }
+}
+
+/// Reads one row.
+struct Reader<'a> {
+    api: &'a Api,
+    table: &'static Table,
+    path: &'a str,
+    row: &'a Map<String, Value>,
+}
+
+impl Reader<'_> {
+    /// The id in the row's subject field, where the shape has one.
+    fn subject(&self) -> Result<Option<String>, Malformed> {
+        let Some(field) = self.api.shape.subject else { return Ok(None) };
+        match self.row.get(field) {
+            Some(Value::String(id)) if !id.is_empty() => Ok(Some(id.clone())),
+            Some(Value::Number(id)) => Ok(Some(id.to_string())),
+            _ => Err(Malformed::new(&format!("{}/{field}", self.path), "an id")),
+        }
+    }
+
+    /// The target that the row belongs to, and the row's labels; `None` where nobody asked for it.
+    fn target(&self, targets: &[&Target]) -> Result<Option<(usize, Vec<String>)>, Malformed> {
+        let Some(subject) = self.subject()? else {
+            return Ok(targets.first().map(|target| (0, target.labels.clone())));
+        };
+        Ok(targets.iter().enumerate().find_map(|(index, target)| {
+            if target.labels.len() == self.table.labels.len() {
+                (target.labels.last() == Some(&subject)).then(|| (index, target.labels.clone()))
+            } else {
+                let labels = target.labels.iter().cloned().chain([subject.clone()]).collect();
+                Some((index, labels))
+            }
+        }))
+    }
+
+    fn day(&self, asked: &Asked<'_>) -> Result<Day, Malformed> {
+        let Some(field) = self.api.shape.day else { return Ok(asked.days.last) };
+        let path = || format!("{}/{field}", self.path);
+        let seconds = self.row.get(field).and_then(number).filter(|seconds| seconds.abs() < 1e15);
+        let seconds = seconds.ok_or_else(|| Malformed::new(&path(), "the seconds of a midnight"))?;
+        // A float below 1e15 that has no fraction is an exact i64.
+        let day = (seconds.fract() == 0.0).then(|| Day::from_midnight(seconds as i64, asked.zone)).flatten();
+        match day.ok_or_else(|| Malformed::new(&path(), "the seconds of a midnight"))? {
+            day if asked.days.contains(day) => Ok(day),
+            _ => Err(Malformed::new(&path(), &format!("a day of those asked for ({})", asked.days))),
+        }
+    }
+
+    /// The row, or `None` where it says that there are no figures.
+    fn read(
+        &self,
+        asked: &Asked<'_>,
+        labels: Vec<String>,
+        unmapped: &mut BTreeSet<String>,
+    ) -> Result<Option<Row>, Malformed> {
+        let day = self.day(asked)?;
+        let shape = &self.api.shape;
+        let (path, figures) = if shape.figures.is_empty() {
+            (self.path.to_owned(), self.row)
+        } else {
+            let path = format!("{}/{}", self.path, shape.figures);
+            match self.row.get(shape.figures) {
+                Some(Value::Object(figures)) => (path, figures),
+                None | Some(Value::Null) if shape.figures_optional => return Ok(None),
+                _ => return Err(Malformed::new(&path, "an object")),
+            }
+        };
+        let values =
+            self.table.fields.iter().map(|field| value(figures, field, &path)).collect::<Result<Vec<_>, _>>()?;
+        let known = |name: &str| {
+            self.table.fields.iter().any(|field| field.name == name)
+                || (shape.figures.is_empty() && [shape.day, shape.subject, shape.name].contains(&Some(name)))
+        };
+        for name in figures.keys().filter(|name| !known(name)) {
+            // Hostile answers must not fill the memory.
+            if unmapped.len() < 1000 {
+                unmapped.insert(name.chars().take(64).collect());
+            }
+        }
+        let row = Row { day, labels, values };
+        Ok((row.series() > 0).then_some(row))
+    }
+}
+
+/// The field's value in base units; `None` where the vendor left it out.
+fn value(figures: &Map<String, Value>, field: &Field, path: &str) -> Result<Option<f64>, Malformed> {
+    let malformed = |expected: &str| Malformed::new(&format!("{path}/{}", field.name), expected);
+    match figures.get(field.name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(found) => {
+            let number = number(found).ok_or_else(|| malformed("a number"))?;
+            field.unit.convert(number).map_err(malformed)
+        }
+    }
+}
+
+/// A number, or one in a string.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        // Rust's parser also takes words such as `inf`.
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) => text.parse().ok(),
+        _ => None,
+    }
+    .filter(|number: &f64| number.is_finite())
+}

@@ -1,0 +1,93 @@
+//! Lists that are discovered at a vendor: who there is to ask about.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::decode::Malformed;
+use crate::vendor::Call;
+
+/// Somebody or something that a vendor lists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Found {
+    /// The vendor's id.
+    pub id: String,
+    /// The id of what it stands below, where that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Its name, where the list has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A list to fetch.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// What the list is stored under; unique among the lists of one account.
+    pub key: String,
+    /// The call for the first page.
+    pub call: Call,
+    /// How the next page is asked for.
+    pub paging: ListPaging,
+    /// Reads a page.
+    pub read: fn(page: &Value, listing: &Listing) -> Result<Vec<Entry>, Malformed>,
+    /// Whether only names come from it: then a failure disturbs nothing.
+    pub names_only: bool,
+}
+
+/// How a list goes on after its first page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListPaging {
+    /// It has one page.
+    Single,
+    /// By `offset` and `limit` in the body, until a page has fewer than this many entries.
+    Offset(usize),
+    /// By `page_token` in the query, while `/data/has_more`.
+    PageToken,
+}
+
+/// One entry of a list's page.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// It is this.
+    Subject(Found),
+    /// It stands for all that another list holds.
+    More(Listing),
+}
+
+/// The lists that are known, by their keys.
+pub type Directory = BTreeMap<String, Arc<Vec<Found>>>;
+
+/// The entries of the list `key`; empty where it is not known.
+#[must_use]
+pub(super) fn entries<'a>(directory: &'a Directory, key: &str) -> &'a [Found] {
+    directory.get(key).map_or(&[], |list| list.as_slice())
+}
+
+/// The array at `pointer`.
+///
+/// # Errors
+/// [`Malformed`] where there is none.
+pub(super) fn array<'a>(page: &'a Value, pointer: &str) -> Result<&'a Vec<Value>, Malformed> {
+    page.pointer(pointer).and_then(Value::as_array).ok_or_else(|| Malformed::new(pointer, "a list"))
+}
+
+/// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty, or a whole number.
+///
+/// # Errors
+/// [`Malformed`] where there is none.
+pub(super) fn id(entry: &Value, name: &str, pointer: &str, n: usize) -> Result<String, Malformed> {
+    match &entry[name] {
+        Value::String(id) if !id.is_empty() => Ok(id.clone()),
+        Value::Number(id) if id.is_u64() => Ok(id.to_string()),
+        _ => Err(Malformed::new(&format!("{pointer}/{n}/{name}"), "an id")),
+    }
+}
+
+/// The text in the field `name`, where there is one.
+#[must_use]
+pub(super) fn text(entry: &Value, name: &str) -> Option<String> {
+    entry[name].as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+}

@@ -1,0 +1,271 @@
+//! WeCom customer contact: how members, departments and teams deal with customers.
+//!
+//! One call per target, a row per day of the span, figures in the row itself.
+//! Page: <https://developer.work.weixin.qq.com/document/path/92132>.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::MapAccess;
+use serde_json::json;
+
+use super::wecom_directory::{
+    DEPARTMENT_INFO, DEPARTMENT_NAMES, DEPARTMENTS, FOLLOW_USERS, USER_INFO, USER_NAMES, department_names, departments,
+    follow_users, user_names,
+};
+use super::{
+    Api, Combine, Directory, Field, Info, Listing, Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
+};
+use crate::day::{Days, Zone};
+use crate::vendor::{Call, Vendor, Wecom};
+
+/// The most members, and the most departments, that WeCom aggregates in one answer.
+const MOST_IDS: usize = 100;
+
+const NO_COUNT: &str = "WeCom does not say how many chats it is of, so ask for a department or team";
+
+const FIELDS: &[Field] = &[
+    Field {
+        name: "new_apply_cnt",
+        suffix: "friend_requests_sent",
+        help: "friend requests to customers",
+        unit: Unit::Count,
+        span: Span::Day,
+        combine: Combine::Sum,
+    },
+    Field {
+        name: "new_contact_cnt",
+        suffix: "new_contacts",
+        help: "customers newly added",
+        unit: Unit::Count,
+        span: Span::Day,
+        combine: Combine::Sum,
+    },
+    Field {
+        name: "chat_cnt",
+        suffix: "active_chats",
+        help: "single chats with a message sent to the customer",
+        unit: Unit::Count,
+        span: Span::Day,
+        combine: Combine::Sum,
+    },
+    Field {
+        name: "message_cnt",
+        suffix: "messages_sent",
+        help: "messages sent in single chats",
+        unit: Unit::Count,
+        span: Span::Day,
+        combine: Combine::Sum,
+    },
+    Field {
+        name: "reply_percentage",
+        suffix: "replied_chats_ratio",
+        help: "share of the chats started by customers that got a reply on the same day",
+        unit: Unit::Percent,
+        span: Span::Day,
+        combine: Combine::Never(NO_COUNT),
+    },
+    Field {
+        name: "avg_reply_time",
+        suffix: "first_reply_average_seconds",
+        help: "average time to the first reply in chats started by customers",
+        unit: Unit::Minutes,
+        span: Span::Day,
+        combine: Combine::Never(NO_COUNT),
+    },
+    Field {
+        name: "negative_feedback_cnt",
+        suffix: "lost_customers",
+        help: "customers who deleted or blocked the member",
+        unit: Unit::Count,
+        span: Span::Day,
+        combine: Combine::Sum,
+    },
+];
+
+const USER: Table =
+    Table { prefix: "wecom_contact_user", labels: &["userid"], of: "of one member", overlap: None, fields: FIELDS };
+
+const DEPARTMENT: Table = Table {
+    prefix: "wecom_contact_department",
+    labels: &["partyid"],
+    of: "of one department",
+    overlap: Some("a department contains its children"),
+    fields: FIELDS,
+};
+
+const TEAM: Table = Table {
+    prefix: "wecom_contact_team",
+    labels: &["team_name"],
+    of: "of one team",
+    overlap: Some("teams may overlap"),
+    fields: FIELDS,
+};
+
+/// The API.
+pub(super) const API: Api = Api {
+    name: "wecom_contact",
+    title: "WeCom customer contact",
+    vendor: &Wecom,
+    path: "externalcontact/get_user_behavior_data",
+    page: "https://developer.work.weixin.qq.com/document/path/92132",
+    tables: &[&USER, &DEPARTMENT, &TEAM],
+    shape: Shape {
+        rows: "/behavior_data",
+        day: Some("stat_time"),
+        subject: None,
+        figures: "",
+        figures_optional: false,
+        name: None,
+        paging: Paging::Single,
+    },
+    days_per_call: 30,
+    batch: 1,
+    ready_hour: 6,
+    lag_days: 1,
+    refresh_interval: Duration::from_hours(6),
+    keeps_days: Some(180),
+    infos: &[&USER_INFO, &DEPARTMENT_INFO],
+};
+
+/// The block `contact`.
+#[derive(Debug)]
+pub(super) struct Params {
+    users: Selection,
+    departments: Selection,
+    teams: BTreeMap<String, Team>,
+}
+
+/// A union of members and departments.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Team {
+    users: Selection,
+    departments: Selection,
+}
+
+impl super::Params for Params {
+    const VENDOR: &'static dyn Vendor = &Wecom;
+    const BLOCK: &'static str = "contact";
+    const KEYS: &'static [&'static str] = &["users", "departments", "teams"];
+    const APIS: &'static [&'static Api] = &[&API];
+
+    fn new(_: &str) -> Self {
+        Self { users: Selection::All, departments: Selection::None, teams: BTreeMap::new() }
+    }
+
+    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "users" => self.users = map.next_value()?,
+            "departments" => self.departments = map.next_value()?,
+            _ => self.teams = map.next_value()?,
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &str, faults: &mut Vec<String>) {
+        self.users.check(&format!("{path}.users"), false, faults);
+        check_departments(&self.departments, &format!("{path}.departments"), faults);
+        for (name, team) in &self.teams {
+            let path = format!("{path}.teams.{name}");
+            team.users.check(&format!("{path}.users"), false, faults);
+            check_departments(&team.departments, &format!("{path}.departments"), faults);
+            for (key, ids) in [("users", &team.users), ("departments", &team.departments)] {
+                if *ids == Selection::All {
+                    faults.push(format!(
+                        "{path}.{key}: a contact team is a list of ids, as WeCom adds up at most {MOST_IDS}"
+                    ));
+                }
+                if ids.listed().len() > MOST_IDS {
+                    let count = ids.listed().len();
+                    faults.push(format!("{path}.{key}: {count} ids, but WeCom adds up at most {MOST_IDS}, and averages of parts don't add up"));
+                }
+            }
+            if team.users == Selection::None && team.departments == Selection::None {
+                faults.push(format!("{path}: the team is empty: list users or departments"));
+            }
+        }
+    }
+
+    fn sources(self) -> Vec<Box<dyn Source>> {
+        if self.users == Selection::None && self.departments == Selection::None && self.teams.is_empty() {
+            return Vec::new();
+        }
+        vec![Box::new(self)]
+    }
+}
+
+fn check_departments(departments: &Selection, path: &str, faults: &mut Vec<String>) {
+    departments.check(path, false, faults);
+    for (n, id) in departments.listed().iter().enumerate() {
+        if id.parse::<u32>().is_err() {
+            faults.push(format!("{path}[{n}]: `{id}` is not a WeCom department id, which is a whole number"));
+        }
+    }
+}
+
+impl Source for Params {
+    fn api(&self) -> &'static Api {
+        &API
+    }
+
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+        let all_departments = self.departments == Selection::All;
+        let wanted = [
+            (self.users == Selection::All, FOLLOW_USERS, follow_users as fn() -> Listing),
+            (all_departments, DEPARTMENTS, departments),
+            (all_departments, DEPARTMENT_NAMES, department_names),
+            (names, USER_NAMES, user_names),
+        ];
+        let missing = wanted.iter().filter(|(wanted, key, _)| *wanted && !directory.contains_key(*key));
+        missing.map(|(_, _, listing)| listing()).collect()
+    }
+
+    fn targets(&self, directory: &Directory) -> Vec<Target> {
+        let subjects = |selection: &Selection, key, table: &'static Table| -> Vec<Target> {
+            let found = if *selection == Selection::All { listing::entries(directory, key) } else { &[] };
+            let found = found.iter().map(|found| &found.id);
+            found.chain(selection.listed()).map(|id| Target::of(table, vec![id.clone()])).collect()
+        };
+        let mut targets = subjects(&self.users, FOLLOW_USERS, &USER);
+        targets.extend(subjects(&self.departments, DEPARTMENTS, &DEPARTMENT));
+        targets.extend(self.teams.iter().map(|(name, team)| Target {
+            definition: json!([team.users.listed(), team.departments.listed()]).to_string(),
+            ..Target::of(&TEAM, vec![name.clone()])
+        }));
+        targets
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call> {
+        let zone = Zone::china();
+        let call = |target: &&Target| {
+            let label = &target.labels[0];
+            let team = if target.table.prefix == TEAM.prefix { self.teams.get(label) } else { None };
+            let ids = |this: bool, list: fn(&Team) -> &Selection| match team {
+                Some(team) => list(team).listed().to_vec(),
+                None if this => vec![label.clone()],
+                None => vec![],
+            };
+            let users = ids(target.table.prefix == USER.prefix, |team| &team.users);
+            let parties = ids(target.table.prefix == DEPARTMENT.prefix, |team| &team.departments);
+            let mut body = json!({
+                "start_time": days.first.midnight(&zone).as_second(),
+                "end_time": days.last.midnight(&zone).as_second(),
+            });
+            if !users.is_empty() {
+                body["userid"] = json!(users);
+            }
+            if !parties.is_empty() {
+                // Checked to be numbers where they were written, and listed as such by WeCom.
+                body["partyid"] = parties.iter().filter_map(|id| id.parse::<u32>().ok()).collect();
+            }
+            Call::post(API.path, format!("cgi-bin/{}", API.path), body)
+        };
+        targets.iter().map(call).collect()
+    }
+
+    fn names(&self) -> Vec<(&'static Info, String)> {
+        vec![(&USER_INFO, USER_NAMES.to_owned()), (&DEPARTMENT_INFO, DEPARTMENT_NAMES.to_owned())]
+    }
+}

@@ -1,0 +1,115 @@
+//! The lists of members and departments that WeCom's sources share.
+//!
+//! Pages: <https://developer.work.weixin.qq.com/document/path/92571> (members with customers),
+//! <https://developer.work.weixin.qq.com/document/path/95350> (departments).
+
+use serde_json::Value;
+
+use super::listing::{array, id, text};
+use super::{Entry, Found, Info, ListPaging, Listing, Malformed};
+use crate::vendor::Call;
+
+/// The key of [`follow_users`].
+pub(super) const FOLLOW_USERS: &str = "follow_user";
+/// The key of [`departments`].
+pub(super) const DEPARTMENTS: &str = "department";
+/// The key of [`department_names`].
+pub(super) const DEPARTMENT_NAMES: &str = "department_name";
+/// The key of [`user_names`].
+pub(super) const USER_NAMES: &str = "user_name";
+
+/// `wecom_user_info`.
+pub(super) const USER_INFO: Info =
+    Info { name: "wecom_user_info", help: "WeCom: the name of a member", id: "userid", parent: None, people: true };
+
+/// `wecom_department_info`.
+pub(super) const DEPARTMENT_INFO: Info = Info {
+    name: "wecom_department_info",
+    help: "WeCom: the name of a department",
+    id: "partyid",
+    parent: None,
+    people: false,
+};
+
+/// The members who have the customer-contact right, within the app's visible range.
+pub(super) fn follow_users() -> Listing {
+    let path = "externalcontact/get_follow_user_list";
+    listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), false, |page, _| {
+        let users = array(page, "/follow_user")?.iter().enumerate();
+        users
+            .map(|(n, user)| match user.as_str() {
+                Some(user) if !user.is_empty() => {
+                    Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None }))
+                }
+                _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
+            })
+            .collect()
+    })
+}
+
+/// The departments that the app may see.
+pub(super) fn departments() -> Listing {
+    let path = "department/simplelist";
+    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), false, |page, _| {
+        read_departments(page, "/department_id")
+    })
+}
+
+/// The same with their names, from an older call that newer apps may be refused.
+pub(super) fn department_names() -> Listing {
+    let path = "department/list";
+    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, _| {
+        read_departments(page, "/department")
+    })
+}
+
+/// The names of all members of all departments that the app may see.
+pub(super) fn user_names() -> Listing {
+    let path = "department/simplelist";
+    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, listing| {
+        let departments = array(page, "/department_id")?.iter().enumerate();
+        departments
+            .map(|(n, entry)| {
+                let department = id(entry, "id", "/department_id", n)?;
+                Ok(Entry::More(members(&department, &listing.key, true)))
+            })
+            .collect()
+    })
+}
+
+/// The members of the one department, for the list `key`.
+pub(super) fn members(department: &str, key: &str, names_only: bool) -> Listing {
+    let path = "user/simplelist";
+    let query = vec![("department_id", department.to_owned())];
+    listing(&format!("{key}/{department}"), Call::get(path, format!("cgi-bin/{path}"), query), names_only, |page, _| {
+        let users = array(page, "/userlist")?.iter().enumerate();
+        users
+            .map(|(n, user)| {
+                Ok(Entry::Subject(Found {
+                    id: id(user, "userid", "/userlist", n)?,
+                    parent: None,
+                    name: text(user, "name"),
+                }))
+            })
+            .collect()
+    })
+}
+
+fn listing(
+    key: &str,
+    call: Call,
+    names_only: bool,
+    read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>,
+) -> Listing {
+    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, names_only }
+}
+
+fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed> {
+    let departments = array(page, pointer)?.iter().enumerate();
+    departments
+        .map(|(n, department)| {
+            let parent = id(department, "parentid", pointer, n).ok();
+            Ok(Entry::Subject(Found { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
+        })
+        .collect()
+}

@@ -1,0 +1,254 @@
+//! WeCom customer group chats: the groups of each owner, and of teams of owners.
+//!
+//! Owners are asked 100 at a time, in pages, for one day, as their rows carry none; teams are added up by WeCom, a row
+//! per day. Figures stand under `data`.
+//! Page: <https://developer.work.weixin.qq.com/document/path/93476>.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::MapAccess;
+use serde_json::{Value, json};
+
+use super::wecom_directory::{FOLLOW_USERS, USER_INFO, USER_NAMES, follow_users, user_names};
+use super::{
+    Api, Combine, Directory, Field, Info, Listing, Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
+};
+use crate::day::{Days, Zone};
+use crate::vendor::{Call, Vendor, Wecom};
+
+/// The most owners that WeCom takes in one request.
+const MOST_OWNERS: usize = 100;
+
+/// The largest page of owners that WeCom gives.
+const PAGE: usize = 1000;
+
+const fn count(name: &'static str, suffix: &'static str, help: &'static str, span: Span) -> Field {
+    Field { name, suffix, help, unit: Unit::Count, span, combine: Combine::Sum }
+}
+
+const FIELDS: &[Field] = &[
+    count("new_chat_cnt", "new_chats", "customer group chats newly made", Span::Day),
+    count("chat_total", "chats", "customer group chats", Span::EndOfDay),
+    count("chat_has_msg", "chats_with_messages", "customer group chats that ever had a message", Span::EndOfDay),
+    count("new_member_cnt", "new_members", "people who newly joined customer group chats", Span::Day),
+    count("member_total", "members", "people in customer group chats", Span::EndOfDay),
+    count(
+        "member_has_msg",
+        "members_with_messages",
+        "people in customer group chats who ever sent a message",
+        Span::EndOfDay,
+    ),
+    count("msg_total", "messages", "messages in customer group chats", Span::EndOfDay),
+    count(
+        "migrate_trainee_chat_cnt",
+        "migrated_trainee_chats",
+        "migrated trainee group chats (education companies only)",
+        Span::EndOfDay,
+    ),
+];
+
+const OWNER: Table =
+    Table { prefix: "wecom_groupchat_owner", labels: &["owner"], of: "of one owner", overlap: None, fields: FIELDS };
+
+const TEAM: Table = Table {
+    prefix: "wecom_groupchat_team",
+    labels: &["team_name"],
+    of: "of one team of owners (above 100 owners a person in two batches of 100 counts twice)",
+    overlap: Some("teams may overlap"),
+    fields: FIELDS,
+};
+
+const PAGE_URL: &str = "https://developer.work.weixin.qq.com/document/path/93476";
+
+/// The API by owner.
+pub(super) const OWNER_API: Api = Api {
+    name: "wecom_groupchat_owner",
+    title: "WeCom group chats",
+    vendor: &Wecom,
+    path: "externalcontact/groupchat/statistic",
+    page: PAGE_URL,
+    tables: &[&OWNER],
+    shape: Shape {
+        rows: "/items",
+        day: None,
+        subject: Some("owner"),
+        figures: "data",
+        figures_optional: false,
+        name: None,
+        paging: Paging::Offset { offset: "offset", total: "/total", next: Some("/next_offset") },
+    },
+    days_per_call: 1,
+    batch: MOST_OWNERS,
+    ready_hour: 6,
+    lag_days: 1,
+    refresh_interval: Duration::from_hours(6),
+    keeps_days: Some(180),
+    infos: &[&USER_INFO],
+};
+
+/// The API by day, of a team.
+pub(super) const TEAM_API: Api = Api {
+    name: "wecom_groupchat_team",
+    title: "WeCom group chats",
+    vendor: &Wecom,
+    path: "externalcontact/groupchat/statistic_group_by_day",
+    page: PAGE_URL,
+    tables: &[&TEAM],
+    shape: Shape {
+        rows: "/items",
+        day: Some("stat_time"),
+        subject: None,
+        figures: "data",
+        figures_optional: false,
+        name: None,
+        paging: Paging::Single,
+    },
+    days_per_call: 30,
+    batch: 1,
+    ready_hour: 6,
+    lag_days: 1,
+    refresh_interval: Duration::from_hours(6),
+    keeps_days: Some(180),
+    infos: &[],
+};
+
+/// The block `groupchat`.
+#[derive(Debug)]
+pub(super) struct Params {
+    owners: Selection,
+    teams: BTreeMap<String, Team>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Team {
+    owners: Selection,
+}
+
+impl super::Params for Params {
+    const VENDOR: &'static dyn Vendor = &Wecom;
+    const BLOCK: &'static str = "groupchat";
+    const KEYS: &'static [&'static str] = &["owners", "teams"];
+    const APIS: &'static [&'static Api] = &[&OWNER_API, &TEAM_API];
+
+    fn new(_: &str) -> Self {
+        Self { owners: Selection::All, teams: BTreeMap::new() }
+    }
+
+    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "owners" => self.owners = map.next_value()?,
+            _ => self.teams = map.next_value()?,
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &str, faults: &mut Vec<String>) {
+        self.owners.check(&format!("{path}.owners"), false, faults);
+        for (name, team) in &self.teams {
+            let path = format!("{path}.teams.{name}.owners");
+            team.owners.check(&path, false, faults);
+            if team.owners == Selection::None {
+                faults.push(format!("{path}: the team is empty: write all, or list owners"));
+            }
+        }
+    }
+
+    fn sources(self) -> Vec<Box<dyn Source>> {
+        let mut sources: Vec<Box<dyn Source>> = Vec::new();
+        if self.owners != Selection::None {
+            sources.push(Box::new(Owners(self.owners)));
+        }
+        if !self.teams.is_empty() {
+            sources.push(Box::new(Teams(self.teams)));
+        }
+        sources
+    }
+}
+
+fn owners_listing(wanted: bool, directory: &Directory) -> Vec<Listing> {
+    if wanted && !directory.contains_key(FOLLOW_USERS) { vec![follow_users()] } else { vec![] }
+}
+
+/// The owners of a selection, in the directory's order.
+fn owners_of(selection: &Selection, directory: &Directory) -> Vec<String> {
+    match selection {
+        Selection::All => listing::entries(directory, FOLLOW_USERS).iter().map(|found| found.id.clone()).collect(),
+        listed => listed.listed().to_vec(),
+    }
+}
+
+fn body(owners: &[String], days: Days) -> Value {
+    let zone = Zone::china();
+    json!({
+        "day_begin_time": days.first.midnight(&zone).as_second(),
+        "day_end_time": days.last.midnight(&zone).as_second(),
+        "owner_filter": {"userid_list": owners},
+    })
+}
+
+/// `wecom_groupchat_owner`: these owners, one by one.
+#[derive(Debug)]
+struct Owners(Selection);
+
+impl Source for Owners {
+    fn api(&self) -> &'static Api {
+        &OWNER_API
+    }
+
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+        let mut listings = owners_listing(self.0 == Selection::All, directory);
+        if names && !directory.contains_key(USER_NAMES) {
+            listings.push(user_names());
+        }
+        listings
+    }
+
+    fn targets(&self, directory: &Directory) -> Vec<Target> {
+        owners_of(&self.0, directory).into_iter().map(|owner| Target::of(&OWNER, vec![owner])).collect()
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call> {
+        let owners: Vec<_> = targets.iter().map(|target| target.labels[0].clone()).collect();
+        let mut body = body(&owners, days);
+        body["offset"] = json!(0);
+        body["limit"] = json!(PAGE);
+        vec![Call::post(OWNER_API.path, format!("cgi-bin/{}", OWNER_API.path), body)]
+    }
+
+    fn names(&self) -> Vec<(&'static Info, String)> {
+        vec![(&USER_INFO, USER_NAMES.to_owned())]
+    }
+}
+
+/// `wecom_groupchat_team`: teams of owners, each as a whole.
+#[derive(Debug)]
+struct Teams(BTreeMap<String, Team>);
+
+impl Source for Teams {
+    fn api(&self) -> &'static Api {
+        &TEAM_API
+    }
+
+    fn listings(&self, directory: &Directory, _: bool) -> Vec<Listing> {
+        owners_listing(self.0.values().any(|team| team.owners == Selection::All), directory)
+    }
+
+    fn targets(&self, directory: &Directory) -> Vec<Target> {
+        let teams = self.0.iter().map(|(name, team)| Target {
+            members: owners_of(&team.owners, directory),
+            definition: json!(team.owners.listed()).to_string(),
+            ..Target::of(&TEAM, vec![name.clone()])
+        });
+        teams.collect()
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call> {
+        let batches = targets.iter().flat_map(|target| target.members.chunks(MOST_OWNERS));
+        batches
+            .map(|owners| Call::post(TEAM_API.path, format!("cgi-bin/{}", TEAM_API.path), body(owners, days)))
+            .collect()
+    }
+}

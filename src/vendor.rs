@@ -1,0 +1,267 @@
+//! What the vendors have in common: credentials, calls, envelopes and refusals.
+//!
+//! A vendor is one file below this one. It says how a call is admitted (token or signature), how an answer's
+//! envelope is read, and what each of its error codes means for what we do next. It does no I/O.
+
+mod secret;
+mod wecom;
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::Value;
+
+pub use secret::{Secret, SecretError};
+pub use wecom::Wecom;
+
+/// Every vendor; a new one is a line here.
+pub const VENDORS: &[&dyn Vendor] = &[&Wecom];
+
+/// One vendor's ways: where it is, how it admits callers and how it says no.
+pub trait Vendor: fmt::Debug + Send + Sync {
+    /// The name in configuration, such as `wecom`.
+    fn name(&self) -> &'static str;
+    /// The name for people, such as `WeCom`.
+    fn title(&self) -> &'static str;
+    /// The keys under which an account of the configuration holds its credential.
+    fn keys(&self) -> CredentialKeys;
+    /// Where the vendor answers, without a path.
+    fn base_url(&self) -> &'static str;
+    /// The prefix that [`Call::path`] has and the `api` label has not.
+    fn prefix(&self) -> &'static str;
+    /// How many calls a minute of one API stay well below the vendor's limit.
+    fn calls_per_minute(&self) -> u32;
+    /// Whether the account's zone can be chosen; if not, days are counted in UTC+8.
+    fn has_zones(&self) -> bool;
+    /// Says how to get a token: by a call, or signed here from `secret` at `now`.
+    fn admission(&self, credential: &Credential, secret: &SecretString, now: Timestamp) -> Admission;
+    /// Reads the token from the accepted answer to [`Admission::Ask`], received at `now`.
+    ///
+    /// # Errors
+    /// A text that names the JSON path which is missing or of the wrong type.
+    fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String>;
+    /// Says how `token` travels with a call.
+    fn pass(&self, credential: &Credential, token: &Token) -> Pass;
+    /// Tells whether the vendor accepted the call.
+    ///
+    /// # Errors
+    /// The [`Refusal`], by the vendor's code.
+    fn judge(&self, reply: &Reply) -> Result<(), Refusal>;
+}
+
+/// The configuration keys of a vendor's credential.
+#[derive(Clone, Copy, Debug)]
+pub struct CredentialKeys {
+    /// The company's or application's id, such as `corp_id`; limits are counted by it.
+    pub id: &'static str,
+    /// The name of the caller, where the vendor wants one, such as `identifier`.
+    pub caller: Option<&'static str>,
+    /// The secret, such as `app_secret`.
+    pub secret: &'static str,
+}
+
+/// Whom a vendor knows us as.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The vendor that issued it.
+    pub vendor: &'static dyn Vendor,
+    /// `corp_id`, `app_id` or `sdk_app_id`.
+    pub id: String,
+    /// `identifier`, where the vendor has one.
+    pub caller: Option<String>,
+    /// Where the secret is to be read.
+    pub secret: Secret,
+}
+
+/// A request to a vendor, before it is admitted: it holds no secret and may be logged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The value of the `api` label: the path with ids templated and without [`Vendor::prefix`].
+    pub api: &'static str,
+    /// `GET` without a body, else `POST`.
+    pub body: Option<Value>,
+    /// The path below the base URL, without a leading slash.
+    pub path: String,
+    /// Query parameters, without those of the token.
+    pub query: Vec<(&'static str, String)>,
+}
+
+impl Call {
+    /// A `GET` of `path`.
+    #[must_use]
+    pub fn get(api: &'static str, path: impl Into<String>, query: Vec<(&'static str, String)>) -> Self {
+        Self { api, body: None, path: path.into(), query }
+    }
+
+    /// A `POST` of `body` to `path`.
+    #[must_use]
+    pub fn post(api: &'static str, path: impl Into<String>, body: Value) -> Self {
+        Self { api, body: Some(body), path: path.into(), query: Vec::new() }
+    }
+}
+
+/// How a token is had.
+#[derive(Debug)]
+pub enum Admission {
+    /// By this call, whose parts hold the secret.
+    Ask {
+        /// The call itself, without the secret.
+        call: Call,
+        /// What carries the secret.
+        pass: Pass,
+        /// A body that carries the secret.
+        body: Option<SecretString>,
+    },
+    /// It is signed here.
+    Signed(Token),
+}
+
+/// An access token or signature, and how long it holds.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The token itself.
+    pub value: SecretString,
+    /// From then on the vendor refuses it.
+    pub expires: Timestamp,
+    /// From then on a new one is fetched.
+    pub renew: Timestamp,
+}
+
+impl Token {
+    /// A token that was received at `now`, holds for `seconds`, and is renewed `early` seconds before its end
+    /// (at half its life where that is shorter).
+    #[must_use]
+    pub fn lasting(value: String, now: Timestamp, seconds: i64, early: i64) -> Self {
+        let seconds = seconds.clamp(0, 366 * 86_400);
+        let after = |seconds| now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        Self { value: value.into(), expires: after(seconds), renew: after((seconds - early).max(seconds / 2)) }
+    }
+}
+
+/// What goes with a call so that the vendor admits it.
+#[derive(Clone, Debug, Default)]
+pub struct Pass {
+    /// Query parameters that hold a token or secret.
+    pub query: Vec<(&'static str, SecretString)>,
+    /// The value of an `Authorization: Bearer` header.
+    pub bearer: Option<SecretString>,
+}
+
+/// A vendor's answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// What the vendor's rate-limit header says: how long to wait.
+    pub reset: Option<Duration>,
+    /// The body.
+    pub body: Value,
+}
+
+/// What a refusal means for what we do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The token is not accepted: drop it, fetch one, try once more.
+    Token,
+    /// The credential is refused, or all that it asks from here: nothing is tried for 10 minutes and more.
+    Account,
+    /// This credential may not use this API: the API is not tried for 10 minutes and more.
+    Permission,
+    /// This target is refused; in a batch, one of them: asked again with the next refresh.
+    Target,
+    /// Too many calls: the API pauses.
+    Throttled,
+    /// The vendor can't answer now: tried again with backoff.
+    Unavailable,
+    /// There are no figures for this target and day.
+    NoData,
+    /// A code that we don't know: the target fails, and is asked again at the next waking.
+    Unknown,
+}
+
+/// A vendor's no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What to do next.
+    pub class: Class,
+    /// The vendor's error code; an HTTP status where the body had none.
+    pub code: i64,
+    /// What it means and what to do about it, in words; no ids of people.
+    pub text: String,
+    /// How long the vendor asks us to wait, where it says so.
+    pub wait: Option<Duration>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code {}: {}", self.code, self.text)
+    }
+}
+
+/// One known error code of a vendor: a row of its table.
+#[derive(Debug)]
+pub struct Code(
+    /// The code.
+    pub i64,
+    /// What to do next.
+    pub Class,
+    /// What it means, and what the operator can do.
+    pub &'static str,
+);
+
+impl Code {
+    /// The refusal that `code` stands for by `table`; the vendor's own `message` only where the table has no row.
+    #[must_use]
+    pub fn look_up(table: &[Self], code: i64, message: &str) -> Refusal {
+        match table.iter().find(|row| row.0 == code) {
+            Some(row) => Refusal { class: row.1, code, text: row.2.to_owned(), wait: None },
+            None => Refusal {
+                class: Class::Unknown,
+                code,
+                text: format!("the vendor says: {}", plain(message)),
+                wait: None,
+            },
+        }
+    }
+}
+
+/// The first 160 printable characters of a vendor's message.
+fn plain(message: &str) -> String {
+    message.chars().filter(|c| !c.is_control()).take(160).collect()
+}
+
+/// The refusal of an answer whose body holds no envelope of the vendor.
+#[must_use]
+pub fn judge_status(status: u16, reset: Option<Duration>) -> Option<Refusal> {
+    let (class, text) = match status {
+        429 => (Class::Throttled, "too many calls, by the HTTP status"),
+        500..=599 => (Class::Unavailable, "the server failed, by the HTTP status"),
+        407 => (Class::Unavailable, "the proxy wants a user and a password: set them in proxy_url"),
+        _ => return None,
+    };
+    Some(Refusal { class, code: i64::from(status), text: text.to_owned(), wait: reset })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_code_brings_the_vendors_words_without_control_characters() {
+        let refusal = Code::look_up(&[], 7, "a\nb\u{1b}[31m");
+        assert_eq!(refusal.class, Class::Unknown);
+        assert_eq!(refusal.to_string(), "code 7: the vendor says: ab[31m");
+    }
+
+    #[test]
+    fn a_token_is_renewed_early_but_not_before_half_its_life() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert_eq!(Token::lasting("t".into(), now, 7200, 600).renew, at(6600));
+        assert_eq!(Token::lasting("t".into(), now, 60, 600).renew, at(30));
+        assert_eq!(Token::lasting("t".into(), now, -5, 600).expires, now);
+        assert_eq!(Token::lasting("t".into(), now, i64::MAX, 600).expires, at(366 * 86_400));
+    }
+}
