@@ -4,6 +4,7 @@
 //!
 //! * [`day`]: calendar days, zones, the clock that tests can set, and when a day's figures are ready
 //! * [`sample`]: one subject's figures of one day
+//! * [`telemetry`]: the exporter's own counters, and how its sources stand
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
@@ -12,4 +13,5 @@ pub mod config;
 pub mod day;
 pub mod sample;
 pub mod source;
+pub mod telemetry;
 pub mod vendor;
