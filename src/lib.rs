@@ -8,7 +8,9 @@
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
+//! * [`client`]: the only outgoing I/O to vendors
 
+pub mod client;
 pub mod config;
 pub mod day;
 pub mod sample;
