@@ -7,9 +7,11 @@
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
+//! * [`store`]: what outlives a restart, in one SQLite file
 
 pub mod config;
 pub mod day;
 pub mod sample;
 pub mod source;
+pub mod store;
 pub mod vendor;
