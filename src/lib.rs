@@ -9,11 +9,15 @@
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
 //! * [`client`]: the only outgoing I/O to vendors
+//! * [`store`]: what outlives a restart, in one SQLite file
+//! * [`discovery`]: who there is to ask about
 
 pub mod client;
 pub mod config;
 pub mod day;
+pub mod discovery;
 pub mod sample;
 pub mod source;
+pub mod store;
 pub mod telemetry;
 pub mod vendor;
