@@ -62,16 +62,19 @@ impl Discovery {
     /// # Errors
     /// [`DiscoveryError`]; never of the vendor for a list of names only, which is then empty.
     pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
-        let vendor = account.credential.vendor.name();
-        let key = if account.block.is_empty() { listing.key.clone() } else { format!("{}@{}", listing.key, account.block) };
+        let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
         let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
         // Whoever holds it fetches; the others wait and find the list.
         let mut slot = slot.lock().await;
-        if let Some((of, list)) = &*slot && *of == day {
+        if let Some((of, list)) = &*slot
+            && *of == day
+        {
             return Ok(Listed { list: Arc::clone(list), stale: None });
         }
         let stored = self.store.list(vendor, &account.name, &key).await?;
-        if let Some((of, list)) = &stored && *of == day {
+        if let Some((of, list)) = &stored
+            && *of == day
+        {
             let list = Arc::new(list.clone());
             *slot = Some((day, Arc::clone(&list)));
             return Ok(Listed { list, stale: None });
@@ -90,6 +93,16 @@ impl Discovery {
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// The newest list in the store, whatever its day; empty where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stored(&self, account: &Account, listing: &Listing) -> Result<Arc<Vec<Found>>, StoreError> {
+        let key = stored_key(account, listing);
+        let stored = self.store.list(account.credential.vendor.name(), &account.name, &key).await?;
+        Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
     }
 
     fn slot(&self, key: String) -> Slot {
@@ -126,6 +139,11 @@ impl Discovery {
             }
         }
     }
+}
+
+/// What the list is stored under: one secret may see more than another.
+fn stored_key(account: &Account, listing: &Listing) -> String {
+    if account.block.is_empty() { listing.key.clone() } else { format!("{}@{}", listing.key, account.block) }
 }
 
 /// Tells whether another page follows one with `count` entries.

@@ -80,8 +80,10 @@ pub struct Api {
     pub refresh_interval: Duration,
     /// How many days back the vendor keeps figures, where it says so.
     pub keeps_days: Option<u32>,
-    /// The info metrics that names of its subjects go to.
+    /// The info metrics of its subjects.
     pub infos: &'static [&'static Info],
+    /// The one of them whose names come with the figures.
+    pub row_names: Option<&'static Info>,
 }
 
 /// An info metric: the names of ids.

@@ -51,8 +51,8 @@ struct Entry {
 }
 
 impl Ledger {
-    /// The ledger of `targets` (parents before their children) for `day`, from what the store knows.
-    pub(super) fn new(day: Day, targets: Vec<Target>, answers: Vec<Answer>) -> Self {
+    /// The ledger of `targets`, parents before their children, for `day`.
+    pub(super) fn new(day: Day, targets: Vec<Target>) -> Self {
         let keys: Vec<_> = targets.iter().map(Target::key).collect();
         let index: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), n)).collect();
         let entries = targets.into_iter().enumerate().map(|(n, target)| Entry {
@@ -63,11 +63,7 @@ impl Ledger {
             figures: false,
             failed: false,
         });
-        let mut ledger = Self { day, targets: entries.collect(), index };
-        for answer in answers {
-            ledger.note(answer);
-        }
-        ledger
+        Self { day, targets: entries.collect(), index }
     }
 
     /// Takes up an answer, where it is of a target as it is now defined.
@@ -95,6 +91,11 @@ impl Ledger {
         if let Some(n) = self.index.get(key) {
             self.targets[*n].failed = true;
         }
+    }
+
+    /// The keys of the targets that failed when they were last asked.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
+        self.index.iter().filter(|(_, n)| self.targets[**n].failed).map(|(key, _)| key.as_str())
     }
 
     /// What is known of each target.

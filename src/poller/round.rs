@@ -1,7 +1,6 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::{JoinHandle, JoinSet};
@@ -37,70 +36,77 @@ pub(super) struct Report {
     pub(super) names: BTreeMap<String, String>,
 }
 
-/// Asks what is due of `ledger`, and keeps it up to date; `progress` is called now and then.
+/// A round under way; [`Round::step`] moves it on.
 ///
-/// # Errors
-/// [`StoreError`] where an answer can't be stored; nothing more is asked then.
-pub(super) async fn run(
-    context: &Context,
-    config: &SourceConfig,
-    ledger: &mut Ledger,
-    produced: bool,
-    progress: &mut (dyn FnMut(&Ledger) + Send),
-) -> Result<Report, StoreError> {
-    let mut asked = HashSet::new();
-    let mut round = Round { context, config, report: Report::default(), unavailable: 0, unstored: Vec::new(), storing: None };
-    loop {
-        let due = ledger.due(context.clock.now(), config.refresh_interval, produced, &asked);
-        if due.is_empty() || round.report.ended.is_some() {
-            break;
-        }
-        asked.extend(due.iter().map(Target::key));
-        let result = round.wave(due, ledger, progress).await;
-        round.store_rest().await?;
-        result?;
-    }
-    Ok(round.report)
-}
-
-struct Round<'a> {
+/// Dropping it ends the questions that are under way.
+pub(super) struct Round<'a> {
     context: &'a Context,
     config: &'a SourceConfig,
-    report: Report,
+    /// Whether a day without data for anybody counts as one.
+    produced: bool,
+    /// How it has gone so far.
+    pub(super) report: Report,
+    asked: HashSet<String>,
+    questions: VecDeque<(Vec<Target>, Days)>,
+    running: JoinSet<(Answers, Days)>,
     unavailable: usize,
     /// Answers that wait until those before them are stored.
     unstored: Vec<Answered>,
     storing: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
-impl Round<'_> {
-    /// Asks targets that do not wait for each other.
-    async fn wave(
-        &mut self,
-        due: Vec<Target>,
-        ledger: &mut Ledger,
-        progress: &mut (dyn FnMut(&Ledger) + Send),
-    ) -> Result<(), StoreError> {
-        let mut questions = questions(self.config, due, ledger);
-        let mut running = JoinSet::new();
-        loop {
-            while running.len() < self.config.concurrency && self.report.ended.is_none() {
-                let Some((targets, days)) = questions.pop_front() else { break };
-                let (client, config) = (self.context.client.clone(), self.config.clone());
-                running.spawn(async move { (ask(&client, &config, targets, days).await, days) });
-            }
-            match running.join_next().await {
-                None => return Ok(()),
-                Some(Ok((answers, days))) => self.take(answers, days, ledger),
-                // A task ends like this only when the program does.
-                Some(Err(error)) => tracing::error!("a question ended early: {error}"),
-            }
-            while let Some(Ok((answers, days))) = running.try_join_next() {
-                self.take(answers, days, ledger);
-            }
-            self.store_some().await?;
-            progress(ledger);
+impl<'a> Round<'a> {
+    pub(super) fn new(context: &'a Context, config: &'a SourceConfig, produced: bool) -> Self {
+        Self {
+            context,
+            config,
+            produced,
+            report: Report::default(),
+            asked: HashSet::new(),
+            questions: VecDeque::new(),
+            running: JoinSet::new(),
+            unavailable: 0,
+            unstored: Vec::new(),
+            storing: None,
         }
+    }
+
+    /// Waits for the next answers and notes them in `ledger`; tells whether there is more to come.
+    ///
+    /// # Errors
+    /// [`StoreError`] where an answer can't be stored: the round is over then.
+    pub(super) async fn step(&mut self, ledger: &mut Ledger) -> Result<bool, StoreError> {
+        if self.questions.is_empty() && self.running.is_empty() {
+            // Whoever reads the store at the end of a wave finds all of it.
+            self.store_rest().await?;
+            let now = self.context.clock.now();
+            let due = ledger.due(now, self.config.refresh_interval, self.produced, &self.asked);
+            if due.is_empty() || self.report.ended.is_some() {
+                return Ok(false);
+            }
+            self.asked.extend(due.iter().map(Target::key));
+            self.questions = questions(self.config, due, ledger);
+        }
+        if self.report.ended.is_some() {
+            self.questions.clear();
+        }
+        while self.running.len() < self.config.concurrency
+            && let Some((targets, days)) = self.questions.pop_front()
+        {
+            let (client, config) = (self.context.client.clone(), self.config.clone());
+            self.running.spawn(async move { (ask(&client, &config, targets, days).await, days) });
+        }
+        match self.running.join_next().await {
+            Some(Ok((answers, days))) => self.take(answers, days, ledger),
+            // A task ends like this only when the program does.
+            Some(Err(error)) => tracing::error!("a question ended early: {error}"),
+            None => {}
+        }
+        while let Some(Ok((answers, days))) = self.running.try_join_next() {
+            self.take(answers, days, ledger);
+        }
+        self.store_some().await?;
+        Ok(true)
     }
 
     /// Notes what came of a question.
@@ -224,6 +230,3 @@ fn as_answers(answered: &Answered, key: &str, now: Timestamp) -> Vec<Answer> {
         }
     }
 }
-
-/// How long a round may go without its page being looked at.
-pub(super) const PROGRESS: Duration = Duration::from_secs(5);

@@ -127,6 +127,7 @@ pub(super) const API: Api = Api {
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
     infos: &[&USER_INFO, &DEPARTMENT_INFO],
+    row_names: None,
 };
 
 /// The block `contact`.

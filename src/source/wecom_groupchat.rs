@@ -86,6 +86,7 @@ pub(super) const OWNER_API: Api = Api {
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
     infos: &[&USER_INFO],
+    row_names: None,
 };
 
 /// The API by day, of a team.
@@ -112,6 +113,7 @@ pub(super) const TEAM_API: Api = Api {
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
     infos: &[],
+    row_names: None,
 };
 
 /// The block `groupchat`.
