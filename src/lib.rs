@@ -8,9 +8,11 @@
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
+//! * [`exposition`]: the pages that are shown, as bytes
 
 pub mod config;
 pub mod day;
+pub mod exposition;
 pub mod sample;
 pub mod source;
 pub mod telemetry;
