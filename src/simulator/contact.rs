@@ -71,8 +71,8 @@ impl Tally {
         if self.started > 0 {
             row["reply_percentage"] = rounded(self.replied as f64 * 100.0 / self.started as f64, 2);
         }
-        if self.replied > 0 {
-            row["avg_reply_time"] = (self.reply_minutes / self.replied).into();
+        if let Some(minutes) = self.reply_minutes.checked_div(self.replied) {
+            row["avg_reply_time"] = minutes.into();
         }
         row
     }

@@ -75,7 +75,8 @@ pub enum Effect {
     /// The figures of the newest day are zeros until this hour of the day on which they are published.
     ZerosBefore(u8),
     /// From an instant on, a day's leading count is larger by `delta`: `message_cnt`, `msg_total`, `session_cnt`,
-    /// `TotalMsgCnt` or `send_msg_count`.
+    /// `TotalMsgCnt` or `send_msg_count`. What is restated for a member or servicer is so in the totals that contain
+    /// them; in Feishu each department and the tenant stand for themselves.
     Restate {
         /// The day whose figures change.
         day: Day,
@@ -134,9 +135,14 @@ impl Faults {
         self.change(Vec::clear);
     }
 
+    /// Tells whether there is no rule at all, at next to no cost.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
     /// Takes the effect that the call of `api` for `subjects` has to suffer, if any.
     pub(super) fn take(&self, api: &Api, subjects: &[String]) -> Option<Effect> {
-        if self.count.load(Ordering::Acquire) == 0 {
+        if self.is_empty() {
             return None;
         }
         let mut rules = self.write();
@@ -155,9 +161,6 @@ impl Faults {
     /// What the rules make of the figures of `subject` on `day`; rules without a subject count where `general`.
     pub(super) fn overlay(&self, api: &Api, subject: &str, general: bool, day: Day, now: Timestamp) -> Overlay {
         let mut overlay = Overlay::default();
-        if self.count.load(Ordering::Acquire) == 0 {
-            return overlay;
-        }
         // Feishu publishes two days later, the others on the next day.
         let lag = if api.vendor == Vendor::Feishu { 2 } else { 1 };
         let published = day.plus(lag).midnight(&Zone::china());

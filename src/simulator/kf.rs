@@ -139,14 +139,15 @@ pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusa
             vec![found.ok_or_else(|| refuse_for(60253, &userid.to_string()))?]
         }
     };
-    let subject = |servicer: &Servicer| format!("{open_kfid}/{}", servicer.userid);
+    let servicers: Vec<(String, &Servicer)> =
+        servicers.into_iter().map(|servicer| (format!("{open_kfid}/{}", servicer.userid), servicer)).collect();
     let of_account = received.field("servicer_userid").is_none();
     let days = days(received, "start_time", "end_time", LONGEST_SPAN)?;
     let row = |day: Day| {
         let mut sum = Tally::default();
-        for servicer in &servicers {
+        for (subject, servicer) in &servicers {
             // What is missing or restated for a servicer is so for the account, too.
-            let overlay = world.overlay(apis::KF, &subject(servicer), day, received.now);
+            let overlay = world.overlay(apis::KF, subject, day, received.now);
             let mut tally = Tally::of(account, servicer, number(day));
             if overlay.missing || overlay.zero {
                 tally = Tally::default();

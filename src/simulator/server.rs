@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -49,7 +49,7 @@ pub(super) async fn serve(listener: TcpListener, world: Arc<World>) {
 
 async fn respond(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, LONGEST_BODY).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = Limited::new(body, LONGEST_BODY).collect().await.map(Collected::to_bytes).unwrap_or_default();
     let now = world.clock.now();
     let found = find(head.uri.path());
     world.journal.count(found.as_ref().map(|(place, _)| *place));
