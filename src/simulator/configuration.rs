@@ -63,3 +63,21 @@ tencent_desk:
 fn quoted(user: &User) -> String {
     format!("\"{}\"", user.userid)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn it_is_yaml_with_the_secrets_given() {
+        let company = Company::new(40, 1);
+        let text = write(&company, "http://127.0.0.1:1", ["a", "b", "c", "d"]);
+        let value: Value = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(value["wecom"][0]["corp_id"], company.corp_id);
+        assert_eq!(value["wecom"][0]["kf"]["secret"], "b");
+        assert_eq!(value["feishu"][0]["app_secret"], "d");
+        assert_eq!(value["tencent_desk"][0]["base_url"], "http://127.0.0.1:1");
+    }
+}

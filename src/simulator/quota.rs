@@ -151,4 +151,27 @@ mod tests {
         assert_eq!(quota.admit(push, at(40)), Err(Exceeded { limit: 100, reset: 20 }));
         assert_eq!(quota.admit(push, at(60)), Ok(()));
     }
+
+    #[test]
+    fn too_many_failed_logins_shut_all_logins_out_for_an_hour() {
+        let quota = Quota::new(true, None);
+        for _ in 0..=FAILED_LOGINS {
+            assert!(!quota.logins_shut(at(0)));
+            quota.login_failed(at(0));
+        }
+        assert!(quota.logins_shut(at(3599)));
+        assert!(!quota.logins_shut(at(3600)));
+    }
+
+    #[test]
+    fn wecom_shuts_an_api_for_an_hour_after_150000_calls() {
+        let quota = Quota::new(true, None);
+        let (contact, _) = find("/cgi-bin/externalcontact/get_user_behavior_data").unwrap();
+        for call in 0..150_000 {
+            assert_eq!(quota.admit(contact, at(call / 9000 * 60)), Ok(()));
+        }
+        assert_eq!(quota.admit(contact, at(1000)), Err(Exceeded { limit: 150_000, reset: 3600 }));
+        assert!(quota.admit(contact, at(4599)).is_err());
+        assert_eq!(quota.admit(contact, at(4600)), Ok(()));
+    }
 }

@@ -379,6 +379,11 @@ async fn faults_strike_whom_they_name() {
 
     faults.add(Fault::on(CONTACT, Effect::Html(503)).times(1));
     assert_eq!(raw().await.unwrap().0, 503);
+    faults.add(Fault::on(CONTACT, Effect::TooManyRequests(None)).times(1));
+    assert_eq!(raw().await.unwrap().0, 429);
+    let odd = Effect::Raw { status: 202, headers: vec![("x-odd".to_owned(), "1".to_owned())], body: b"null".to_vec() };
+    faults.add(Fault::on(CONTACT, odd).times(1));
+    assert_eq!(raw().await.unwrap(), (202, "null".into()));
     faults.add(Fault::on(CONTACT, Effect::Truncate).times(1));
     assert!(serde_json::from_slice::<Value>(&raw().await.unwrap().1).is_err());
     faults.add(Fault::on(CONTACT, Effect::Reset).times(1));
@@ -397,15 +402,4 @@ async fn paths_that_no_vendor_has_are_counted_too() {
     assert_eq!(client.simulator.calls()["unknown"], 4);
     client.simulator.reset_calls();
     assert!(client.simulator.calls().is_empty());
-}
-
-#[tokio::test]
-async fn the_configuration_is_yaml_with_the_secrets_in_force() {
-    let client = Client::new().await;
-    let secret = client.simulator.rotate_secret(Credential::Feishu);
-    let text = client.simulator.configuration();
-    let value: Value = serde_yaml::from_str(&text).unwrap();
-    assert_eq!(value["feishu"][0]["app_secret"], secret);
-    assert_eq!(value["wecom"][0]["corp_id"], client.company().corp_id);
-    assert_eq!(value["tencent_desk"][0]["base_url"], client.simulator.base_url());
 }
