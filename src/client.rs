@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::config::Account;
 use crate::day::Clock;
+use crate::source::Malformed;
 use crate::telemetry::{Outcome, Telemetry};
 use crate::vendor::{Admission, Call, Class, Pass, Refusal, Token};
 
@@ -58,6 +59,12 @@ pub enum Failure {
     /// The vendor says a no that we don't know.
     #[error("{0}")]
     Unknown(Refusal),
+}
+
+impl From<Malformed> for Failure {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.to_string())
+    }
 }
 
 /// Asks vendors. Cloning gives another handle to the same client.

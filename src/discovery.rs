@@ -113,7 +113,7 @@ impl Discovery {
     /// Reads all pages of the list, and the lists that its entries stand for.
     async fn fetch(&self, account: &Account, listing: &Listing, day: Day) -> Result<Vec<Found>, DiscoveryError> {
         let failed = |failure| DiscoveryError::Vendor { list: listing.key.clone(), failure };
-        let malformed = |malformed: Malformed| failed(Failure::Malformed(malformed.to_string()));
+        let malformed = |malformed: Malformed| failed(malformed.into());
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         let mut call = listing.call.clone();

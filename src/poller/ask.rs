@@ -45,7 +45,7 @@ pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Tar
             Ok(decoded) => {
                 answers.unmapped.extend(decoded.unmapped);
                 answers.names.extend(decoded.names);
-                let rows = decoded.targets.into_iter().map(|rows| rows.map(Given::Rows).map_err(malformed));
+                let rows = decoded.targets.into_iter().map(|rows| rows.map(Given::Rows).map_err(Failure::from));
                 answers.targets.extend(targets.into_iter().zip(rows));
             }
             Err(Failure::Refused(_)) if targets.len() > 1 => {
@@ -66,32 +66,28 @@ pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Tar
     answers
 }
 
-fn malformed(malformed: Malformed) -> Failure {
-    Failure::Malformed(malformed.to_string())
-}
-
 /// Makes the calls for one batch and adds up their answers.
 async fn ask_batch(client: &Client, config: &SourceConfig, targets: &[Target], days: Days) -> Result<Decoded, Failure> {
     let targets: Vec<_> = targets.iter().collect();
     let asked = Asked { targets: &targets, days, zone: &config.schedule.zone };
     let api = config.source.api();
     let mut sum: Option<Decoded> = None;
-    for call in config.source.calls(&targets, days) {
+    for call in config.source.calls(&targets, days, &config.schedule.zone) {
         let pages = match ask_pages(client, config, &call).await? {
             Some(pages) => pages,
             // The list changed while it was read: once more.
-            None => ask_pages(client, config, &call).await?.ok_or_else(|| {
-                Failure::Malformed("the total or the rows change from page to page".to_owned())
-            })?,
+            None => ask_pages(client, config, &call)
+                .await?
+                .ok_or_else(|| Failure::Malformed("the total or the rows change from page to page".to_owned()))?,
         };
-        let part = decode(api, asked, &pages).map_err(malformed)?;
+        let part = decode(api, asked, &pages).map_err(Failure::from)?;
         sum = Some(match sum {
             None => part,
             Some(sum) => add(sum, part),
         });
     }
     // Nobody to ask about is an answer without figures.
-    sum.map_or_else(|| decode(api, asked, &[]).map_err(malformed), Ok)
+    sum.map_or_else(|| decode(api, asked, &[]).map_err(Failure::from), Ok)
 }
 
 /// Adds the parts of a union that was asked in several calls.
@@ -134,14 +130,14 @@ async fn ask_pages(client: &Client, config: &SourceConfig, call: &Call) -> Resul
         let page = client.ask(&config.account, &call).await?;
         let number = |pointer: &str| {
             let number = page.pointer(pointer).and_then(Value::as_u64);
-            number.ok_or_else(|| malformed(Malformed::new(pointer, "a number of rows")))
+            number.ok_or_else(|| Failure::from(Malformed::new(pointer, "a number of rows")))
         };
         let all = number(total)?;
         if *first_total.get_or_insert(all) != all {
             return Ok(None);
         }
         let list = page.pointer(shape.rows).and_then(Value::as_array);
-        let count = list.ok_or_else(|| malformed(Malformed::new(shape.rows, "a list")))?.len() as u64;
+        let count = list.ok_or_else(|| Failure::from(Malformed::new(shape.rows, "a list")))?.len() as u64;
         rows += count;
         let reached = match next {
             Some(next) => number(next)?,
@@ -152,7 +148,7 @@ async fn ask_pages(client: &Client, config: &SourceConfig, call: &Call) -> Resul
             return Ok((rows >= all).then_some(pages));
         }
         if reached <= offset || count == 0 {
-            return Err(malformed(Malformed::new(next.unwrap_or(shape.rows), "a page that gets on")));
+            return Err(Failure::from(Malformed::new(next.unwrap_or(shape.rows), "a page that gets on")));
         }
         offset = reached;
     }

@@ -141,7 +141,13 @@ impl Ledger {
     /// refresh.
     ///
     /// One below a target that is itself due, or that has no figures, is left for a later call.
-    pub(super) fn due(&self, now: Timestamp, refresh: Duration, produced: bool, asked: &HashSet<String>) -> Vec<Target> {
+    pub(super) fn due(
+        &self,
+        now: Timestamp,
+        refresh: Duration,
+        produced: bool,
+        asked: &HashSet<String>,
+    ) -> Vec<Target> {
         let unproduced = !produced && nobody_has_data(&self.counts());
         let wait = |answer: &Answer| match answer.state {
             AnswerState::NoData if unproduced => NOT_PRODUCED,

@@ -41,7 +41,8 @@ impl Worker {
     /// A worker for `config` in a program that started at `started`.
     #[must_use]
     pub fn new(context: Context, config: SourceConfig, started: Timestamp) -> Self {
-        let jitter = SignedDuration::from_millis(fastrand::i64(0..=context.jitter.as_millis()));
+        let most = i64::try_from(context.jitter.as_millis()).unwrap_or(0);
+        let jitter = SignedDuration::from_millis(fastrand::i64(0..=most));
         Self {
             context,
             config,
@@ -206,10 +207,36 @@ impl Worker {
         let day = tracing::field::display(day);
         match &error {
             None => {
-                tracing::info!(source, account, day, asked, ok, no_data, refused, failed, pending, series, seconds, "round done");
+                tracing::info!(
+                    source,
+                    account,
+                    day,
+                    asked,
+                    ok,
+                    no_data,
+                    refused,
+                    failed,
+                    pending,
+                    series,
+                    seconds,
+                    "round done"
+                );
             }
             Some(error) => {
-                tracing::warn!(source, account, day, asked, ok, no_data, refused, failed, pending, series, seconds, "round with failures: {error}");
+                tracing::warn!(
+                    source,
+                    account,
+                    day,
+                    asked,
+                    ok,
+                    no_data,
+                    refused,
+                    failed,
+                    pending,
+                    series,
+                    seconds,
+                    "round with failures: {error}"
+                );
             }
         }
         self.kept.error = error;
@@ -383,7 +410,10 @@ impl Worker {
             last_round: self.kept.last_round,
             last_success: self.kept.last_success,
             next_round: self.next,
-            round_duration: self.kept.round_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()),
+            round_duration: self
+                .kept
+                .round_seconds
+                .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()),
             series: self.series,
             unmapped: self.unmapped.clone(),
             token_expiry: self.context.client.token_expiry(account),
