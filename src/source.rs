@@ -171,7 +171,7 @@ pub trait Source: fmt::Debug + Send + Sync {
 }
 
 /// The typed parameters of one block of an account of the configuration.
-pub trait Params: Sized {
+pub trait Params: Sized + 'static {
     /// The vendor whose accounts have the block.
     const VENDOR: &'static dyn Vendor;
     /// The block's key.
@@ -181,8 +181,8 @@ pub trait Params: Sized {
     /// The APIs that it can make sources of.
     const APIS: &'static [&'static Api];
 
-    /// The parameters of an empty block, in the account with credential id `id`.
-    fn new(id: &str) -> Self;
+    /// The parameters of an empty block.
+    fn new() -> Self;
     /// Takes the value of `key`, which is one of [`Params::KEYS`].
     ///
     /// # Errors
@@ -190,8 +190,8 @@ pub trait Params: Sized {
     fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
     /// Adds what is wrong with them, each with its key below `path`.
     fn check(&self, path: &str, faults: &mut Vec<String>);
-    /// The sources that they ask for.
-    fn sources(self) -> Vec<Box<dyn Source>>;
+    /// The sources that they ask for, in the account with credential id `id`, which may stand below the block.
+    fn sources(self, id: &str) -> Vec<Box<dyn Source>>;
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["users", "departments", "teams"];
     const APIS: &'static [&'static Api] = &[&API];
 
-    fn new(_: &str) -> Self {
+    fn new() -> Self {
         Self { users: Selection::All, departments: Selection::None, teams: BTreeMap::new() }
     }
 
@@ -189,7 +189,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
         if self.users == Selection::None && self.departments == Selection::None && self.teams.is_empty() {
             return Vec::new();
         }

@@ -135,7 +135,7 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["owners", "teams"];
     const APIS: &'static [&'static Api] = &[&OWNER_API, &TEAM_API];
 
-    fn new(_: &str) -> Self {
+    fn new() -> Self {
         Self { owners: Selection::All, teams: BTreeMap::new() }
     }
 
@@ -158,7 +158,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         if self.owners != Selection::None {
             sources.push(Box::new(Owners(self.owners)));
