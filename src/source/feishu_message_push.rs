@@ -88,7 +88,8 @@ pub(super) const API: Api = Api {
 /// The block `message_push`.
 #[derive(Debug)]
 pub(super) struct Params {
-    apps: Vec<String>,
+    /// The account's own application unless written.
+    apps: Option<Vec<String>>,
     departments: Selection,
     cycles: Vec<Cycle>,
 }
@@ -101,13 +102,13 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["apps", "departments", "cycles"];
     const APIS: &'static [&'static Api] = &[&API];
 
-    fn new(id: &str) -> Self {
-        Self { apps: vec![id.to_owned()], departments: Selection::None, cycles: vec![Cycle::Day] }
+    fn new() -> Self {
+        Self { apps: None, departments: Selection::None, cycles: vec![Cycle::Day] }
     }
 
     fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
-            "apps" => self.apps = map.next_value()?,
+            "apps" => self.apps = Some(map.next_value()?),
             "departments" => self.departments = map.next_value()?,
             _ => {
                 let words: Vec<String> = map.next_value()?;
@@ -122,24 +123,27 @@ impl super::Params for Params {
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
-        Selection::These(self.apps.clone()).check(&format!("{path}.apps"), false, faults);
+        let apps = self.apps.as_deref().unwrap_or_default();
+        Selection::These(apps.to_vec()).check(&format!("{path}.apps"), false, faults);
         self.departments.check(&format!("{path}.departments"), true, faults);
-        for (n, app) in self.apps.iter().enumerate() {
+        for (n, app) in apps.iter().enumerate() {
             if !app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
                 faults.push(format!("{path}.apps[{n}]: `{app}` is not a Feishu app id such as cli_9f115af860f7901b"));
             }
         }
         let names = self.cycles.iter().map(|cycle| cycle.name().to_owned()).collect();
         Selection::These(names).check(&format!("{path}.cycles"), false, faults);
-        for (key, is_empty) in [("apps", self.apps.is_empty()), ("cycles", self.cycles.is_empty())] {
+        for (key, is_empty) in
+            [("apps", self.apps.as_ref().is_some_and(Vec::is_empty)), ("cycles", self.cycles.is_empty())]
+        {
             if is_empty {
                 faults.push(format!("{path}.{key}: the list is empty, so that nothing would be asked"));
             }
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
-        vec![Box::new(self)]
+    fn sources(self, id: &str) -> Vec<Box<dyn Source>> {
+        vec![Box::new(Self { apps: Some(self.apps.unwrap_or_else(|| vec![id.to_owned()])), ..self })]
     }
 }
 
@@ -222,7 +226,7 @@ impl Source for Params {
         departments.extend(listed.iter().map(|found| (found, None)));
         let mut targets = Vec::new();
         for cycle in &self.cycles {
-            for app in &self.apps {
+            for app in self.apps.iter().flatten() {
                 let name = cycle.name().to_owned();
                 let tenant = Target { cycle: *cycle, ..Target::of(&TENANT, vec![app.clone(), name.clone()]) };
                 let below = |id: &str| Target::of(&DEPARTMENT, vec![app.clone(), id.to_owned(), name.clone()]);

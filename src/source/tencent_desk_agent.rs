@@ -124,7 +124,7 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["agents"];
     const APIS: &'static [&'static Api] = &[&API];
 
-    fn new(_: &str) -> Self {
+    fn new() -> Self {
         Self { agents: Selection::All }
     }
 
@@ -142,7 +142,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
         vec![Box::new(self)]
     }
 }

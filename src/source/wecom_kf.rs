@@ -157,7 +157,7 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["accounts", "servicers"];
     const APIS: &'static [&'static Api] = &[&API];
 
-    fn new(_: &str) -> Self {
+    fn new() -> Self {
         Self { accounts: Selection::All, servicers: Selection::None }
     }
 
@@ -179,7 +179,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
         vec![Box::new(self)]
     }
 }
