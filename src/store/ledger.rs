@@ -1,6 +1,6 @@
 //! The ledger: what was answered, for whom, for which day and when.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, hash_map};
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
@@ -79,14 +79,18 @@ pub(super) fn record(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let source = source_id(&transaction, source, account)?;
     let mut writings: HashMap<(&str, usize), Writing> = HashMap::new();
+    let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
     for Answered { target, days, outcome } in answers {
         let days = if target.cycle == Cycle::Day { *days } else { Days::one(days.last) };
-        let entry = Entry {
-            source,
-            target: number(&transaction, NUMBER_TARGET, &target.key(), days.last)?,
-            definition: number(&transaction, NUMBER_DEFINITION, &target.definition, days.last)?,
-            at,
+        // Nearly all targets of a source have the same definition: none.
+        let definition = match definitions.entry((&target.definition, days.last)) {
+            hash_map::Entry::Occupied(known) => *known.get(),
+            hash_map::Entry::Vacant(new) => {
+                *new.insert(number(&transaction, NUMBER_DEFINITION, &target.definition, days.last)?)
+            }
         };
+        let number = number(&transaction, NUMBER_TARGET, &target.key(), days.last)?;
+        let entry = Entry { source, target: number, definition, at };
         match outcome {
             Outcome::Refused { code } => entry.put(&transaction, days.last, AnswerState::Refused, *code)?,
             Outcome::Rows(rows) => {
@@ -96,7 +100,10 @@ pub(super) fn record(
                 let with_rows: BTreeSet<Day> = rows.iter().map(|row| kept_under(row.day)).collect();
                 for day in days.iter() {
                     let state = if with_rows.contains(&day) { AnswerState::Ok } else { AnswerState::NoData };
-                    writing.delete(&transaction, account, day, &target.labels)?;
+                    // A target that names all labels has one row at most, and inserting replaces it.
+                    if state == AnswerState::NoData || target.labels.len() < target.table.labels.len() {
+                        writing.delete(&transaction, account, day, &target.labels)?;
+                    }
                     entry.put(&transaction, day, state, 0)?;
                 }
                 for row in rows {

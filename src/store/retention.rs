@@ -21,7 +21,9 @@ pub(super) fn forget_before(inner: &Inner, day: Day) -> rusqlite::Result<u64> {
             forgotten += rows;
         }
     }
-    for source in sources(&inner.lock())? {
+    // Not in the head of the loop, which would keep the lock.
+    let sources_known = sources(&inner.lock())?;
+    for source in sources_known {
         let oldest = format!("SELECT day FROM answer WHERE source = {source} AND day < ? ORDER BY day LIMIT 1");
         let delete = format!("DELETE FROM answer WHERE source = {source} AND day = ?");
         while forget_oldest(&inner.lock(), &oldest, &delete, day)?.is_some() {}
