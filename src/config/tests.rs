@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::*;
 
+mod example;
+
 const SMALL: &str = "wecom:
   - account: acme
     corp_id: ww1
@@ -58,7 +60,7 @@ fn an_unknown_key_is_told_at_its_own_place_on_every_level() {
         ),
         (
             "wecom:\n- contact: {users: all, lag_day: 1}\n",
-            "exporter.yaml:2:26: wecom[0].contact.lag_day: ",
+            "exporter.yaml:2:25: wecom[0].contact.lag_day: ",
             "mean `lag_days`? known keys here: users, departments, teams, ready_at",
         ),
         (
@@ -255,17 +257,18 @@ fn a_value_of_the_wrong_kind_is_told_at_its_place() {
 #[test]
 fn hostile_files_end_soon_with_an_error() {
     let deep = |open: &str, n| told(&format!("wecom: {}", open.repeat(n)));
-    deep("[", 1_000_000);
-    deep("{a: ", 500_000);
-    deep("- ", 1_000_000);
-    told(&"a: &a [".repeat(10_000));
+    assert!(deep("[", 1_000_000).contains("opening brackets"));
+    assert!(deep("{a: ", 500_000).contains("opening brackets"));
+    assert!(deep("{a: ", 2_000).contains("too deep"));
+    assert!(deep("[", 20_000).contains("too deep"));
+    deep("- ", 50_000);
+    told(&"a: &a [".repeat(1_000));
     let mut laughs = "a0: &a0 [lol,lol,lol,lol,lol,lol,lol,lol,lol]\n".to_owned();
     for n in 1..30 {
         laughs += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","));
     }
-    let message = told(&laughs);
-    assert!(message.contains("aliases") || message.contains("repetition"), "{message}");
-    let wide = format!("a: &a [{}]\nb: [{}]\n", "x,".repeat(500_000), "*a,".repeat(500_000));
+    assert!(told(&laughs).contains("aliases"));
+    let wide = format!("a: &a [{}]\nb: [{}]\n", "x".repeat(100_000), "*a,".repeat(100));
     assert!(told(&wide).contains("aliases"));
     told("a: &a [*a]");
     let long = format!("{}: 1", "k".repeat(900));
