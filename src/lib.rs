@@ -4,12 +4,27 @@
 //!
 //! * [`day`]: calendar days, zones, the clock that tests can set, and when a day's figures are ready
 //! * [`sample`]: one subject's figures of one day
+//! * [`telemetry`]: the exporter's own counters, and how its sources stand
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
+//! * [`client`]: the only outgoing I/O to vendors
+//! * [`store`]: what outlives a restart, in one SQLite file
+//! * [`discovery`]: who there is to ask about
+//! * [`exposition`]: the pages, rendered when they change and served as bytes
+//! * [`poller`]: asks what is due, and decides which day is shown
+//!
+//! Beside them stands [`simulator`], the vendors as their own pages describe them, for tests and demonstrations.
 
+pub mod client;
 pub mod config;
 pub mod day;
+pub mod discovery;
+pub mod exposition;
+pub mod poller;
 pub mod sample;
+pub mod simulator;
 pub mod source;
+pub mod store;
+pub mod telemetry;
 pub mod vendor;

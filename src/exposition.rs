@@ -1,0 +1,188 @@
+//! The pages that are shown, as bytes: rendered when they change, not when they are scraped.
+//!
+//! A part is one API across all accounts, since a family has to stand in one piece; the info metrics of all APIs
+//! are a part too. A scrape joins the parts that are current at that moment and renders only the exporter's own
+//! metrics. What it joined stays its own: a client that reads slowly holds no lock and sees no mixture.
+
+mod body;
+mod format;
+#[cfg(test)]
+mod lint;
+mod render;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::day::Day;
+use crate::sample::Row;
+use crate::source::{Api, Found, Info, Table};
+use crate::telemetry::Telemetry;
+
+use body::Part;
+use render::{Infos, Pages, render};
+
+pub use body::Scrape;
+pub use format::Format;
+
+/// What one source shows of one account: figures of one day.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The day.
+    pub day: Day,
+    /// The rows of each of the API's tables.
+    pub tables: Vec<(&'static Table, Vec<Row>)>,
+}
+
+/// The names that one list gives to an info metric.
+#[derive(Clone, Debug)]
+pub struct NamePage {
+    /// The info metric.
+    pub info: &'static Info,
+    /// Whom the list holds; those without a name are not shown.
+    pub names: Vec<Found>,
+}
+
+/// The pages of all sources, ready to be sent.
+///
+/// Cloning gives another handle to the same pages.
+#[derive(Clone)]
+pub struct Exposition(Arc<Inner>);
+
+struct Inner {
+    telemetry: Telemetry,
+    apis: Vec<&'static Api>,
+    /// By API; locked while a part is rendered, never by a scrape.
+    pages: Vec<Mutex<BTreeMap<String, Arc<Page>>>>,
+    /// By the place of the API and the account.
+    names: Mutex<BTreeMap<(usize, String), Vec<NamePage>>>,
+    /// Locked for the time of a copy.
+    snapshot: RwLock<Arc<Snapshot>>,
+}
+
+#[derive(Clone, Default)]
+struct Snapshot {
+    apis: Vec<Part>,
+    infos: Part,
+}
+
+impl Exposition {
+    /// Starts with no page of any of `apis`, which are shown in this order.
+    #[must_use]
+    pub fn new(telemetry: Telemetry, apis: &[&'static Api]) -> Self {
+        let snapshot = Snapshot { apis: vec![Part::default(); apis.len()], infos: Part::default() };
+        Self(Arc::new(Inner {
+            telemetry,
+            apis: apis.to_vec(),
+            pages: apis.iter().map(|_| Mutex::default()).collect(),
+            names: Mutex::default(),
+            snapshot: RwLock::new(Arc::new(snapshot)),
+        }))
+    }
+
+    /// The names of the APIs, which a scrape can select by.
+    pub fn sources(&self) -> impl Iterator<Item = &'static str> {
+        self.0.apis.iter().map(|api| api.name)
+    }
+
+    /// Replaces what is shown of `api` and `account`, all families at once; gives the number of series of `page`.
+    ///
+    /// Renders and compresses the API's part on the calling thread: tens of milliseconds for 100,000 series.
+    pub fn publish(&self, api: &'static Api, account: &str, page: Option<Page>) -> usize {
+        let Some(place) = self.place(api) else { return 0 };
+        let mut pages = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let series = match page {
+            Some(mut page) => {
+                page.tables.iter_mut().for_each(|(_, rows)| tidy(rows));
+                let series = page.tables.iter().flat_map(|(_, rows)| rows).map(Row::series).sum();
+                pages.insert(account.to_owned(), Arc::new(page));
+                series
+            }
+            None => {
+                if pages.remove(account).is_none() {
+                    return 0;
+                }
+                0
+            }
+        };
+        let part = Part::new(render(Pages { api: self.0.apis[place], pages: pages.clone() }));
+        // Still under the lock of the pages, or an older part could replace a newer one.
+        self.swap(|snapshot| snapshot.apis[place] = part);
+        series
+    }
+
+    /// Replaces the names that the lists of `api` and `account` give.
+    ///
+    /// Where several lists name one id, the first in the order of the APIs counts.
+    pub fn publish_names(&self, api: &'static Api, account: &str, names: Vec<NamePage>) {
+        let Some(place) = self.place(api) else { return };
+        let mut all = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (place, account.to_owned());
+        let before = if names.is_empty() { all.remove(&key) } else { all.insert(key, names) };
+        if before.is_none() && !all.contains_key(&(place, account.to_owned())) {
+            return;
+        }
+        let mut infos = Infos::default();
+        for ((_, account), pages) in all.iter() {
+            for page in pages {
+                let (_, names) = infos.0.entry(page.info.name).or_insert_with(|| (page.info, BTreeMap::new()));
+                for found in &page.names {
+                    if let Some(name) = &found.name {
+                        let key = (account.clone(), found.id.clone());
+                        names.entry(key).or_insert_with(|| (found.parent.clone(), name.clone()));
+                    }
+                }
+            }
+        }
+        let part = Part::new(render(infos));
+        self.swap(|snapshot| snapshot.infos = part);
+    }
+
+    /// Shows nothing of `api` and `account` any more, neither figures nor names.
+    pub fn remove(&self, api: &'static Api, account: &str) {
+        self.publish(api, account, None);
+        self.publish_names(api, account, Vec::new());
+    }
+
+    /// The page as it is now, with the figures of the APIs of those names only where `collect` is given.
+    #[must_use]
+    pub fn scrape(&self, format: Format, gzip: bool, collect: Option<&[&str]>) -> Scrape {
+        let snapshot = Arc::clone(&self.0.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        let wanted = |api: &Api| collect.is_none_or(|names| names.contains(&api.name));
+        let apis = self.0.apis.iter().zip(&snapshot.apis);
+        let mut parts: Vec<_> = apis.filter(|(api, _)| wanted(api)).map(|(_, part)| part).collect();
+        if self.0.apis.iter().any(|api| wanted(api) && !api.infos.is_empty()) {
+            parts.push(&snapshot.infos);
+        }
+        let own = self.0.telemetry.render();
+        let text = if format == Format::Text { format::text(&own) } else { None };
+        Scrape::new(format, gzip, &parts, text.as_deref().unwrap_or(&own))
+    }
+
+    fn place(&self, api: &Api) -> Option<usize> {
+        self.0.apis.iter().position(|known| known.name == api.name)
+    }
+
+    fn swap(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut current = self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Snapshot::clone(&current);
+        change(&mut next);
+        *current = Arc::new(next);
+    }
+}
+
+impl fmt::Debug for Exposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exposition").finish_non_exhaustive()
+    }
+}
+
+/// Sorts rows by their labels and drops repeated ones: two series of one name would cost Prometheus the whole page.
+fn tidy(rows: &mut Vec<Row>) {
+    rows.sort_by(|a, b| a.labels.cmp(&b.labels));
+    rows.dedup_by(|a, b| a.labels == b.labels);
+    rows.shrink_to_fit();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What a scrape shows, and how it is packed.
+
+use std::io::Read;
+
+use super::lint::{Dialect, read};
+use super::*;
+use crate::source;
+
+const DRAFT: &str = "application/openmetrics-text; version=0.0.1; charset=utf-8";
+
+fn api(name: &str) -> &'static Api {
+    source::apis().into_iter().find(|api| api.name == name).unwrap()
+}
+
+fn exposition() -> Exposition {
+    Exposition::new(Telemetry::new("1", "r"), &source::apis())
+}
+
+/// The value of the table's label, and the figures.
+type Figures<'a> = (&'a str, &'a [Option<f64>]);
+
+/// A page whose first tables have these rows.
+fn page(api: &Api, rows: &[&[Figures<'_>]]) -> Page {
+    let day = Day::new(2018, 9, 10).unwrap();
+    let row = |(label, values): &Figures<'_>| Row { day, labels: vec![(*label).to_owned()], values: values.to_vec() };
+    let tables = api.tables.iter().zip(rows).map(|(table, rows)| (*table, rows.iter().map(row).collect())).collect();
+    Page { day, tables }
+}
+
+/// What precedes the exporter's own metrics.
+fn domain(exposition: &Exposition, format: Format) -> String {
+    let text = String::from_utf8(exposition.scrape(format, false, None).concat()).unwrap();
+    let (domain, own) = text.split_once("# HELP imstats_build").unwrap();
+    assert_eq!(format == Format::OpenMetrics, own.ends_with("# EOF\n"));
+    assert_eq!(text.matches("# EOF").count(), usize::from(format == Format::OpenMetrics));
+    domain.to_owned()
+}
+
+fn found(id: &str, name: Option<&str>) -> Found {
+    Found { id: id.into(), parent: None, name: name.map(Into::into) }
+}
+
+#[test]
+fn the_documented_figures_are_shown_whole_in_both_formats() {
+    let exposition = exposition();
+    let api = api("wecom_contact");
+    let figures = [Some(6.0), Some(5.0), Some(100.0), Some(80.0), Some(0.6025), Some(60.0), Some(0.0)];
+    let some = [None, Some(1.0), None, None, None, None, None];
+    let shown = page(api, &[&[("zhangsan", &figures)]]);
+    assert_eq!(exposition.publish(api, "beta", Some(page(api, &[&[("lisi", &some), ("amy", &some)]]))), 2);
+    assert_eq!(exposition.publish(api, "acme", Some(shown)), 7);
+    let expected = "\
+# HELP wecom_contact_user_friend_requests_sent WeCom customer contact: friend requests to customers of one member (new_apply_cnt), of the statistics day
+# TYPE wecom_contact_user_friend_requests_sent gauge
+wecom_contact_user_friend_requests_sent{account=\"acme\",userid=\"zhangsan\"} 6.0
+# HELP wecom_contact_user_new_contacts WeCom customer contact: customers newly added of one member (new_contact_cnt), of the statistics day
+# TYPE wecom_contact_user_new_contacts gauge
+wecom_contact_user_new_contacts{account=\"acme\",userid=\"zhangsan\"} 5.0
+wecom_contact_user_new_contacts{account=\"beta\",userid=\"amy\"} 1.0
+wecom_contact_user_new_contacts{account=\"beta\",userid=\"lisi\"} 1.0
+# HELP wecom_contact_user_active_chats WeCom customer contact: single chats with a message sent to the customer of one member (chat_cnt), of the statistics day
+# TYPE wecom_contact_user_active_chats gauge
+wecom_contact_user_active_chats{account=\"acme\",userid=\"zhangsan\"} 100.0
+# HELP wecom_contact_user_messages_sent WeCom customer contact: messages sent in single chats of one member (message_cnt), of the statistics day
+# TYPE wecom_contact_user_messages_sent gauge
+wecom_contact_user_messages_sent{account=\"acme\",userid=\"zhangsan\"} 80.0
+# HELP wecom_contact_user_replied_chats_ratio WeCom customer contact: share of the chats started by customers that got a reply on the same day of one member (reply_percentage), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
+# TYPE wecom_contact_user_replied_chats_ratio gauge
+wecom_contact_user_replied_chats_ratio{account=\"acme\",userid=\"zhangsan\"} 0.6025
+# HELP wecom_contact_user_first_reply_average_seconds WeCom customer contact: average time to the first reply in chats started by customers of one member (avg_reply_time), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
+# TYPE wecom_contact_user_first_reply_average_seconds gauge
+wecom_contact_user_first_reply_average_seconds{account=\"acme\",userid=\"zhangsan\"} 60.0
+# HELP wecom_contact_user_lost_customers WeCom customer contact: customers who deleted or blocked the member of one member (negative_feedback_cnt), of the statistics day
+# TYPE wecom_contact_user_lost_customers gauge
+wecom_contact_user_lost_customers{account=\"acme\",userid=\"zhangsan\"} 0.0
+";
+    assert_eq!(domain(&exposition, Format::OpenMetrics), expected);
+    assert_eq!(domain(&exposition, Format::Text), expected);
+}
+
+#[test]
+fn every_combination_is_a_page_that_prometheus_reads() {
+    let exposition = exposition();
+    let api = api("wecom_contact");
+    exposition.publish(api, "acme", Some(page(api, &[&[("a", &[Some(1.5); 7])], &[("b", &[Some(2.0); 7])]])));
+    let names = vec![NamePage { info: api.infos[0], names: vec![found("a", Some("A"))] }];
+    exposition.publish_names(api, "acme", names);
+    let telemetry = &exposition.0.telemetry;
+    telemetry.request("acme", "gettoken", crate::telemetry::Outcome::Ok, std::time::Duration::from_secs(1));
+    telemetry.http_request("/metrics", 200);
+    for (format, dialect) in [(Format::OpenMetrics, Dialect::OpenMetrics), (Format::Text, Dialect::Text)] {
+        let whole = exposition.scrape(format, false, None);
+        let text = String::from_utf8(whole.concat()).unwrap();
+        let families = read(&text, dialect).unwrap();
+        let kinds: std::collections::BTreeSet<_> = families.iter().map(|family| family.kind.as_str()).collect();
+        assert_eq!(kinds.contains("info"), dialect == Dialect::OpenMetrics);
+        assert_eq!(families.iter().map(|family| family.samples.len()).max(), Some(12));
+        assert_eq!(whole.length, text.len());
+
+        let packed = exposition.scrape(format, true, None).concat();
+        let mut rest = packed.as_slice();
+        let mut decoded = String::new();
+        flate2::bufread::GzDecoder::new(&mut rest).read_to_string(&mut decoded).unwrap();
+        assert!(rest.is_empty(), "one member is the whole body");
+        let decoded = read(&decoded, dialect).unwrap();
+        let shown = |families: &[lint::Family]| families.iter().map(|family| family.name.clone()).collect::<Vec<_>>();
+        assert_eq!(shown(&decoded), shown(&families));
+    }
+    assert_eq!(exposition.scrape(Format::OpenMetricsDraft, false, None).content_type, DRAFT);
+}
+
+#[test]
+fn without_pages_only_the_own_metrics_are_shown() {
+    let exposition = exposition();
+    assert_eq!(domain(&exposition, Format::OpenMetrics), "");
+    let api = api("wecom_contact");
+    assert_eq!(exposition.publish(api, "acme", Some(page(api, &[&[("a", &[None; 7])]]))), 0);
+    assert_eq!(domain(&exposition, Format::Text), "", "a family without samples is left out");
+}
+
+#[test]
+fn labels_of_any_text_come_back_as_they_were() {
+    let exposition = exposition();
+    let api = api("wecom_contact");
+    let label = "a\"b\\c\nd{e}, 企业微信 # EOF";
+    let only = [Some(1.0), None, None, None, None, None, None];
+    exposition.publish(api, "acme", Some(page(api, &[&[(label, &only)]])));
+    let text = String::from_utf8(exposition.scrape(Format::Text, false, None).concat()).unwrap();
+    assert_eq!(read(&text, Dialect::Text).unwrap()[0].samples[0].labels["userid"], label);
+}
+
+#[test]
+fn a_row_that_comes_twice_is_shown_once() {
+    let exposition = exposition();
+    let api = api("wecom_contact");
+    let only = [Some(1.0), None, None, None, None, None, None];
+    assert_eq!(exposition.publish(api, "acme", Some(page(api, &[&[("a", &only), ("b", &only), ("a", &only)]]))), 2);
+}
+
+#[test]
+fn a_removed_account_leaves_nothing_behind() {
+    let exposition = exposition();
+    let api = api("wecom_contact");
+    for account in ["acme", "beta"] {
+        exposition.publish(api, account, Some(page(api, &[&[("a", &[Some(1.0); 7])]])));
+        let names = vec![NamePage { info: api.infos[0], names: vec![found("a", Some("A"))] }];
+        exposition.publish_names(api, account, names);
+    }
+    let held = exposition.scrape(Format::Text, false, None);
+    exposition.remove(api, "acme");
+    let text = domain(&exposition, Format::Text);
+    assert!(!text.contains("acme") && text.contains("beta"), "{text}");
+    exposition.remove(api, "beta");
+    assert_eq!(domain(&exposition, Format::Text), "");
+    let held = String::from_utf8(held.concat()).unwrap();
+    assert!(held.contains("acme") && held.contains("beta"), "a scrape under way keeps what it began with");
+}
+
+#[test]
+fn names_of_several_lists_are_merged_and_sorted() {
+    let exposition = exposition();
+    let (contact, groups) = (api("wecom_contact"), api("wecom_groupchat_owner"));
+    let info = contact.infos[0];
+    let names = vec![found("b", Some("老王")), found("c", None)];
+    exposition.publish_names(groups, "acme", vec![NamePage { info, names }]);
+    let names = vec![found("b", Some("Wang")), found("a", Some("A \"x\""))];
+    exposition.publish_names(contact, "acme", vec![NamePage { info, names }]);
+    let expected = "\
+# HELP wecom_user WeCom: the name of a member
+# TYPE wecom_user info
+wecom_user_info{account=\"acme\",userid=\"a\",name=\"A \\\"x\\\"\"} 1
+wecom_user_info{account=\"acme\",userid=\"b\",name=\"Wang\"} 1
+";
+    assert_eq!(domain(&exposition, Format::OpenMetrics), expected);
+    let expected = expected.replace("wecom_user WeCom", "wecom_user_info WeCom");
+    assert_eq!(domain(&exposition, Format::Text), expected.replace("wecom_user info", "wecom_user_info gauge"));
+}
+
+#[test]
+fn a_part_can_be_scraped_alone() {
+    let exposition = exposition();
+    let (contact, groups) = (api("wecom_contact"), api("wecom_groupchat_owner"));
+    exposition.publish(contact, "acme", Some(page(contact, &[&[("a", &[Some(1.0); 7])]])));
+    exposition.publish(groups, "acme", Some(page(groups, &[&[("a", &[Some(1.0); 8])]])));
+    let show = |collect: &[&str]| {
+        let text = exposition.scrape(Format::Text, false, Some(collect)).concat();
+        String::from_utf8(text).unwrap()
+    };
+    let text = show(&["wecom_groupchat_owner"]);
+    assert!(!text.contains("wecom_contact") && text.contains("wecom_groupchat_owner_chats"), "{text}");
+    assert!(text.contains("imstats_build_info"));
+    assert!(show(&["wecom_contact", "wecom_groupchat_owner"]).contains("wecom_contact_user_new_contacts"));
+    assert!(exposition.sources().any(|name| name == "wecom_contact"));
+}

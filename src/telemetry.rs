@@ -1,0 +1,301 @@
+//! The exporter's own counters, and how its sources stand.
+//!
+//! One [`Telemetry`] is shared by all that does something worth counting. It renders its families when it is
+//! scraped; the status page reads the same numbers.
+
+mod encode;
+#[cfg(target_os = "linux")]
+mod process;
+mod status;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::day::Clock;
+
+pub use status::{Outcome, SourceStatus, TargetCounts};
+
+/// Upper bounds in seconds: vendors answer within a second, and the default timeout is 30 s.
+const DURATION_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Counts what the exporter does and keeps how its sources stand.
+///
+/// Cloning gives another handle to the same counters.
+#[derive(Clone)]
+pub struct Telemetry(Arc<Inner>);
+
+struct Inner {
+    version: &'static str,
+    revision: &'static str,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    sources: BTreeMap<(&'static str, String), SourceStatus>,
+    calls: BTreeMap<(String, &'static str), Calls>,
+    paused: BTreeMap<(String, &'static str), Timestamp>,
+    http: BTreeMap<(&'static str, u16), u64>,
+    reload_ok: Option<bool>,
+    reloaded: Option<Timestamp>,
+    store_size: Option<u64>,
+}
+
+/// The calls of one account to one API.
+struct Calls {
+    outcomes: [u64; Outcome::ALL.len()],
+    took: Histogram,
+}
+
+impl Telemetry {
+    /// Starts with nothing counted, in the program of that version and source revision.
+    #[must_use]
+    pub fn new(version: &'static str, revision: &'static str) -> Self {
+        Self::with_clock(version, revision, Clock::system())
+    }
+
+    /// Does as [`Telemetry::new`], and tells by `clock` whether a pause has passed.
+    #[must_use]
+    pub fn with_clock(version: &'static str, revision: &'static str, clock: Clock) -> Self {
+        Self(Arc::new(Inner { version, revision, clock, state: Mutex::default() }))
+    }
+
+    /// Counts a call to `api` for `account`; all outcomes of the pair are shown from then on.
+    pub fn request(&self, account: &str, api: &'static str, outcome: Outcome, took: Duration) {
+        let mut state = self.state();
+        let calls = state
+            .calls
+            .entry((account.to_owned(), api))
+            .or_insert_with(|| Calls { outcomes: [0; Outcome::ALL.len()], took: Histogram::new(DURATION_BUCKETS) });
+        // The order of `Outcome::ALL` is that of the declaration.
+        calls.outcomes[outcome as usize] += 1;
+        calls.took.observe(took.as_secs_f64());
+    }
+
+    /// Shows that `account` does not call `api` before `until`, or that it does again.
+    pub fn paused(&self, account: &str, api: &'static str, until: Option<Timestamp>) {
+        let key = (account.to_owned(), api);
+        let mut state = self.state();
+        match until {
+            Some(until) => state.paused.insert(key, until),
+            None => state.paused.remove(&key),
+        };
+    }
+
+    /// Replaces what is known of a source.
+    pub fn set_source(&self, source: &'static str, account: &str, status: SourceStatus) {
+        self.state().sources.insert((source, account.to_owned()), status);
+    }
+
+    /// Forgets a source, which a reload has removed.
+    pub fn remove_source(&self, source: &str, account: &str) {
+        self.state().sources.retain(|(name, owner), _| *name != source || owner != account);
+    }
+
+    /// How all sources stand, ordered by source and account.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(&'static str, String, SourceStatus)> {
+        let state = self.state();
+        state.sources.iter().map(|((source, account), status)| (*source, account.clone(), status.clone())).collect()
+    }
+
+    /// How many calls were made for `account` since the start, by their outcomes.
+    #[must_use]
+    pub fn requests(&self, account: &str) -> BTreeMap<Outcome, u64> {
+        let mut totals: BTreeMap<_, _> = Outcome::ALL.map(|outcome| (outcome, 0)).into();
+        for ((owner, _), calls) in &self.state().calls {
+            if owner == account {
+                for (total, count) in totals.values_mut().zip(calls.outcomes) {
+                    *total += count;
+                }
+            }
+        }
+        totals
+    }
+
+    /// Notes that the configuration was loaded at `at`, or that it was refused.
+    pub fn reload(&self, ok: bool, at: Timestamp) {
+        let mut state = self.state();
+        state.reload_ok = Some(ok);
+        if ok {
+            state.reloaded = Some(at);
+        }
+    }
+
+    /// Counts a request that `handler` answered with `code`.
+    pub fn http_request(&self, handler: &'static str, code: u16) {
+        *self.state().http.entry((handler, code)).or_default() += 1;
+    }
+
+    /// Shows the size of the store.
+    pub fn set_store_size(&self, bytes: u64) {
+        self.state().store_size = Some(bytes);
+    }
+
+    /// The version and the source revision of the program.
+    #[must_use]
+    pub fn build(&self) -> (&'static str, &'static str) {
+        (self.0.version, self.0.revision)
+    }
+
+    /// All families in the OpenMetrics text format, without the line that ends an exposition.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self.clone()));
+        let mut page = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode_registry(&mut page, &registry);
+        page
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Counters are whole after each statement: a panic elsewhere leaves nothing half done.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("version", &self.0.version).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::{Day, Zone};
+
+    fn telemetry() -> (Telemetry, Clock) {
+        let clock = Clock::manual(Timestamp::from_second(1_000).unwrap());
+        (Telemetry::with_clock("1.2.3", "abc", clock.clone()), clock)
+    }
+
+    /// The lines that hold `part`, without comments.
+    fn lines(telemetry: &Telemetry, part: &str) -> Vec<String> {
+        let page = telemetry.render();
+        page.lines().filter(|line| line.contains(part) && !line.starts_with('#')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_outcome_of_a_called_api_is_shown_from_zero() {
+        let (telemetry, _) = telemetry();
+        assert_eq!(lines(&telemetry, "imstats_api"), [""; 0]);
+        telemetry.request("acme", "gettoken", Outcome::Denied, Duration::from_millis(200));
+        let shown = lines(&telemetry, "imstats_api_requests");
+        assert_eq!(shown.len(), 8);
+        assert_eq!(shown[0], r#"imstats_api_requests_total{account="acme",api="gettoken",outcome="ok"} 0"#);
+        assert_eq!(shown[5], r#"imstats_api_requests_total{account="acme",api="gettoken",outcome="denied"} 1"#);
+        let took = lines(&telemetry, "imstats_api_request_duration_seconds_bucket");
+        assert_eq!(took[1], r#"imstats_api_request_duration_seconds_bucket{le="0.1",account="acme",api="gettoken"} 0"#);
+        assert_eq!(
+            took[2],
+            r#"imstats_api_request_duration_seconds_bucket{le="0.25",account="acme",api="gettoken"} 1"#
+        );
+        assert_eq!(telemetry.requests("acme")[&Outcome::Denied], 1);
+        assert_eq!(telemetry.requests("other")[&Outcome::Denied], 0);
+    }
+
+    #[test]
+    fn outcomes_stand_in_the_order_of_their_declaration() {
+        for (n, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, n);
+        }
+    }
+
+    #[test]
+    fn a_pause_vanishes_when_it_has_passed() {
+        let (telemetry, clock) = telemetry();
+        telemetry.paused("acme", "kf/x", Timestamp::from_second(1_060).ok());
+        let shown = r#"imstats_api_paused_until_timestamp_seconds{account="acme",api="kf/x"} 1060.0"#;
+        assert_eq!(lines(&telemetry, "paused"), [shown]);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(lines(&telemetry, "paused"), [""; 0]);
+    }
+
+    #[test]
+    fn a_removed_source_leaves_nothing_behind() {
+        let (telemetry, _) = telemetry();
+        let day = Day::new(2026, 11, 19).unwrap();
+        let status = SourceStatus {
+            up: true,
+            shown: Some((day, day.midnight(&Zone::china()))),
+            targets: TargetCounts { ok: 2, failed: 1, ..TargetCounts::default() },
+            series: 14,
+            ..SourceStatus::default()
+        };
+        telemetry.set_source("wecom_contact", "acme", status);
+        assert_eq!(
+            lines(&telemetry, "imstats_source"),
+            [
+                r#"imstats_source_up{source="wecom_contact",account="acme"} 1.0"#,
+                r#"imstats_source_stat_timestamp_seconds{source="wecom_contact",account="acme"} 1795017600.0"#,
+                r#"imstats_source_series{source="wecom_contact",account="acme"} 14.0"#,
+                r#"imstats_source_unmapped_fields{source="wecom_contact",account="acme"} 0.0"#,
+                r#"imstats_source_targets{source="wecom_contact",account="acme",state="ok"} 2"#,
+                r#"imstats_source_targets{source="wecom_contact",account="acme",state="no_data"} 0"#,
+                r#"imstats_source_targets{source="wecom_contact",account="acme",state="refused"} 0"#,
+                r#"imstats_source_targets{source="wecom_contact",account="acme",state="failed"} 1"#,
+                r#"imstats_source_targets{source="wecom_contact",account="acme",state="pending"} 0"#,
+            ]
+        );
+        telemetry.remove_source("wecom_contact", "acme");
+        assert_eq!(lines(&telemetry, "imstats_source"), [""; 0]);
+        assert!(telemetry.sources().is_empty());
+    }
+
+    #[test]
+    fn a_refused_configuration_keeps_the_time_of_the_last_good_one() {
+        let (telemetry, _) = telemetry();
+        telemetry.reload(true, Timestamp::from_second(10).unwrap());
+        telemetry.reload(false, Timestamp::from_second(20).unwrap());
+        telemetry.http_request("/metrics", 200);
+        telemetry.set_store_size(4096);
+        let page = telemetry.render();
+        for line in [
+            "imstats_config_last_reload_successful 0\n",
+            "imstats_config_last_reload_success_timestamp_seconds 10.0\n",
+            "imstats_http_requests_total{handler=\"/metrics\",code=\"200\"} 1\n",
+            "imstats_store_size_bytes 4096\n",
+            "imstats_build_info{version=\"1.2.3\",revision=\"abc\"} 1\n",
+            "# TYPE imstats_http_requests counter\n",
+        ] {
+            assert!(page.contains(line), "{line} in {page}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_process_is_measured() {
+        let (telemetry, _) = telemetry();
+        let mut names: Vec<_> = lines(&telemetry, "process_")
+            .iter()
+            .map(|line| {
+                let (name, value) = line.split_once(' ').unwrap();
+                assert!(value.parse::<f64>().unwrap() >= 0.0, "{line}");
+                name.to_owned()
+            })
+            .collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "process_cpu_seconds_total",
+                "process_max_fds",
+                "process_open_fds",
+                "process_resident_memory_bytes",
+                "process_start_time_seconds",
+                "process_threads",
+                "process_virtual_memory_bytes",
+            ]
+        );
+    }
+}
