@@ -188,7 +188,7 @@ fn what_polls_nothing_is_a_warning() {
     let config =
         parse("wecom: [{account: a, corp_id: b}, {account: c, corp_id: d, secret: e, contact: {users: none}}]");
     let warnings = config.unwrap().warnings;
-    assert_eq!(warnings[0], "wecom[0]: nothing is polled: it has no block (contact, groupchat)");
+    assert_eq!(warnings[0], "wecom[0]: nothing is polled: it has no block (contact, groupchat, kf)");
     assert_eq!(warnings[1], "wecom[1].contact: nothing is polled: it selects nobody");
 }
 
@@ -315,4 +315,27 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
     };
     assert_eq!(warnings(0o600), Vec::<String>::new());
     assert!(warnings(0o640)[0].starts_with("wecom[0].secret: the secret stands in"), "{:?}", warnings(0o640));
+}
+
+#[test]
+fn vendors_with_zones_take_one_and_ids_may_be_numbers() {
+    let config = parse(
+        "tencent_desk: [{agent_statistics: {time_zone: Asia/Tokyo}, account: a, sdk_app_id: 1400000000, identifier: b, secret_key: c}]
+feishu: [{account: a, message_push: {}, app_id: cli_1, app_secret: s3cret}]",
+    )
+    .unwrap();
+    let [desk, feishu] = &config.sources[..] else { panic!("{:?}", config.sources) };
+    let zone = |name| crate::day::Zone::named(name).unwrap();
+    assert_eq!((&desk.schedule.zone, &feishu.schedule.zone), (&zone("Asia/Tokyo"), &zone("Asia/Shanghai")));
+    let credential = &desk.account.credential;
+    assert_eq!((credential.id.as_str(), credential.caller.as_deref()), ("1400000000", Some("b")));
+    assert_eq!((feishu.lookback_days, feishu.schedule.lag_days), (1, 2));
+    // The id stands below the block that needs it.
+    assert!(format!("{:?}", feishu.source).contains("cli_1"));
+    let message = told(
+        "tencent_desk: [{account: a, sdk_app_id: 1, secret_key: s3cret, agent_statistics: {time_zone: Mars, lookback_days: 2}}]",
+    );
+    assert!(message.contains("tencent_desk[0].identifier: it is missing"), "{message}");
+    assert!(message.contains("agent_statistics.time_zone: `Mars` is not a time zone"), "{message}");
+    assert!(message.contains("agent_statistics.lookback_days: the API gives one day a call"), "{message}");
 }
