@@ -1,7 +1,7 @@
 //! The configuration file: what was written, checked as a whole, and what is used.
 //!
-//! The text goes through [`outline`] (is it YAML that we take?), [`written`] (do all keys and values decode?) and
-//! [`check`] (does it hold together?); each of them only sees what the one before let pass.
+//! The text goes through `outline` (is it YAML that we take?), `written` (do all keys and values decode?) and
+//! `check` (does it hold together?); each of them only sees what the one before let pass.
 
 mod check;
 mod keys;
@@ -25,7 +25,7 @@ use crate::vendor::{Credential, Secret};
 pub use keys::known_keys;
 
 /// A file above this size is a mistake: 100,000 ids fit.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A whole configuration, checked.
 #[derive(Debug)]
@@ -104,8 +104,8 @@ impl Config {
         let opened = std::fs::File::open(path).map_err(fail)?;
         let others_read = readable_by_others(&opened);
         let mut bytes = Vec::new();
-        opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
-        if bytes.len() as u64 > MAX_BYTES {
+        opened.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+        if bytes.len() > MAX_BYTES {
             return Err(ConfigError::TooLarge { file });
         }
         let text = str::from_utf8(&bytes).map_err(|error| {
@@ -132,9 +132,13 @@ impl Config {
 
     /// Comes with the key path of the first secret whose text stands in the file itself.
     fn parse_with(text: &str, file: &str, read: check::ReadSecret<'_>) -> Result<(Self, Option<String>), ConfigError> {
+        let fault = |fault| ConfigError::Faults { file: file.to_owned(), faults: vec![fault] };
+        if let Some(why) = outline::too_much(text) {
+            return Err(fault(why));
+        }
         let decode_error = |error| message::decode_error(file, &error);
         if !outline::check(text).map_err(decode_error)? {
-            return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![check::nothing_written()] });
+            return Err(fault(check::nothing_written()));
         }
         let written = written::Written::read(text).map_err(decode_error)?;
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));

@@ -70,6 +70,19 @@ fn without_secret(path: &str) -> String {
     parts.join(".")
 }
 
+/// Messages of the library that say nothing to an operator, and what they mean.
+const PLAINER: &[(&str, &str)] = &[
+    ("recursion limit exceeded", "lists and maps stand too deep in each other"),
+    ("repetition limit exceeded", TOO_LARGE),
+    (
+        "deserializing from YAML containing more than one document is not supported",
+        "the file holds more than one document: `---` begins another",
+    ),
+];
+
+/// What is wrong with a file whose aliases don't end.
+pub(super) const TOO_LARGE: &str = "the file is too large once its aliases (`*name`) are followed";
+
 /// The message without values, and with the nearest known key where the library lists fields.
 fn plain(message: &str) -> String {
     for prefix in ["invalid type: ", "invalid value: ", "invalid length "] {
@@ -85,7 +98,7 @@ fn plain(message: &str) -> String {
         let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
         return unknown(field, &known);
     }
-    message.to_owned()
+    PLAINER.iter().find(|(theirs, _)| *theirs == message).map_or(message, |(_, ours)| ours).to_owned()
 }
 
 /// What kind of value the library found, without the value.

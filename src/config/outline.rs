@@ -9,11 +9,24 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
+use super::MAX_BYTES;
 use super::keys::is_secret;
-use super::message::show_key;
+use super::message::{TOO_LARGE, show_key};
 
-/// The most bytes and values that a file may have once its aliases are followed; without any, 4 MiB can't have more.
-const MOST: usize = 16 * 1024 * 1024;
+/// The most bytes and values that a file may have once its aliases are followed; without any it can't have more, as
+/// each value takes a byte beside its text.
+const MOST: usize = 2 * MAX_BYTES;
+
+/// The most `{` and `[`: the library's time grows with the square of those that are open at once.
+const MOST_BRACKETS: usize = 20_000;
+
+/// Tells why `text` should not be given to the library at all.
+pub(super) fn too_much(text: &str) -> Option<String> {
+    let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    (brackets > MOST_BRACKETS).then(|| {
+        format!("{brackets} opening brackets are more than {MOST_BRACKETS}: write long lists and maps a line for each")
+    })
+}
 
 /// Checks `text`; tells whether anything but comments stands in it.
 pub(super) fn check(text: &str) -> Result<bool, serde_yaml::Error> {
@@ -43,7 +56,7 @@ impl Outline<'_> {
     fn add<E: Error>(self, bytes: usize) -> Result<Kind, E> {
         self.size.set(self.size.get().saturating_add(bytes + 1));
         if self.size.get() > MOST {
-            return Err(E::custom("the file is too large once its aliases (`*name`) are followed"));
+            return Err(E::custom(TOO_LARGE));
         }
         Ok(Kind::Something)
     }
