@@ -9,10 +9,12 @@
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
 //! * [`exposition`]: the pages that are shown, as bytes
+//! * [`http`]: the web server
 
 pub mod config;
 pub mod day;
 pub mod exposition;
+pub mod http;
 pub mod sample;
 pub mod source;
 pub mod telemetry;
