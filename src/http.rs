@@ -1,4 +1,4 @@
-//! The web server: the page that Prometheus scrapes, health, reload.
+//! The web server: the page that Prometheus scrapes, the status page, health, reload, dashboards.
 //!
 //! It only shows what others publish. Nothing here waits for a vendor, the store or another client.
 
@@ -8,12 +8,14 @@ mod negotiate;
 mod route;
 mod serve;
 mod stall;
+mod status;
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::day::Clock;
 use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 
@@ -35,6 +37,10 @@ pub struct App {
     pub ready: Arc<AtomicBool>,
     /// Is called for `POST /-/reload`; `None` where that is not enabled.
     pub reload: Option<Reload>,
+    /// The dashboards to download: name and JSON.
+    pub dashboards: &'static [(&'static str, &'static [u8])],
+    /// The clock by which the status page tells how long ago something was.
+    pub clock: Clock,
 }
 
 impl fmt::Debug for App {

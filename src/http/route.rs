@@ -4,15 +4,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::{ALLOW, CONTENT_ENCODING, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{
+    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, StatusCode};
 
-use super::answer::{Answer, frames, line, set};
-use super::{App, negotiate};
+use super::answer::{Answer, frames, fresh, line, set};
+use super::{App, negotiate, status};
 
 /// The longest request body that is read; nothing here needs one.
 const MOST_BODY: usize = 64 * 1024;
+/// Where dashboards are.
+const DASHBOARDS: &str = "/dashboards/";
+/// The status page shows words of vendors: whatever they are, a browser runs and loads nothing.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// How long a request body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -20,6 +27,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Handler {
     Metrics,
+    StatusPage,
+    Style,
+    StatusReport,
+    Dashboard,
     Healthy,
     Ready,
     Reload,
@@ -32,7 +43,10 @@ impl Handler {
             "/-/ready" => Some(Self::Ready),
             "/-/reload" => Some(Self::Reload),
             path if path == telemetry_path => Some(Self::Metrics),
-            _ => None,
+            "/" => Some(Self::StatusPage),
+            "/status.css" => Some(Self::Style),
+            "/api/v1/status" => Some(Self::StatusReport),
+            path => path.starts_with(DASHBOARDS).then_some(Self::Dashboard),
         }
     }
 
@@ -40,6 +54,9 @@ impl Handler {
     fn name(self) -> &'static str {
         match self {
             Self::Metrics => "metrics",
+            Self::StatusPage | Self::Style => "status",
+            Self::StatusReport => "api",
+            Self::Dashboard => "dashboards",
             Self::Healthy => "healthy",
             Self::Ready => "ready",
             Self::Reload => "reload",
@@ -80,6 +97,24 @@ pub(super) async fn answer(app: &App, request: Request<Incoming>) -> Answer {
 async fn handle(app: &App, handler: Handler, request: Request<Incoming>) -> Answer {
     match handler {
         Handler::Metrics => metrics(app, &request),
+        Handler::StatusPage => {
+            let mut answer = fresh("text/html; charset=utf-8", status::html(app));
+            set(&mut answer, CONTENT_SECURITY_POLICY, POLICY);
+            set(&mut answer, REFERRER_POLICY, "no-referrer");
+            answer
+        }
+        Handler::Style => frames("text/css; charset=utf-8", vec![Bytes::from_static(status::STYLE.as_bytes())]),
+        Handler::StatusReport => match status::json(app) {
+            Ok(report) => fresh("application/json", report),
+            Err(error) => line(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        },
+        Handler::Dashboard => {
+            let name = request.uri().path().strip_prefix(DASHBOARDS).and_then(|name| name.strip_suffix(".json"));
+            match app.dashboards.iter().find(|(known, _)| Some(*known) == name) {
+                Some((_, json)) => frames("application/json", vec![Bytes::from_static(json)]),
+                None => line(StatusCode::NOT_FOUND, "there is no such dashboard"),
+            }
+        }
         Handler::Healthy => line(StatusCode::OK, "healthy"),
         Handler::Ready if app.ready.load(Ordering::Acquire) => line(StatusCode::OK, "ready"),
         Handler::Ready => line(StatusCode::SERVICE_UNAVAILABLE, "still loading the configuration and the store"),

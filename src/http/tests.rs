@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::source;
 
-fn app() -> App {
+pub(super) fn app() -> App {
     let telemetry = Telemetry::new("1.2.3", "abc");
     App {
         exposition: Exposition::new(telemetry.clone(), &source::apis()),
@@ -20,6 +20,8 @@ fn app() -> App {
         telemetry_path: "/metrics".into(),
         ready: Arc::default(),
         reload: None,
+        dashboards: &[("wecom", b"{}")],
+        clock: Clock::system(),
     }
 }
 
@@ -205,4 +207,29 @@ async fn a_request_under_way_is_answered_before_the_end() {
     let (answer, ()) = tokio::join!(server.send("POST /-/reload HTTP/1.1"), stop);
     assert_eq!(answer.0, 200);
     assert_eq!(server.serving.await.unwrap(), Drained::Whole);
+}
+
+#[tokio::test]
+async fn people_get_a_page_that_runs_nothing() {
+    let server = start(app()).await;
+    let page = server.get("/").await;
+    assert_eq!((page.0, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'"), "{policy}");
+    assert!(page.text().contains("href=\"dashboards/wecom.json\""));
+    let style = server.get("/status.css").await;
+    assert_eq!((style.0, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
+    let report = server.get("/api/v1/status").await;
+    assert_eq!(report.header("content-type"), Some("application/json"));
+    assert_eq!(report.text(), r#"{"version":"1.2.3","sources":[]}"#);
+}
+
+#[tokio::test]
+async fn dashboards_are_there_to_download() {
+    let server = start(app()).await;
+    let board = server.get("/dashboards/wecom.json").await;
+    assert_eq!((board.0, board.text(), board.header("content-type")), (200, "{}", Some("application/json")));
+    for other in ["/dashboards/other.json", "/dashboards/wecom", "/dashboards/"] {
+        assert_eq!(server.get(other).await.0, 404, "{other}");
+    }
 }
