@@ -2,6 +2,7 @@
 //!
 //! It only shows what others publish. Nothing here waits for a vendor, the store or another client.
 
+mod admission;
 mod answer;
 mod listen;
 mod negotiate;
@@ -9,6 +10,8 @@ mod route;
 mod serve;
 mod stall;
 mod status;
+mod tls;
+mod web_config;
 
 use std::fmt;
 use std::pin::Pin;
@@ -21,6 +24,7 @@ use crate::telemetry::Telemetry;
 
 pub use listen::ListenError;
 pub use serve::{Bound, Drained, bind};
+pub use web_config::{WebConfig, WebConfigError};
 
 /// Loads the configuration anew, or says why not.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -29,6 +33,8 @@ pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>
 pub struct App {
     /// The pages.
     pub exposition: Exposition,
+    /// Who is admitted, and TLS.
+    pub web: WebConfig,
     /// Where requests are counted.
     pub telemetry: Telemetry,
     /// The path of the page for Prometheus, such as `/metrics`.
@@ -51,3 +57,5 @@ impl fmt::Debug for App {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod web_tests;

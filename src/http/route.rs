@@ -1,16 +1,17 @@
 //! Which path is answered by what.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Answer, frames, fresh, line, set};
+use super::web_config::Settings;
 use super::{App, negotiate, status};
 
 /// The longest request body that is read; nothing here needs one.
@@ -75,9 +76,16 @@ impl Handler {
 /// Answers one request.
 pub(super) async fn answer(app: &App, request: Request<Incoming>) -> Answer {
     let handler = Handler::of(request.uri().path(), &app.telemetry_path);
-    let mut answer = match handler {
-        None => line(StatusCode::NOT_FOUND, "there is nothing here"),
-        Some(handler) => {
+    let settings = app.web.settings();
+    // Health checks have no password, and are not to fail because others ask too much.
+    let refusal = match handler {
+        Some(Handler::Healthy | Handler::Ready) => None,
+        _ => refuse(&settings, &request).await,
+    };
+    let mut answer = match (refusal, handler) {
+        (Some(refusal), _) => refusal,
+        (None, None) => line(StatusCode::NOT_FOUND, "there is nothing here"),
+        (None, Some(handler)) => {
             let (methods, allow) = handler.methods();
             if methods.contains(request.method()) {
                 handle(app, handler, request).await
@@ -89,9 +97,28 @@ pub(super) async fn answer(app: &App, request: Request<Incoming>) -> Answer {
         }
     };
     // A browser must not guess that a label value is a script.
-    answer.headers_mut().entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    set(&mut answer, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    answer.headers_mut().extend(settings.headers.iter().cloned());
     app.telemetry.http_request(handler.map_or("other", Handler::name), answer.status().as_u16());
     answer
+}
+
+/// The answer to a request that the web configuration does not admit.
+async fn refuse(settings: &Settings, request: &Request<Incoming>) -> Option<Answer> {
+    if settings.limiter.as_ref().is_some_and(|limiter| !limiter.take(Instant::now())) {
+        return Some(line(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests; rate_limit in the web configuration says how many",
+        ));
+    }
+    match &settings.users {
+        Some(users) if !users.admit(request.headers()).await => {
+            let mut answer = line(StatusCode::UNAUTHORIZED, "a user and a password are needed");
+            set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"imstats_exporter\", charset=\"UTF-8\"");
+            Some(answer)
+        }
+        _ => None,
+    }
 }
 
 async fn handle(app: &App, handler: Handler, request: Request<Incoming>) -> Answer {

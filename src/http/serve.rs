@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -29,6 +30,10 @@ const IDLE: Duration = Duration::from_secs(150);
 /// Headers of a scrape take half a kilobyte; those of a browser with cookies a few.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How often the web configuration is looked at; certificates are renewed weeks before they end.
+const WEB_CONFIG_CHECK: Duration = Duration::from_secs(5);
 /// How long requests under way may take when the program ends.
 const DRAIN: Duration = Duration::from_secs(10);
 /// After a failed accept, mostly for want of file descriptors.
@@ -74,9 +79,8 @@ impl Bound {
         let server = Arc::new(Server { app, slots: Arc::clone(&slots), shutdown, cut: CancellationToken::new() });
         let mut accepting: JoinSet<()> =
             self.listeners.into_iter().map(|listener| accept(Arc::clone(&server), listener)).collect();
+        accepting.spawn(follow_web_config(Arc::clone(&server)));
         while accepting.join_next().await.is_some() {}
-        // Without a listener the loop above is over at once.
-        server.shutdown.cancelled().await;
         // Every connection holds a slot until it has ended.
         if timeout(DRAIN, slots.acquire_many(MOST_CONNECTIONS)).await.is_ok() {
             return Drained::Whole;
@@ -128,11 +132,46 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
     }
 }
 
+/// Takes the web configuration when it changes, until the server ends.
+async fn follow_web_config(server: Arc<Server>) {
+    loop {
+        tokio::select! {
+            () = server.shutdown.cancelled() => return,
+            () = sleep(WEB_CONFIG_CHECK) => {}
+        }
+        let reader = Arc::clone(&server);
+        match tokio::task::spawn_blocking(move || reader.app.web.refresh()).await {
+            Ok(Ok(true)) => tracing::info!("loaded the changed web configuration"),
+            Ok(Err(error)) => tracing::error!(error = %chain(&error), "kept the old web configuration"),
+            _ => {}
+        }
+    }
+}
+
 /// Serves one connection to its end. Errors are the client's and disturb nobody.
 async fn serve_one(server: Arc<Server>, stream: TcpStream) {
-    let shutdown = server.shutdown.clone();
     // Answers are written in one go; waiting to fill packets would only delay the last.
     let _ = stream.set_nodelay(true);
+    let settings = server.app.web.settings();
+    let Some(tls) = &settings.tls else {
+        return speak(server, stream).await;
+    };
+    let handshake = timeout(HANDSHAKE, tls.acceptor().accept(stream));
+    let accepted = tokio::select! {
+        () = server.shutdown.cancelled() => return,
+        accepted = handshake => accepted,
+    };
+    match accepted {
+        Ok(Ok(stream)) if tls.allows(stream.get_ref().1.peer_certificates()) => speak(server, stream).await,
+        Ok(Ok(_)) => tracing::debug!("refused a client certificate that names none of client_allowed_sans"),
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => {}
+    }
+}
+
+/// Speaks HTTP/1.1 on `stream` until either side ends it.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send>(server: Arc<Server>, stream: S) {
+    let shutdown = server.shutdown.clone();
     let spoken = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let spoken = Arc::clone(&spoken);
@@ -167,4 +206,15 @@ async fn serve_one(server: Arc<Server>, stream: TcpStream) {
             }
         }
     }
+}
+
+/// An error with its sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words = format!("{words}: {error}");
+        source = error.source();
+    }
+    words
 }

@@ -17,6 +17,7 @@ pub(super) fn app() -> App {
     App {
         exposition: Exposition::new(telemetry.clone(), &source::apis()),
         telemetry,
+        web: WebConfig::open(),
         telemetry_path: "/metrics".into(),
         ready: Arc::default(),
         reload: None,
@@ -25,13 +26,13 @@ pub(super) fn app() -> App {
     }
 }
 
-struct Running {
-    address: String,
+pub(super) struct Running {
+    pub(super) address: String,
     shutdown: CancellationToken,
     serving: JoinHandle<Drained>,
 }
 
-async fn start(app: App) -> Running {
+pub(super) async fn start(app: App) -> Running {
     let bound = bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
     let address = bound.addresses()[0].to_string();
     let shutdown = CancellationToken::new();
@@ -40,20 +41,20 @@ async fn start(app: App) -> Running {
 }
 
 /// Status, headers in lower case, body.
-struct Got(u16, String, Vec<u8>);
+pub(super) struct Got(pub(super) u16, String, Vec<u8>);
 
 impl Got {
     fn text(&self) -> &str {
         std::str::from_utf8(&self.2).unwrap()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.1.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
 impl Running {
-    async fn send(&self, head: &str) -> Got {
+    pub(super) async fn send(&self, head: &str) -> Got {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         let request = format!("{head}\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -62,12 +63,12 @@ impl Running {
         parse(&answer)
     }
 
-    async fn get(&self, path: &str) -> Got {
+    pub(super) async fn get(&self, path: &str) -> Got {
         self.send(&format!("GET {path} HTTP/1.1")).await
     }
 }
 
-fn parse(answer: &[u8]) -> Got {
+pub(super) fn parse(answer: &[u8]) -> Got {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = std::str::from_utf8(&answer[..end]).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
