@@ -13,6 +13,7 @@
 //! * [`discovery`]: who there is to ask about
 //! * [`exposition`]: the pages, rendered when they change and served as bytes
 //! * [`poller`]: asks what is due, and decides which day is shown
+//! * [`http`]: the web server
 //!
 //! Beside them stands [`simulator`], the vendors as their own pages describe them, for tests and demonstrations.
 
@@ -21,6 +22,7 @@ pub mod config;
 pub mod day;
 pub mod discovery;
 pub mod exposition;
+pub mod http;
 pub mod poller;
 pub mod sample;
 pub mod simulator;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::day::Day;
 
@@ -58,7 +59,7 @@ impl Outcome {
 }
 
 /// How many targets of a source are in which state on the target day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TargetCounts {
     /// Have figures.
     pub ok: usize,

@@ -1,0 +1,167 @@
+//! Who may ask, and how often: users with bcrypt passwords, and a rate limit.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use tokio::sync::Semaphore;
+
+use super::web_config::WebConfigError;
+
+/// Far more than there are users; keeps a memory of passwords from growing.
+const MOST_REMEMBERED: usize = 1_000;
+
+/// Users and the bcrypt hashes of their passwords.
+pub(super) struct Users {
+    hashes: BTreeMap<String, String>,
+    /// Keyed hashes of users and passwords that were right: bcrypt takes a tenth of a second and more, and Prometheus
+    /// sends its password with each scrape. Two random keys of 64 bits each leave nothing to guess.
+    right: Mutex<HashSet<(u64, u64)>>,
+    keys: (RandomState, RandomState),
+    /// One at a time, or guesses could use up all processors.
+    turn: Semaphore,
+}
+
+impl Users {
+    /// Users by their names, with bcrypt hashes.
+    ///
+    /// # Errors
+    /// [`WebConfigError::Setting`] for what is no hash, without repeating it.
+    pub(super) fn new(users: &BTreeMap<String, String>) -> Result<Self, WebConfigError> {
+        for (user, hash) in users {
+            if bcrypt::HashParts::from_str(hash).is_err() {
+                let reason = "is no bcrypt hash; make one with htpasswd -nBC 10";
+                return Err(WebConfigError::setting(&format!("basic_auth_users.{user}"), reason));
+            }
+        }
+        Ok(Self {
+            hashes: users.clone(),
+            right: Mutex::default(),
+            keys: (RandomState::new(), RandomState::new()),
+            turn: Semaphore::new(1),
+        })
+    }
+
+    /// Tells whether the request names a user with the right password.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> bool {
+        let Some((user, password)) = credentials(headers) else { return false };
+        let known = self.hashes.get(&user);
+        let key = (self.keys.0.hash_one((&user, &password)), self.keys.1.hash_one((&user, &password)));
+        if known.is_some() && self.right().contains(&key) {
+            return true;
+        }
+        // An unknown user costs as much time as a known one, or the time would tell who is known.
+        let Some(hash) = known.or_else(|| self.hashes.values().next()).cloned() else { return false };
+        let Ok(turn) = self.turn.acquire().await else { return false };
+        let matching = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
+        drop(turn);
+        let admitted = known.is_some() && matching.unwrap_or(false);
+        if admitted {
+            let mut right = self.right();
+            if right.len() >= MOST_REMEMBERED {
+                right.clear();
+            }
+            right.insert(key);
+        }
+        admitted
+    }
+
+    fn right(&self) -> std::sync::MutexGuard<'_, HashSet<(u64, u64)>> {
+        self.right.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users").field("count", &self.hashes.len()).finish_non_exhaustive()
+    }
+}
+
+/// User and password of a `Basic` authorization.
+fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let user = std::str::from_utf8(&decoded[..colon]).ok()?;
+    Some((user.to_owned(), decoded[colon + 1..].to_vec()))
+}
+
+/// A bucket that fills with a token per interval; each request takes one.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    interval: Duration,
+    burst: f64,
+    /// The tokens that there were at that moment.
+    tokens: Mutex<(f64, Instant)>,
+}
+
+impl Limiter {
+    pub(super) fn new(interval: Duration, burst: u32) -> Self {
+        let burst = f64::from(burst);
+        Self { interval, burst, tokens: Mutex::new((burst, Instant::now())) }
+    }
+
+    /// Takes a token, if there is one at `now`.
+    pub(super) fn take(&self, now: Instant) -> bool {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, at) = *tokens;
+        let filled = now.saturating_duration_since(at).as_secs_f64() / self.interval.as_secs_f64();
+        let left = (left + filled).min(self.burst);
+        let taken = left >= 1.0;
+        *tokens = (if taken { left - 1.0 } else { left }, now.max(at));
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cheapest that bcrypt has.
+    fn users() -> Users {
+        let hash = bcrypt::hash("right", 4).unwrap();
+        Users::new(&[("ann".to_owned(), hash)].into()).unwrap()
+    }
+
+    fn asking(authorization: &str) -> HeaderMap {
+        [(AUTHORIZATION, authorization.parse().unwrap())].into_iter().collect()
+    }
+
+    fn basic(pair: &str) -> HeaderMap {
+        asking(&format!("Basic {}", STANDARD.encode(pair)))
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_known_user_is_admitted() {
+        let users = users();
+        for _ in 0..2 {
+            assert!(users.admit(&basic("ann:right")).await);
+        }
+        assert_eq!(users.right().len(), 1, "the second time bcrypt was not asked");
+        for wrong in ["ann:wrong", "bob:right", "ann:", ":right", "ann", "ann:right\n", ""] {
+            assert!(!users.admit(&basic(wrong)).await, "{wrong}");
+        }
+        assert!(!users.admit(&HeaderMap::new()).await);
+        assert!(!users.admit(&asking("Bearer abc")).await);
+        assert!(!users.admit(&asking("Basic %%%")).await);
+    }
+
+    #[test]
+    fn tokens_come_back_with_time_up_to_the_burst() {
+        let begin = Instant::now();
+        let limiter = Limiter::new(Duration::from_secs(1), 2);
+        let taken = |seconds: f64| limiter.take(begin + Duration::from_secs_f64(seconds));
+        let asked: Vec<_> = [0.1, 0.1, 0.1, 0.6, 1.1, 1.2, 60.0, 60.0, 60.0].into_iter().map(taken).collect();
+        assert_eq!(asked, [true, true, false, false, true, false, true, true, false]);
+    }
+}
