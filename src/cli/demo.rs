@@ -1,0 +1,70 @@
+//! `demo` and `simulate`: the vendors simulated.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{Flags, program, serve};
+use crate::config::Config;
+use crate::day::Clock;
+use crate::http::bind;
+use crate::simulator::{Options, Simulator};
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How many people the simulated company has.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(4..=100_000))]
+    users: u32,
+    /// Another seed makes other figures.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    #[command(flatten)]
+    demo: DemoArgs,
+    /// Where the simulated vendors listen.
+    #[arg(long, default_value = "127.0.0.1:10102", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Leaves the vendors' rate limits out.
+    #[arg(long)]
+    no_limits: bool,
+}
+
+/// Serves a simulated company.
+#[allow(clippy::print_stdout, reason = "what to open is the command's answer")]
+pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCode> {
+    // The vendors' limits would make a demonstration slow, and teach nothing.
+    let options = Options { seed: args.seed, enforce_limits: false, ..Options::new(args.users, Clock::system()) };
+    let simulator = Simulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options).await?;
+    let config = Config::parse(&simulator.configuration(), "the demo's configuration")?;
+    // It starts anew each time: another number of users is another company.
+    let context = program::assemble("")?;
+    let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
+    let port = bound.addresses().first().map_or(0, SocketAddr::port);
+    println!(
+        "A company of {} people, its vendors simulated; all of it ends with this program.\n\n  \
+         http://localhost:{port}/          how each source stands\n  \
+         http://localhost:{port}{}   what Prometheus scrapes\n",
+        args.users, flags.telemetry_path
+    );
+    serve::run(flags, context, bound, config.sources, None).await
+}
+
+/// Serves the simulated vendors alone.
+#[allow(clippy::print_stdout, reason = "the configuration is the command's answer")]
+pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    let SimulateArgs { demo: DemoArgs { users, seed }, listen, no_limits } = args;
+    let options = Options { seed, enforce_limits: !no_limits, ..Options::new(users, Clock::system()) };
+    let simulator = Simulator::start(listen, options).await.with_context(|| format!("cannot listen on {listen}"))?;
+    println!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url());
+    print!("{}", simulator.configuration());
+    tokio::signal::ctrl_c().await?;
+    for (api, calls) in simulator.calls() {
+        println!("# {calls:>8} calls of {api}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
