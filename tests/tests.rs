@@ -1,1 +1,3 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
+
+mod sources;

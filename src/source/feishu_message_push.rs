@@ -37,7 +37,7 @@ const FIELDS: &[Field] = &[Field {
 const TENANT: Table = Table {
     prefix: "feishu_message_push",
     labels: &["app_id", "cycle", "metric_name"],
-    of: "of one application in the whole tenant",
+    of: "one application in the whole tenant",
     overlap: Some("cycles overlap, metrics differ, and people may be reached by several applications"),
     fields: FIELDS,
 };
@@ -45,7 +45,7 @@ const TENANT: Table = Table {
 const DEPARTMENT: Table = Table {
     prefix: "feishu_department_message_push",
     labels: &["app_id", "department_id", "cycle", "metric_name"],
-    of: "of one application in one department and its children",
+    of: "one application in one department and its children",
     overlap: Some("departments contain their children, cycles overlap and metrics differ"),
     fields: FIELDS,
 };

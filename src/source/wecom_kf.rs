@@ -93,18 +93,13 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
-const ACCOUNT: Table = Table {
-    prefix: "wecom_kf_account",
-    labels: &["open_kfid"],
-    of: "of one KF account",
-    overlap: None,
-    fields: FIELDS,
-};
+const ACCOUNT: Table =
+    Table { prefix: "wecom_kf_account", labels: &["open_kfid"], of: "one KF account", overlap: None, fields: FIELDS };
 
 const SERVICER: Table = Table {
     prefix: "wecom_kf_servicer",
     labels: &["open_kfid", "userid"],
-    of: "of one servicer in one KF account",
+    of: "one servicer in one KF account",
     overlap: None,
     fields: FIELDS,
 };
