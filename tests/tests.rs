@@ -1,3 +1,4 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
 
+mod house;
 mod sources;
