@@ -27,8 +27,8 @@ pub(super) struct SimulateArgs {
     #[command(flatten)]
     demo: DemoArgs,
     /// Where the simulated vendors listen.
-    #[arg(long, default_value = "127.0.0.1:10102", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    #[arg(long = "listen", default_value = "127.0.0.1:10102", value_name = "ADDRESS")]
+    address: SocketAddr,
     /// Leaves the vendors' rate limits out.
     #[arg(long)]
     no_limits: bool,
@@ -57,9 +57,9 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
 /// Serves the simulated vendors alone.
 #[allow(clippy::print_stdout, reason = "the configuration is the command's answer")]
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
-    let SimulateArgs { demo: DemoArgs { users, seed }, listen, no_limits } = args;
+    let SimulateArgs { demo: DemoArgs { users, seed }, address, no_limits } = args;
     let options = Options { seed, enforce_limits: !no_limits, ..Options::new(users, Clock::system()) };
-    let simulator = Simulator::start(listen, options).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let simulator = Simulator::start(address, options).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url());
     print!("{}", simulator.configuration());
     tokio::signal::ctrl_c().await?;

@@ -13,7 +13,7 @@ use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
 use crate::exposition::{NamePage, Page};
-use crate::source::{Directory, Found};
+use crate::source::{Directory, Found, Listing};
 use crate::store::{Kept, StoreError};
 use crate::telemetry::{SourceStatus, TargetCounts};
 
@@ -124,7 +124,7 @@ impl Worker {
     /// Asks what is due for `day`, and what may be shown of it.
     async fn round(&mut self, day: Day) -> Result<(), StoreError> {
         let started = self.context.clock.now();
-        let (directory, stale) = match self.directory(day).await {
+        let (directory, stale, name_lists) = match self.directory(day).await {
             Ok(found) => found,
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Vendor { list, failure }) => {
@@ -165,7 +165,7 @@ impl Worker {
             };
             self.finish(day, started, &report, error).await?;
         }
-        Ok(())
+        self.bring_names(day, &ledger, directory, name_lists).await
     }
 
     /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
@@ -243,27 +243,63 @@ impl Worker {
         self.keep().await
     }
 
-    /// The lists that the source needs as of `day`, and why one of them is older.
-    async fn directory(&self, day: Day) -> Result<(Directory, Option<Failure>), DiscoveryError> {
+    /// The lists that the source needs as of `day`, why one of them is older, and the lists of names that are to be
+    /// fetched when the figures are there: until then the stored ones serve.
+    async fn directory(&self, day: Day) -> Result<(Directory, Option<Failure>, Vec<Listing>), DiscoveryError> {
         let mut directory = Directory::new();
-        let mut stale = None;
+        let (mut stale, mut name_lists) = (None, Vec::new());
+        let account = &self.config.account;
         loop {
             let listings = self.config.source.listings(&directory, self.config.names);
             if listings.is_empty() {
-                return Ok((directory, stale));
+                return Ok((directory, stale, name_lists));
             }
             for listing in listings {
-                let listed = self.context.discovery.list(&self.config.account, &listing, day).await?;
-                if let Some(failure) = listed.stale {
-                    if listing.names_only {
-                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
-                    } else {
-                        stale = Some(failure);
-                    }
+                let key = listing.key.clone();
+                if listing.names_only {
+                    directory.insert(key, self.context.discovery.stored(account, &listing).await?);
+                    name_lists.push(listing);
+                } else {
+                    let listed = self.context.discovery.list(account, &listing, day).await?;
+                    stale = listed.stale.or(stale);
+                    directory.insert(key, listed.list);
                 }
-                directory.insert(listing.key, listed.list);
             }
         }
+    }
+
+    /// Fetches lists of names, and shows them where they say anything new.
+    async fn bring_names(
+        &self,
+        day: Day,
+        ledger: &Ledger,
+        mut directory: Directory,
+        lists: Vec<Listing>,
+    ) -> Result<(), StoreError> {
+        let mut news = false;
+        for listing in lists {
+            match self.context.discovery.list(&self.config.account, &listing, day).await {
+                Ok(listed) => {
+                    if let Some(failure) = listed.stale {
+                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                    }
+                    news |= directory.get(&listing.key) != Some(&listed.list);
+                    directory.insert(listing.key, listed.list);
+                }
+                Err(DiscoveryError::Store(error)) => return Err(error),
+                Err(DiscoveryError::Vendor { failure, .. }) => {
+                    tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                }
+            }
+        }
+        if news && self.kept.shown.is_some() {
+            let names = self.names(ledger, &directory).await?;
+            let (exposition, api) = (self.context.exposition.clone(), self.config.source.api());
+            let account = self.config.account.name.clone();
+            // It ends early only with the program.
+            let _ = tokio::task::spawn_blocking(move || exposition.publish_names(api, &account, names)).await;
+        }
+        Ok(())
     }
 
     /// The lists as they are stored; those that are not are empty.
