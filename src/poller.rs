@@ -2,6 +2,7 @@
 
 mod ask;
 mod ledger;
+mod page;
 mod round;
 mod worker;
 

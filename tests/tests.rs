@@ -1,4 +1,6 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+
 mod house;
 mod sources;

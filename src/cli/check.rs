@@ -12,7 +12,7 @@ use crate::http::WebConfig;
 use crate::source::Directory;
 
 /// Checks the configuration files and prints a line per source.
-#[allow(clippy::print_stdout, reason = "the findings are the command's answer")]
+#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
 pub(super) async fn check(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = Config::load(&flags.config_file)?;
     if let Some(path) = &flags.web_config {

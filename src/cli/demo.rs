@@ -35,7 +35,7 @@ pub(super) struct SimulateArgs {
 }
 
 /// Serves a simulated company.
-#[allow(clippy::print_stdout, reason = "what to open is the command's answer")]
+#[expect(clippy::print_stdout, reason = "what to open is the command's answer")]
 pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCode> {
     // The vendors' limits would make a demonstration slow, and teach nothing.
     let options = Options { seed: args.seed, enforce_limits: false, ..Options::new(args.users, Clock::system()) };
@@ -55,7 +55,7 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
 }
 
 /// Serves the simulated vendors alone.
-#[allow(clippy::print_stdout, reason = "the configuration is the command's answer")]
+#[expect(clippy::print_stdout, reason = "the configuration is the command's answer")]
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let SimulateArgs { demo: DemoArgs { users, seed }, address, no_limits } = args;
     let options = Options { seed, enforce_limits: !no_limits, ..Options::new(users, Clock::system()) };

@@ -10,7 +10,7 @@ use crate::exposition::Format;
 use crate::poller::Worker;
 
 /// Polls each source once and prints the page.
-#[allow(clippy::print_stdout, reason = "the page is the command's answer")]
+#[expect(clippy::print_stdout, reason = "the page is the command's answer")]
 pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = Config::load(&flags.config_file)?;
     let context = program::assemble("")?;

@@ -145,7 +145,9 @@ impl<'a> Round<'a> {
         }
         self.report.answered |= !matches!(&failed, Some(Failure::Unavailable(_) | Failure::Denied(_)));
         if let Some(failure) = failed {
-            if matches!(failure, Failure::Denied(_)) || self.unavailable >= UNAVAILABLE_IN_A_ROW {
+            // All else of the source goes to the same account and API.
+            let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
+            if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
                 self.report.ended.get_or_insert(failure.clone());
             }
             self.report.failure = Some(failure);
