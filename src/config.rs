@@ -1,7 +1,18 @@
 //! The configuration file: what was written, checked as a whole, and what is used.
+//!
+//! The text goes through `outline` (is it YAML that we take?), `written` (do all keys and values decode?) and
+//! `check` (does it hold together?); each of them only sees what the one before let pass.
+
+mod check;
+mod keys;
+mod message;
+mod outline;
+mod units;
+mod written;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +20,12 @@ use secrecy::SecretString;
 
 use crate::day::Schedule;
 use crate::source::Source;
-use crate::vendor::Credential;
+use crate::vendor::{Credential, Secret};
+
+pub use keys::known_keys;
+
+/// A file above this size is a mistake: 100,000 ids fit.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A whole configuration, checked.
 #[derive(Debug)]
@@ -18,6 +34,127 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// What is allowed but unwise, in words, each with its key path.
     pub warnings: Vec<String>,
+}
+
+/// Why a configuration can't be used, in words for the operator; no text of a secret is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("cannot read {file}: {reason}; write one (see exporter.example.yaml) or name it with --config.file")]
+    Read {
+        /// Its name.
+        file: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The file is too large to be a configuration.
+    #[error("{file} is larger than {} MiB: is it the configuration?", MAX_BYTES / 1024 / 1024)]
+    TooLarge {
+        /// Its name.
+        file: String,
+    },
+    /// The file is not UTF-8.
+    #[error("{file}:{line}: byte {byte} of the file is not UTF-8: save it as UTF-8")]
+    NotUtf8 {
+        /// Its name.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The byte, from 1.
+        byte: usize,
+    },
+    /// It is not YAML, or a key is unknown, or a value is of the wrong kind: the first such place.
+    #[error("{}", at(file, *line, *column, path, message))]
+    Decode {
+        /// Its name.
+        file: String,
+        /// The line, from 1; 0 where it is not known.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// The key path, such as `wecom[0].contact.users`; empty for the whole file.
+        path: String,
+        /// What is wrong there.
+        message: String,
+    },
+    /// It decodes, and this is wrong with it.
+    #[error("{}", faults.iter().map(|fault| format!("{file}: {fault}")).collect::<Vec<_>>().join("\n"))]
+    Faults {
+        /// Its name.
+        file: String,
+        /// Each beginning with its key path.
+        faults: Vec<String>,
+    },
+}
+
+fn at(file: &str, line: usize, column: usize, path: &str, message: &str) -> String {
+    let place = if line > 0 { format!("{file}:{line}:{column}") } else { file.to_owned() };
+    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+    format!("{place}: {path}{message}")
+}
+
+impl Config {
+    /// Reads and checks the file at `path`; names of files in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Every [`ConfigError`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let fail = |reason| ConfigError::Read { file: file.clone(), reason };
+        let opened = std::fs::File::open(path).map_err(fail)?;
+        let others_read = readable_by_others(&opened);
+        let mut bytes = Vec::new();
+        opened.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+        if bytes.len() > MAX_BYTES {
+            return Err(ConfigError::TooLarge { file });
+        }
+        let text = str::from_utf8(&bytes).map_err(|error| {
+            let (before, _) = bytes.split_at(error.valid_up_to());
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            ConfigError::NotUtf8 { file: file.clone(), line, byte: before.len() + 1 }
+        })?;
+        let (mut config, inline_secret) = Self::parse_with(text, &file, &Secret::read)?;
+        if let Some(path) = inline_secret.filter(|_| others_read) {
+            config.warnings.push(format!(
+                "{path}: the secret stands in {file}, which others may read: chmod 600 {file}, or write {{file: PATH}}"
+            ));
+        }
+        Ok(config)
+    }
+
+    /// Checks the text of the file `file_name`; names of files in it are relative to that file's folder.
+    ///
+    /// # Errors
+    /// [`ConfigError::Decode`] and [`ConfigError::Faults`].
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, ConfigError> {
+        Ok(Self::parse_with(text, file_name, &Secret::read)?.0)
+    }
+
+    /// Comes with the key path of the first secret whose text stands in the file itself.
+    fn parse_with(text: &str, file: &str, read: check::ReadSecret<'_>) -> Result<(Self, Option<String>), ConfigError> {
+        let fault = |fault| ConfigError::Faults { file: file.to_owned(), faults: vec![fault] };
+        if let Some(why) = outline::too_much(text) {
+            return Err(fault(why));
+        }
+        let decode_error = |error| message::decode_error(file, &error);
+        if !outline::check(text).map_err(decode_error)? {
+            return Err(fault(check::nothing_written()));
+        }
+        let written = written::Written::read(text).map_err(decode_error)?;
+        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+        check::check(written, file, folder, read)
+    }
+}
+
+#[cfg(unix)]
+fn readable_by_others(file: &std::fs::File) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_: &std::fs::File) -> bool {
+    false
 }
 
 /// One API of one account, and how it is polled.
@@ -93,3 +230,6 @@ impl Rate {
         self.per / self.calls.max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

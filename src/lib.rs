@@ -8,14 +8,25 @@
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
-//! * [`exposition`]: the pages that are shown, as bytes
+//! * [`client`]: the only outgoing I/O to vendors
+//! * [`store`]: what outlives a restart, in one SQLite file
+//! * [`discovery`]: who there is to ask about
+//! * [`exposition`]: the pages, rendered when they change and served as bytes
+//! * [`poller`]: asks what is due, and decides which day is shown
 //! * [`http`]: the web server
+//!
+//! Beside them stands [`simulator`], the vendors as their own pages describe them, for tests and demonstrations.
 
+pub mod client;
 pub mod config;
 pub mod day;
+pub mod discovery;
 pub mod exposition;
 pub mod http;
+pub mod poller;
 pub mod sample;
+pub mod simulator;
 pub mod source;
+pub mod store;
 pub mod telemetry;
 pub mod vendor;

@@ -5,19 +5,22 @@
 //! file, its `mod` line and its line in [`visit`].
 
 mod decode;
+mod feishu_message_push;
 mod listing;
 mod selection;
 mod table;
+mod tencent_desk_agent;
 mod wecom_contact;
 mod wecom_directory;
 mod wecom_groupchat;
+mod wecom_kf;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::MapAccess;
 
-use crate::day::{Cycle, Day, Days};
+use crate::day::{Cycle, Day, Days, Zone};
 use crate::vendor::{Call, Vendor};
 
 pub use decode::{Asked, Decoded, Malformed, Paging, Shape, decode};
@@ -29,6 +32,9 @@ pub use table::{Combine, Field, Span, Table, Unit};
 pub fn visit<V: Visit>(visitor: &mut V) {
     visitor.visit::<wecom_contact::Params>();
     visitor.visit::<wecom_groupchat::Params>();
+    visitor.visit::<wecom_kf::Params>();
+    visitor.visit::<tencent_desk_agent::Params>();
+    visitor.visit::<feishu_message_push::Params>();
 }
 
 /// Something that wants to see the typed parameters of every block.
@@ -80,8 +86,10 @@ pub struct Api {
     pub refresh_interval: Duration,
     /// How many days back the vendor keeps figures, where it says so.
     pub keeps_days: Option<u32>,
-    /// The info metrics that names of its subjects go to.
+    /// The info metrics of its subjects.
     pub infos: &'static [&'static Info],
+    /// The one of them whose names come with the figures.
+    pub row_names: Option<&'static Info>,
 }
 
 /// An info metric: the names of ids.
@@ -154,8 +162,8 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing>;
     /// The targets, parents before their children.
     fn targets(&self, directory: &Directory) -> Vec<Target>;
-    /// The calls for these targets (of one table, at most [`Api::batch`]) and days; their answers are added up.
-    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call>;
+    /// The calls for these targets (of one table, at most [`Api::batch`]) and days of `zone`; their answers are added up.
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call>;
     /// The info metric and the list that give the names of its subjects.
     fn names(&self) -> Vec<(&'static Info, String)> {
         Vec::new()
@@ -163,7 +171,7 @@ pub trait Source: fmt::Debug + Send + Sync {
 }
 
 /// The typed parameters of one block of an account of the configuration.
-pub trait Params: Sized {
+pub trait Params: Sized + 'static {
     /// The vendor whose accounts have the block.
     const VENDOR: &'static dyn Vendor;
     /// The block's key.
@@ -173,8 +181,8 @@ pub trait Params: Sized {
     /// The APIs that it can make sources of.
     const APIS: &'static [&'static Api];
 
-    /// The parameters of an empty block, in the account with credential id `id`.
-    fn new(id: &str) -> Self;
+    /// The parameters of an empty block.
+    fn new() -> Self;
     /// Takes the value of `key`, which is one of [`Params::KEYS`].
     ///
     /// # Errors
@@ -182,8 +190,8 @@ pub trait Params: Sized {
     fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
     /// Adds what is wrong with them, each with its key below `path`.
     fn check(&self, path: &str, faults: &mut Vec<String>);
-    /// The sources that they ask for.
-    fn sources(self) -> Vec<Box<dyn Source>>;
+    /// The sources that they ask for, in the account with credential id `id`, which may stand below the block.
+    fn sources(self, id: &str) -> Vec<Box<dyn Source>>;
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! A vendor is one file below this one. It says how a call is admitted (token or signature), how an answer's
 //! envelope is read, and what each of its error codes means for what we do next. It does no I/O.
 
+mod feishu;
 mod secret;
+mod tencent;
 mod wecom;
 
 use std::fmt;
@@ -13,11 +15,13 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
+pub use feishu::Feishu;
 pub use secret::{Secret, SecretError};
+pub use tencent::TencentDesk;
 pub use wecom::Wecom;
 
 /// Every vendor; a new one is a line here.
-pub const VENDORS: &[&dyn Vendor] = &[&Wecom];
+pub const VENDORS: &[&dyn Vendor] = &[&Wecom, &TencentDesk, &Feishu];
 
 /// One vendor's ways: where it is, how it admits callers and how it says no.
 pub trait Vendor: fmt::Debug + Send + Sync {

@@ -127,6 +127,7 @@ pub(super) const API: Api = Api {
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
     infos: &[&USER_INFO, &DEPARTMENT_INFO],
+    row_names: None,
 };
 
 /// The block `contact`.
@@ -151,7 +152,7 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["users", "departments", "teams"];
     const APIS: &'static [&'static Api] = &[&API];
 
-    fn new(_: &str) -> Self {
+    fn new() -> Self {
         Self { users: Selection::All, departments: Selection::None, teams: BTreeMap::new() }
     }
 
@@ -188,7 +189,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
         if self.users == Selection::None && self.departments == Selection::None && self.teams.is_empty() {
             return Vec::new();
         }
@@ -237,8 +238,7 @@ impl Source for Params {
         targets
     }
 
-    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call> {
-        let zone = Zone::china();
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let call = |target: &&Target| {
             let label = &target.labels[0];
             let team = if target.table.prefix == TEAM.prefix { self.teams.get(label) } else { None };
@@ -250,8 +250,8 @@ impl Source for Params {
             let users = ids(target.table.prefix == USER.prefix, |team| &team.users);
             let parties = ids(target.table.prefix == DEPARTMENT.prefix, |team| &team.departments);
             let mut body = json!({
-                "start_time": days.first.midnight(&zone).as_second(),
-                "end_time": days.last.midnight(&zone).as_second(),
+                "start_time": days.first.midnight(zone).as_second(),
+                "end_time": days.last.midnight(zone).as_second(),
             });
             if !users.is_empty() {
                 body["userid"] = json!(users);

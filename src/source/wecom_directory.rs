@@ -66,22 +66,22 @@ pub(super) fn department_names() -> Listing {
 /// The names of all members of all departments that the app may see.
 pub(super) fn user_names() -> Listing {
     let path = "department/simplelist";
-    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, listing| {
+    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, _| {
         let departments = array(page, "/department_id")?.iter().enumerate();
         departments
             .map(|(n, entry)| {
                 let department = id(entry, "id", "/department_id", n)?;
-                Ok(Entry::More(members(&department, &listing.key, true)))
+                Ok(Entry::More(members(&department)))
             })
             .collect()
     })
 }
 
-/// The members of the one department, for the list `key`.
-pub(super) fn members(department: &str, key: &str, names_only: bool) -> Listing {
+/// The members of one department, without those of its children.
+pub(super) fn members(department: &str) -> Listing {
     let path = "user/simplelist";
     let query = vec![("department_id", department.to_owned())];
-    listing(&format!("{key}/{department}"), Call::get(path, format!("cgi-bin/{path}"), query), names_only, |page, _| {
+    listing(&format!("member/{department}"), Call::get(path, format!("cgi-bin/{path}"), query), false, |page, _| {
         let users = array(page, "/userlist")?.iter().enumerate();
         users
             .map(|(n, user)| {

@@ -86,6 +86,7 @@ pub(super) const OWNER_API: Api = Api {
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
     infos: &[&USER_INFO],
+    row_names: None,
 };
 
 /// The API by day, of a team.
@@ -112,6 +113,7 @@ pub(super) const TEAM_API: Api = Api {
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
     infos: &[],
+    row_names: None,
 };
 
 /// The block `groupchat`.
@@ -133,7 +135,7 @@ impl super::Params for Params {
     const KEYS: &'static [&'static str] = &["owners", "teams"];
     const APIS: &'static [&'static Api] = &[&OWNER_API, &TEAM_API];
 
-    fn new(_: &str) -> Self {
+    fn new() -> Self {
         Self { owners: Selection::All, teams: BTreeMap::new() }
     }
 
@@ -156,7 +158,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self) -> Vec<Box<dyn Source>> {
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         if self.owners != Selection::None {
             sources.push(Box::new(Owners(self.owners)));
@@ -180,11 +182,10 @@ fn owners_of(selection: &Selection, directory: &Directory) -> Vec<String> {
     }
 }
 
-fn body(owners: &[String], days: Days) -> Value {
-    let zone = Zone::china();
+fn body(owners: &[String], days: Days, zone: &Zone) -> Value {
     json!({
-        "day_begin_time": days.first.midnight(&zone).as_second(),
-        "day_end_time": days.last.midnight(&zone).as_second(),
+        "day_begin_time": days.first.midnight(zone).as_second(),
+        "day_end_time": days.last.midnight(zone).as_second(),
         "owner_filter": {"userid_list": owners},
     })
 }
@@ -210,9 +211,9 @@ impl Source for Owners {
         owners_of(&self.0, directory).into_iter().map(|owner| Target::of(&OWNER, vec![owner])).collect()
     }
 
-    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call> {
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let owners: Vec<_> = targets.iter().map(|target| target.labels[0].clone()).collect();
-        let mut body = body(&owners, days);
+        let mut body = body(&owners, days, zone);
         body["offset"] = json!(0);
         body["limit"] = json!(PAGE);
         vec![Call::post(OWNER_API.path, format!("cgi-bin/{}", OWNER_API.path), body)]
@@ -245,10 +246,10 @@ impl Source for Teams {
         teams.collect()
     }
 
-    fn calls(&self, targets: &[&Target], days: Days) -> Vec<Call> {
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let batches = targets.iter().flat_map(|target| target.members.chunks(MOST_OWNERS));
         batches
-            .map(|owners| Call::post(TEAM_API.path, format!("cgi-bin/{}", TEAM_API.path), body(owners, days)))
+            .map(|owners| Call::post(TEAM_API.path, format!("cgi-bin/{}", TEAM_API.path), body(owners, days, zone)))
             .collect()
     }
 }

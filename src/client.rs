@@ -1,0 +1,381 @@
+//! The only outgoing I/O to vendors: admits calls, paces them, repeats what may pass, and says what came of them.
+//!
+//! A call goes through a gate (its API's pace, and any pause), gets its token, is exchanged, and is judged by the
+//! vendor's codes. Whatever fails comes back as a [`Failure`], cut by what the caller does next.
+
+mod admittance;
+mod gate;
+mod transport;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use crate::config::Account;
+use crate::day::Clock;
+use crate::source::Malformed;
+use crate::telemetry::{Outcome, Telemetry};
+use crate::vendor::{Admission, Call, Class, Pass, Refusal, Token};
+
+use admittance::{Admittance, Held};
+use gate::{Gate, Turn};
+use transport::Broken;
+
+pub use admittance::Denial;
+
+/// A pause up to this long is waited for; calls that would wait longer fail at once.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often a call is repeated that the vendor could not answer.
+const REPEATS: usize = 2;
+
+/// Why a call brought no answer, by what the caller does next.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// There are no figures.
+    #[error("no data")]
+    NoData,
+    /// What was asked for is refused; in a batch, one of it.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// Nothing more may be asked of this account, or of this API, before the time in it.
+    #[error("{}", .0.text)]
+    Denied(Denial),
+    /// The API is paused for longer than is worth waiting.
+    #[error("the vendor wants no calls of this API for {} s", .0.as_secs())]
+    Throttled(Duration),
+    /// It may work later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The answer is not what the vendor documents.
+    #[error("{0}")]
+    Malformed(String),
+    /// The vendor says a no that we don't know.
+    #[error("{0}")]
+    Unknown(Refusal),
+}
+
+impl From<Malformed> for Failure {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.to_string())
+    }
+}
+
+/// Asks vendors. Cloning gives another handle to the same client.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    telemetry: Telemetry,
+    repeat_delay: Duration,
+    gates: Mutex<HashMap<GateKey, Arc<Gate>>>,
+    admittances: Mutex<HashMap<String, Arc<Admittance>>>,
+    connections: Mutex<HashMap<String, reqwest::Client>>,
+}
+
+/// A vendor, the id that its limits are counted by, and an API.
+type GateKey = (&'static str, String, &'static str);
+
+/// What a vendor said to one exchange.
+enum Said {
+    Yes(Value),
+    No(Refusal),
+}
+
+impl Client {
+    /// A client that repeats what may pass after about `repeat_delay`, then twice that.
+    #[must_use]
+    pub fn new(clock: Clock, telemetry: Telemetry, repeat_delay: Duration) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            telemetry,
+            repeat_delay,
+            gates: Mutex::default(),
+            admittances: Mutex::default(),
+            connections: Mutex::default(),
+        }))
+    }
+
+    /// Asks `account`'s vendor.
+    ///
+    /// # Errors
+    /// The [`Failure`]; whatever may pass by itself was tried again before.
+    pub async fn ask(&self, account: &Account, call: &Call) -> Result<Value, Failure> {
+        let delays =
+            ExponentialBuilder::default().with_min_delay(self.0.repeat_delay).with_max_times(REPEATS).with_jitter();
+        (|| self.attempt(account, call))
+            .retry(delays)
+            .when(|failure| match failure {
+                Failure::Unavailable(_) => true,
+                Failure::Throttled(pause) => *pause <= PATIENCE,
+                _ => false,
+            })
+            // A pause is waited for at the gate.
+            .adjust(
+                |failure, delay| if matches!(failure, Failure::Throttled(_)) { Some(Duration::ZERO) } else { delay },
+            )
+            .await
+    }
+
+    /// The refusal that forbids calling `api` of `account` now.
+    #[must_use]
+    pub fn denial(&self, account: &Account, api: &'static str) -> Option<Denial> {
+        self.admittance(account).denial(api, &account.credential, self.0.clock.now())
+    }
+
+    /// How long `api` of `account` is paused yet; zero where it is not.
+    #[must_use]
+    pub fn pause_left(&self, account: &Account, api: &'static str) -> Duration {
+        self.gate(account, api).pause_left(self.0.clock.elapsed())
+    }
+
+    /// When the token of `account` expires, where there is one.
+    #[must_use]
+    pub fn token_expiry(&self, account: &Account) -> Option<Timestamp> {
+        self.admittance(account).expiry()
+    }
+
+    /// Takes up a changed configuration: refusals are forgotten, secrets compared, connections made anew; pacing and
+    /// tokens of unchanged secrets stay.
+    pub async fn reload(&self) {
+        lock(&self.0.connections).clear();
+        let all: Vec<_> = lock(&self.0.admittances).values().cloned().collect();
+        for admittance in all {
+            admittance.forgive();
+            if let Some(held) = &mut *admittance.token.lock().await {
+                held.current = false;
+            }
+        }
+    }
+
+    async fn attempt(&self, account: &Account, call: &Call) -> Result<Value, Failure> {
+        let admittance = self.admittance(account);
+        let mut token = self.token(account, &admittance).await?;
+        let vendor = account.credential.vendor;
+        let mut said =
+            self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), None).await?;
+        if matches!(&said, Said::No(refusal) if refusal.class == Class::Token) {
+            self.drop_token(&admittance, &token).await;
+            token = self.token(account, &admittance).await?;
+            said = self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), None).await?;
+        }
+        match said {
+            Said::Yes(body) => Ok(body),
+            Said::No(refusal) => Err(match refusal.class {
+                Class::NoData => Failure::NoData,
+                Class::Target => Failure::Refused(refusal),
+                Class::Token => {
+                    let text = format!("{refusal} (of a token that was made just now)");
+                    Failure::Denied(admittance.deny(None, text, &account.credential, self.0.clock.now()))
+                }
+                _ => self.failure(account, &admittance, call.api, refusal),
+            }),
+        }
+    }
+
+    /// What a refusal means that concerns more than what was asked for.
+    fn failure(&self, account: &Account, admittance: &Admittance, api: &'static str, refusal: Refusal) -> Failure {
+        let now = self.0.clock.now();
+        match refusal.class {
+            Class::Account | Class::Token => {
+                Failure::Denied(admittance.deny(None, refusal.to_string(), &account.credential, now))
+            }
+            Class::Permission => {
+                Failure::Denied(admittance.deny(Some(api), refusal.to_string(), &account.credential, now))
+            }
+            Class::Throttled => {
+                let pause = self.gate(account, api).pause(refusal.wait, self.0.clock.elapsed());
+                let until = now.checked_add(pause).unwrap_or(Timestamp::MAX);
+                self.0.telemetry.paused(&account.name, api, Some(until));
+                tracing::warn!(
+                    account = account.name,
+                    api,
+                    seconds = pause.as_secs(),
+                    "the vendor wants a pause: {refusal}"
+                );
+                Failure::Throttled(pause)
+            }
+            Class::Unavailable => Failure::Unavailable(refusal.to_string()),
+            Class::NoData | Class::Target | Class::Unknown => Failure::Unknown(refusal),
+        }
+    }
+
+    /// The account's token; fetched by one of those who wait for it.
+    async fn token(&self, account: &Account, admittance: &Admittance) -> Result<Token, Failure> {
+        let mut slot = admittance.token.lock().await;
+        let now = self.0.clock.now();
+        let credential = &account.credential;
+        if let Some(held) = &mut *slot {
+            if !held.current {
+                let present = credential.secret.read().ok();
+                held.current = present.is_some_and(|secret| secret.expose_secret() == held.secret.expose_secret());
+            }
+            if held.current && now < held.token.renew {
+                return Ok(held.token.clone());
+            }
+        }
+        let usable =
+            slot.as_ref().filter(|held| held.current && now < held.token.expires).map(|held| held.token.clone());
+        if let Some(denial) = admittance.denial("", credential, now) {
+            return Err(Failure::Denied(denial));
+        }
+        let secret = credential
+            .secret
+            .read()
+            .map_err(|error| Failure::Denied(admittance.deny(None, error.to_string(), credential, now)))?;
+        let made = match credential.vendor.admission(credential, &secret, now) {
+            Admission::Signed(token) => Ok(token),
+            Admission::Ask { call, pass, body } => {
+                self.fetch_token(account, admittance, &call, &pass, body.as_ref()).await
+            }
+        };
+        match (made, usable) {
+            (Ok(token), _) => {
+                admittance.set_expiry(Some(token.expires));
+                *slot = Some(Held { token: token.clone(), secret, current: true });
+                Ok(token)
+            }
+            // It is renewed early, so that a failure may pass.
+            (Err(Failure::Unavailable(_) | Failure::Throttled(_)), Some(token)) => Ok(token),
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    async fn fetch_token(
+        &self,
+        account: &Account,
+        admittance: &Admittance,
+        call: &Call,
+        pass: &Pass,
+        body: Option<&secrecy::SecretString>,
+    ) -> Result<Token, Failure> {
+        match self.exchange(account, admittance, call, pass, body).await? {
+            Said::Yes(answer) => {
+                account.credential.vendor.token(&answer, self.0.clock.now()).map_err(Failure::Malformed)
+            }
+            Said::No(refusal) => Err(self.failure(account, admittance, call.api, refusal)),
+        }
+    }
+
+    /// Drops the token that was refused, unless somebody has fetched another since.
+    async fn drop_token(&self, admittance: &Admittance, refused: &Token) {
+        let mut slot = admittance.token.lock().await;
+        let is_it = |held: &Held| held.token.value.expose_secret() == refused.value.expose_secret();
+        if slot.as_ref().is_some_and(is_it) {
+            *slot = None;
+            admittance.set_expiry(None);
+        }
+    }
+
+    /// One HTTP exchange, when its turn has come; counted.
+    async fn exchange(
+        &self,
+        account: &Account,
+        admittance: &Admittance,
+        call: &Call,
+        pass: &Pass,
+        body: Option<&secrecy::SecretString>,
+    ) -> Result<Said, Failure> {
+        let gate = self.gate(account, call.api);
+        self.turn(account, &gate, call.api).await?;
+        // Others may have been refused while this one waited.
+        if let Some(denial) = admittance.denial(call.api, &account.credential, self.0.clock.now()) {
+            return Err(Failure::Denied(denial));
+        }
+        let http = self.connection(account).map_err(Failure::Unavailable)?;
+        let started = std::time::Instant::now();
+        let answer = transport::exchange(&http, account, call, pass, body).await;
+        let judged = answer.map(|reply| (account.credential.vendor.judge(&reply), reply.body));
+        let outcome = match &judged {
+            Ok((Ok(()), _)) => Outcome::Ok,
+            Ok((Err(refusal), _)) => outcome(refusal.class),
+            Err(Broken::Unavailable(_)) => Outcome::Unavailable,
+            Err(Broken::Malformed(_)) => Outcome::Malformed,
+        };
+        self.0.telemetry.request(&account.name, call.api, outcome, started.elapsed());
+        tracing::debug!(account = account.name, api = call.api, ?outcome, "asked the vendor");
+        match judged {
+            Ok((Ok(()), body)) => {
+                gate.accepted();
+                admittance.accepted(call.api);
+                self.0.telemetry.paused(&account.name, call.api, None);
+                Ok(Said::Yes(body))
+            }
+            Ok((Err(refusal), _)) => Ok(Said::No(refusal)),
+            Err(Broken::Unavailable(text)) => Err(Failure::Unavailable(text)),
+            Err(Broken::Malformed(text)) => Err(Failure::Malformed(text)),
+        }
+    }
+
+    /// Waits for the call's turn.
+    async fn turn(&self, account: &Account, gate: &Gate, api: &'static str) -> Result<(), Failure> {
+        let clock = &self.0.clock;
+        loop {
+            match gate.take(account.rate(api), clock.elapsed()) {
+                Turn::Paused(left) if left > PATIENCE => return Err(Failure::Throttled(left)),
+                Turn::Paused(left) => clock.sleep(left).await,
+                Turn::After(wait) => {
+                    if !wait.is_zero() {
+                        clock.sleep(wait).await;
+                    }
+                    if gate.pause_left(clock.elapsed()).is_zero() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn connection(&self, account: &Account) -> Result<reqwest::Client, String> {
+        let key = credential_key(account);
+        if let Some(http) = lock(&self.0.connections).get(&key) {
+            return Ok(http.clone());
+        }
+        let http = transport::connect(account)?;
+        lock(&self.0.connections).insert(key, http.clone());
+        Ok(http)
+    }
+
+    fn gate(&self, account: &Account, api: &'static str) -> Arc<Gate> {
+        let credential = &account.credential;
+        entry(&self.0.gates, (credential.vendor.name(), credential.id.clone(), api))
+    }
+
+    fn admittance(&self, account: &Account) -> Arc<Admittance> {
+        entry(&self.0.admittances, credential_key(account))
+    }
+}
+
+/// What tells a credential from all others.
+fn credential_key(account: &Account) -> String {
+    let Account { name, block, credential, base_url, .. } = account;
+    format!("{} {name} {block} {} {base_url}", credential.vendor.name(), credential.id)
+}
+
+fn outcome(class: Class) -> Outcome {
+    match class {
+        Class::Token => Outcome::Token,
+        Class::Account | Class::Permission => Outcome::Denied,
+        Class::Target | Class::Unknown => Outcome::Refused,
+        Class::Throttled => Outcome::Throttled,
+        Class::Unavailable => Outcome::Unavailable,
+        Class::NoData => Outcome::NoData,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The entry for `key`, made if there is none.
+fn entry<K: Eq + Hash, V: Default>(map: &Mutex<HashMap<K, Arc<V>>>, key: K) -> Arc<V> {
+    Arc::clone(lock(map).entry(key).or_default())
+}

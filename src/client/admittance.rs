@@ -1,0 +1,153 @@
+//! What we know of a credential: its token, and whether the vendor refuses it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::vendor::{Credential, Token};
+
+/// After a refusal of the account nothing is tried for this long, as WeCom bans addresses that keep trying ...
+const FIRST_BACKOFF: Duration = Duration::from_mins(10);
+/// ... then for twice as long each time, up to this.
+const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
+
+/// The state of one credential.
+#[derive(Debug, Default)]
+pub(super) struct Admittance {
+    /// The token, behind a lock that is held while one is fetched: everybody else waits for it.
+    pub(super) token: tokio::sync::Mutex<Option<Held>>,
+    /// When the token expires, for readers that must not wait.
+    expires: Mutex<Option<Timestamp>>,
+    /// What the vendor refuses: the key is an API, or `None` for everything.
+    denials: Mutex<HashMap<Option<&'static str>, Denial>>,
+}
+
+/// A token, and the secret that it was made with.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) token: Token,
+    pub(super) secret: SecretString,
+    /// Whether the secret was compared with what the configuration says now.
+    pub(super) current: bool,
+}
+
+/// A refusal of the account that still holds.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// Nothing is tried before.
+    pub until: Timestamp,
+    /// What the vendor said, and what to do about it.
+    pub text: String,
+    times: u32,
+    secret: Option<SecretString>,
+}
+
+impl Admittance {
+    /// Notes the token's end.
+    pub(super) fn set_expiry(&self, expires: Option<Timestamp>) {
+        *self.expires.lock().unwrap_or_else(PoisonError::into_inner) = expires;
+    }
+
+    /// When the token expires, where there is one.
+    pub(super) fn expiry(&self) -> Option<Timestamp> {
+        *self.expires.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the vendor refuses `api`, or everything; returns the denial.
+    pub(super) fn deny(
+        &self,
+        api: Option<&'static str>,
+        text: String,
+        credential: &Credential,
+        now: Timestamp,
+    ) -> Denial {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = match denials.get(&api) {
+            // Calls that were under way together are refused together: that is one refusal.
+            Some(running) if running.until > now => return running.clone(),
+            Some(past) => past.times + 1,
+            None => 0,
+        };
+        let backoff = FIRST_BACKOFF.saturating_mul(1 << times.min(8)).min(LONGEST_BACKOFF);
+        let until = now.checked_add(backoff).unwrap_or(Timestamp::MAX);
+        let denial = Denial { until, text, times, secret: credential.secret.read().ok() };
+        denials.insert(api, denial.clone());
+        denial
+    }
+
+    /// The denial that forbids calling `api` now. One of another secret than the present one no longer holds.
+    pub(super) fn denial(&self, api: &'static str, credential: &Credential, now: Timestamp) -> Option<Denial> {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = |denial: &&Denial| denial.until > now;
+        let found = denials.get(&None).filter(holds).or_else(|| denials.get(&Some(api)).filter(holds))?.clone();
+        let present = credential.secret.read().ok();
+        if present.as_ref().map(ExposeSecret::expose_secret) == found.secret.as_ref().map(ExposeSecret::expose_secret) {
+            return Some(found);
+        }
+        denials.clear();
+        None
+    }
+
+    /// Notes that the vendor accepted a call of `api`.
+    pub(super) fn accepted(&self, api: &'static str) {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        if !denials.is_empty() {
+            denials.remove(&None);
+            denials.remove(&Some(api));
+        }
+    }
+
+    /// Forgets all refusals, as somebody may have mended what they were about.
+    pub(super) fn forgive(&self) {
+        self.denials.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vendor::{Secret, Wecom};
+
+    fn credential(secret: &str) -> Credential {
+        Credential { vendor: &Wecom, id: "ww1".into(), caller: None, secret: Secret::Inline(secret.into()) }
+    }
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(minutes * 60).unwrap()
+    }
+
+    #[test]
+    fn backoff_grows_from_ten_minutes_to_an_hour() {
+        let admittance = Admittance::default();
+        let mut now = at(0);
+        for minutes in [10, 20, 40, 60, 60] {
+            let denial = admittance.deny(None, "no".into(), &credential("a"), now);
+            assert_eq!(denial.until.duration_since(now).as_mins(), minutes);
+            assert_eq!(admittance.deny(None, "no".into(), &credential("a"), now).until, denial.until, "in flight");
+            now = denial.until;
+            assert!(admittance.denial("x", &credential("a"), now).is_none());
+        }
+        admittance.accepted("x");
+        assert_eq!(admittance.deny(None, "no".into(), &credential("a"), now).until.duration_since(now).as_mins(), 10);
+    }
+
+    #[test]
+    fn a_new_secret_is_tried_at_once() {
+        let admittance = Admittance::default();
+        admittance.deny(None, "no".into(), &credential("a"), at(0));
+        assert!(admittance.denial("x", &credential("a"), at(1)).is_some());
+        assert!(admittance.denial("x", &credential("b"), at(1)).is_none());
+        assert!(admittance.denial("x", &credential("a"), at(1)).is_none(), "forgiven for good");
+    }
+
+    #[test]
+    fn a_missing_permission_stops_that_api_only() {
+        let admittance = Admittance::default();
+        admittance.deny(Some("x"), "no".into(), &credential("a"), at(0));
+        assert!(admittance.denial("x", &credential("a"), at(1)).is_some());
+        assert!(admittance.denial("y", &credential("a"), at(1)).is_none());
+    }
+}

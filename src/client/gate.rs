@@ -1,0 +1,135 @@
+//! Pacing: how often one API of one company may be called, and until when a vendor wants no calls at all.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::config::Rate;
+
+/// Calls may come this much ahead of an even spread.
+const BURST: Duration = Duration::from_secs(1);
+
+/// What a throttled API pauses for where the vendor does not say; WeCom's shortest window.
+const SHORT_PAUSE: Duration = Duration::from_secs(60);
+
+/// What it pauses for where the short pause was not enough; WeCom's next window.
+const LONG_PAUSE: Duration = Duration::from_secs(3600);
+
+/// No vendor may stop an API for longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// Paces the calls of one API of one company; times are those of [`crate::day::Clock::elapsed`].
+#[derive(Debug, Default)]
+pub(super) struct Gate(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the next call is due in an even spread.
+    due: Duration,
+    /// No calls before this.
+    paused_until: Duration,
+    /// How many pauses followed each other without an accepted call between.
+    pauses: u32,
+}
+
+/// What the gate says to somebody who wants to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A place is taken: call after this time.
+    After(Duration),
+    /// The API is paused for this time.
+    Paused(Duration),
+}
+
+impl Gate {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next place at `rate`, unless the API is paused.
+    pub(super) fn take(&self, rate: Rate, now: Duration) -> Turn {
+        let mut state = self.state();
+        if state.paused_until > now {
+            return Turn::Paused(state.paused_until - now);
+        }
+        let interval = rate.interval();
+        let due = state.due.max(now);
+        state.due = due + interval;
+        Turn::After((due - now).saturating_sub(BURST.saturating_sub(interval)))
+    }
+
+    /// How long the API is paused yet.
+    pub(super) fn pause_left(&self, now: Duration) -> Duration {
+        self.state().paused_until.saturating_sub(now)
+    }
+
+    /// Pauses the API, for `wait` where the vendor says so; returns for how long.
+    ///
+    /// Calls that were under way when the vendor first said no say no as well; they do not make the pause longer.
+    pub(super) fn pause(&self, wait: Option<Duration>, now: Duration) -> Duration {
+        let mut state = self.state();
+        let running = state.paused_until > now;
+        let pause = match wait {
+            Some(wait) => wait.min(LONGEST_PAUSE),
+            None if running => Duration::ZERO,
+            None if state.pauses == 0 => SHORT_PAUSE,
+            None => LONG_PAUSE,
+        };
+        if !running {
+            state.pauses += 1;
+        }
+        state.paused_until = state.paused_until.max(now + pause);
+        state.paused_until - now
+    }
+
+    /// Notes that the vendor accepted a call.
+    pub(super) fn accepted(&self) {
+        self.state().pauses = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rate(calls: u32) -> Rate {
+        Rate { calls, per: SECOND }
+    }
+
+    #[test]
+    fn a_second_of_calls_may_come_at_once_and_the_rest_is_spread() {
+        let gate = Gate::default();
+        let waits: Vec<_> = (0..20).map(|_| gate.take(rate(10), SECOND)).collect();
+        assert!(waits[..10].iter().all(|turn| *turn == Turn::After(Duration::ZERO)), "{waits:?}");
+        assert_eq!(waits[10], Turn::After(SECOND / 10));
+        assert_eq!(waits[19], Turn::After(SECOND));
+    }
+
+    #[test]
+    fn slow_rates_have_no_burst() {
+        let gate = Gate::default();
+        let slow = Rate { calls: 30, per: Duration::from_mins(1) };
+        assert_eq!(gate.take(slow, SECOND), Turn::After(Duration::ZERO));
+        assert_eq!(gate.take(slow, SECOND), Turn::After(2 * SECOND));
+    }
+
+    #[test]
+    fn the_first_pause_is_a_minute_and_the_next_an_hour() {
+        let gate = Gate::default();
+        assert_eq!(gate.pause(None, SECOND), SHORT_PAUSE);
+        assert_eq!(gate.pause(None, 2 * SECOND), SHORT_PAUSE - SECOND, "one that was under way");
+        assert_eq!(gate.take(rate(10), 2 * SECOND), Turn::Paused(SHORT_PAUSE - SECOND));
+        assert_eq!(gate.pause(None, 62 * SECOND), LONG_PAUSE);
+        gate.accepted();
+        assert_eq!(gate.pause(None, 2 * LONG_PAUSE), SHORT_PAUSE);
+    }
+
+    #[test]
+    fn the_vendors_own_wait_is_kept_within_a_day() {
+        let gate = Gate::default();
+        assert_eq!(gate.pause(Some(7 * SECOND), SECOND), 7 * SECOND);
+        assert_eq!(gate.pause(Some(Duration::MAX), SECOND), LONGEST_PAUSE);
+        assert_eq!(gate.pause_left(LONGEST_PAUSE), SECOND);
+    }
+}

@@ -1,0 +1,132 @@
+//! One HTTP exchange: bounded in time and size, without redirects, and without a URL in any error.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method, Proxy, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::config::Account;
+use crate::vendor::{Call, Pass, Reply};
+
+/// No answer of any vendor is larger: a batch of 1,000 rows has about 300 KiB.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// An exchange that brought no usable answer; in words, without URL and secrets.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// It may work later.
+    Unavailable(String),
+    /// The answer is not what it should be.
+    Malformed(String),
+}
+
+/// A client for the account: its proxy, its authorities, its timeouts.
+pub(super) fn connect(account: &Account) -> Result<reqwest::Client, String> {
+    // An error means that somebody installed it before, as the first client did.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("imstats_exporter/", env!("CARGO_PKG_VERSION")))
+        // Another address would get our token in its query and, as the referer, in a header.
+        .redirect(Policy::none())
+        .referer(false)
+        .http1_only()
+        .connect_timeout(account.connect_timeout)
+        .timeout(account.timeout)
+        .pool_max_idle_per_host(64);
+    if let Some(proxy) = &account.proxy_url {
+        let proxy = Proxy::all(proxy.expose_secret()).map_err(|_| "proxy_url is not the URL of a proxy".to_owned())?;
+        builder = builder.proxy(proxy);
+    } else if is_loopback(&account.base_url) {
+        // The environment's proxy is for what lies outside.
+        builder = builder.no_proxy();
+    }
+    if let Some(path) = &account.ca_file {
+        let name = path.display();
+        let pem = std::fs::read(path).map_err(|error| format!("cannot read ca_file {name}: {error}"))?;
+        let certificates =
+            Certificate::from_pem_bundle(&pem).map_err(|error| format!("ca_file {name}: {}", words(error)))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|error| {
+        format!("cannot set up TLS: {} (install the system's ca-certificates, or set SSL_CERT_FILE)", words(error))
+    })
+}
+
+fn is_loopback(base_url: &str) -> bool {
+    let Ok(url) = Url::parse(base_url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Sends `call` with `pass`, and `body` in place of its own where that holds a secret.
+pub(super) async fn exchange(
+    http: &reqwest::Client,
+    account: &Account,
+    call: &Call,
+    pass: &Pass,
+    body: Option<&SecretString>,
+) -> Result<Reply, Broken> {
+    let unavailable = |text: &str| Broken::Unavailable(text.to_owned());
+    let mut url = Url::parse(&format!("{}/{}", account.base_url, call.path))
+        .map_err(|_| unavailable("base_url does not make a URL with the API's path"))?;
+    if !call.query.is_empty() || !pass.query.is_empty() {
+        let mut query = url.query_pairs_mut();
+        query.extend_pairs(&call.query);
+        query.extend_pairs(pass.query.iter().map(|(key, secret)| (key, secret.expose_secret())));
+    }
+    let has_body = call.body.is_some() || body.is_some();
+    let mut request = http.request(if has_body { Method::POST } else { Method::GET }, url);
+    if has_body {
+        request = request.header("content-type", "application/json; charset=utf-8");
+        request = match (body, &call.body) {
+            (Some(secret), _) => request.body(secret.expose_secret().to_owned()),
+            (None, Some(body)) => request.body(body.to_string()),
+            (None, None) => request,
+        };
+    }
+    if let Some(bearer) = &pass.bearer {
+        request = request.bearer_auth(bearer.expose_secret());
+    }
+    let mut response = request.send().await.map_err(|error| Broken::Unavailable(words(error)))?;
+    let status = response.status().as_u16();
+    let reset = response.headers().get("x-ogw-ratelimit-reset").or_else(|| response.headers().get("retry-after"));
+    let reset = reset.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| Broken::Unavailable(words(error)))? {
+        if bytes.len() + chunk.len() > MOST_BYTES {
+            return Err(Broken::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    match serde_json::from_slice::<Value>(&bytes) {
+        Ok(body) => Ok(Reply { status, reset, body }),
+        // What is wrong with the page of a failing server is of no interest.
+        Err(_) if status == 429 || status >= 500 || status == 407 => Ok(Reply { status, reset, body: Value::Null }),
+        Err(_) if (300..400).contains(&status) => {
+            Err(Broken::Unavailable(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
+        }
+        Err(_) if status >= 400 => Err(Broken::Unavailable(format!(
+            "HTTP {status} and no JSON: check base_url, and any proxy or firewall on the way"
+        ))),
+        Err(error) => Err(Broken::Malformed(format!("the answer is not JSON: {error}"))),
+    }
+}
+
+/// What went wrong, in the innermost words: the outer ones hold the URL, and with it the token.
+fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if error.is_timeout() {
+        let what =
+            if error.is_connect() { "no connection within connect_timeout" } else { "no whole answer within timeout" };
+        return what.to_owned();
+    }
+    let what = if error.is_connect() { "cannot connect" } else { "the exchange broke off" };
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    format!("{what}: {cause}")
+}

@@ -1,0 +1,272 @@
+//! What is used: the checks of the file as a whole, and its defaults.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::written::{Common, Written, WrittenAccount, WrittenBlock};
+use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
+use crate::day::{Schedule, Zone};
+use crate::source::{Api, Source};
+use crate::vendor::{Credential, Secret, SecretError, VENDORS};
+
+/// How often a source wakes.
+const POLL_INTERVAL: Duration = Duration::from_mins(10);
+
+/// How long a connection may take to stand.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request may take in all.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many days a request covers where it can: corrections of the two days before come at no extra call.
+const LOOKBACK_DAYS: u32 = 3;
+
+/// How long an incomplete day may hold up its page.
+const FLIP_AFTER: Duration = Duration::from_hours(2);
+
+/// How old the day on show may become.
+const MAX_AGE_DAYS: u32 = 3;
+
+/// How many requests may be under way at once.
+const CONCURRENCY: u32 = 8;
+
+/// Reads a secret; tests give their own.
+pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, SecretError>;
+
+/// The configured rates of each company's APIs, each with the key path that says so.
+///
+/// The vendors count by company, whichever account or secret calls.
+type Rates = BTreeMap<(&'static str, String), BTreeMap<&'static str, (Rate, String)>>;
+
+/// Checks what was written in a file in `folder`, and fills in the defaults; tells also the key path of the first
+/// secret whose text stands in the file.
+pub(super) fn check(
+    written: Written,
+    file: &str,
+    folder: &Path,
+    read: ReadSecret<'_>,
+) -> Result<(Config, Option<String>), ConfigError> {
+    let Written { poll_interval, accounts, faults } = written;
+    let mut checking = Checking { folder, read, faults, warnings: Vec::new() };
+    if accounts.is_empty() {
+        checking.faults.push(nothing_written());
+    }
+    checking.unique_names(&accounts);
+    let rates = checking.rates(&accounts);
+    let mut sources = Vec::new();
+    let mut inline_secret = None;
+    for account in accounts {
+        inline_secret = inline_secret.or_else(|| first_inline(&account));
+        sources.extend(checking.account(account, &rates, poll_interval.unwrap_or(POLL_INTERVAL)));
+    }
+    if checking.faults.is_empty() {
+        Ok((Config { sources, warnings: checking.warnings }, inline_secret))
+    } else {
+        Err(ConfigError::Faults { file: file.to_owned(), faults: checking.faults })
+    }
+}
+
+/// What to write into a file without accounts.
+pub(super) fn nothing_written() -> String {
+    let vendors: Vec<_> = VENDORS.iter().map(|vendor| vendor.name()).collect();
+    format!("no account: write a list of accounts under {} (see exporter.example.yaml)", vendors.join(" or "))
+}
+
+/// The key path of the first secret of `account` whose text stands in the file.
+fn first_inline(account: &WrittenAccount) -> Option<String> {
+    let WrittenAccount { vendor, path, .. } = account;
+    let key = vendor.keys().secret;
+    let own = [(&account.secret, format!("{path}.{key}")), (&account.proxy_url, format!("{path}.proxy_url"))];
+    let blocks = account.blocks.iter().map(|block| (&block.common.secret, format!("{}.{key}", block.path)));
+    own.into_iter().chain(blocks).find(|(secret, _)| matches!(secret, Some(Secret::Inline(_)))).map(|(_, path)| path)
+}
+
+struct Checking<'a> {
+    folder: &'a Path,
+    read: ReadSecret<'a>,
+    faults: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Checking<'_> {
+    fn unique_names(&mut self, accounts: &[WrittenAccount]) {
+        let mut seen = BTreeMap::new();
+        for WrittenAccount { vendor, path, name, .. } in accounts {
+            let Some(name) = name else { continue };
+            if let Some(first) = seen.insert((vendor.name(), name), path) {
+                self.faults.push(format!("{path}.account: `{name}` is already the name of {first}"));
+            }
+        }
+    }
+
+    fn rates(&mut self, accounts: &[WrittenAccount]) -> Rates {
+        let mut rates = Rates::new();
+        for account in accounts {
+            let Some(id) = &account.id else { continue };
+            let company = rates.entry((account.vendor.name(), id.clone())).or_default();
+            for block in &account.blocks {
+                let Some(rate) = block.common.rate_limit else { continue };
+                let path = format!("{}.rate_limit", block.path);
+                for api in block.apis {
+                    let (first, other) = company.entry(api.path).or_insert_with(|| (rate, path.clone()));
+                    if *first != rate {
+                        let company = account.vendor.keys().id;
+                        self.faults.push(format!(
+                            "{path}: differs from {other}, but {} counts calls by {company}",
+                            account.vendor.title()
+                        ));
+                        break;
+                    }
+                }
+            }
+        }
+        rates
+    }
+
+    /// The sources of an account; what is wrong with it is a fault, and then the sources don't matter.
+    fn account(&mut self, account: WrittenAccount, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
+        let Reach { base_url, proxy_url, ca_file } = self.reach(&account);
+        let WrittenAccount { vendor, path, blocks, .. } = account;
+        let credential = vendor.keys();
+        let mut required = vec![("account", true), (credential.id, true)];
+        required.extend(credential.caller.map(|caller| (caller, true)));
+        required.push((credential.secret, blocks.iter().any(|block| block.common.secret.is_none())));
+        for (key, required) in required {
+            if required && !account.present.contains(&key) {
+                self.faults.push(format!("{path}.{key}: it is missing"));
+            }
+        }
+        if blocks.is_empty() {
+            let known: Vec<_> = keys::blocks(vendor).into_iter().map(|(block, _)| block).collect();
+            self.warnings.push(format!("{path}: nothing is polled: it has no block ({})", known.join(", ")));
+        }
+        let secret = self.secret(account.secret, &format!("{path}.{}", credential.secret));
+        let id = account.id.unwrap_or_default();
+        let rates = rates.get(&(vendor.name(), id.clone()));
+        let rates: BTreeMap<_, _> = rates.into_iter().flatten().map(|(api, (rate, _))| (*api, *rate)).collect();
+        let name = account.name.unwrap_or_default();
+        let with_secret = |block, secret| {
+            let (id, caller) = (id.clone(), account.caller.clone());
+            Arc::new(Account {
+                name: name.clone(),
+                block,
+                credential: Credential { vendor, id, caller, secret },
+                base_url: base_url.clone(),
+                proxy_url: proxy_url.clone(),
+                ca_file: ca_file.clone(),
+                connect_timeout: account.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+                timeout: account.timeout.unwrap_or(TIMEOUT),
+                rates: rates.clone(),
+            })
+        };
+        let shared = secret.map(|secret| with_secret("", secret));
+        let mut configs = Vec::new();
+        for WrittenBlock { block, path, apis, mut common, sources } in blocks {
+            let own = self.secret(common.secret.take(), &format!("{path}.{}", credential.secret));
+            self.lookback(&path, apis, &common);
+            let sources = sources(&id);
+            if sources.is_empty() {
+                self.warnings.push(format!("{path}: nothing is polled: it selects nobody"));
+            }
+            let account_of_block = own.map(|secret| with_secret(block, secret)).or_else(|| shared.clone());
+            let Some(account_of_block) = account_of_block else { continue };
+            let names = account.names.unwrap_or(false);
+            let config = |source| source_config(source, &account_of_block, &common, (poll_interval, names));
+            configs.extend(sources.into_iter().map(config));
+        }
+        configs
+    }
+
+    fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
+        let secret = match secret? {
+            Secret::File(file) => Secret::File(self.folder.join(file)),
+            other => other,
+        };
+        if let Err(error) = (self.read)(&secret) {
+            self.faults.push(format!("{path}: {error}"));
+        }
+        Some(secret)
+    }
+
+    fn reach(&mut self, account: &WrittenAccount) -> Reach {
+        let path = &account.path;
+        let base_url = account.base_url.as_deref().unwrap_or_else(|| account.vendor.base_url());
+        let base_url = units::base_url(base_url, account.insecure_http.unwrap_or(false)).unwrap_or_else(|why| {
+            self.faults.push(format!("{path}.base_url: {why}"));
+            String::new()
+        });
+        let proxy_path = format!("{path}.proxy_url");
+        // A second look at the secret, as a fault of the first was told.
+        let proxy_url = self.secret(account.proxy_url.clone(), &proxy_path).and_then(|url| (self.read)(&url).ok());
+        if let Some(Err(why)) = proxy_url.as_ref().map(|url| units::http_url(url.expose_secret())) {
+            self.faults.push(format!("{proxy_path}: {why}"));
+        }
+        let ca_file = account.ca_file.as_ref().map(|file| self.folder.join(file));
+        if let Some(Err(why)) = ca_file.as_ref().map(|file| readable(file)) {
+            self.faults.push(format!("{path}.ca_file: {why}"));
+        }
+        Reach { base_url, proxy_url, ca_file }
+    }
+
+    fn lookback(&mut self, path: &str, apis: &[&Api], common: &Common) {
+        let Some(days) = common.lookback_days else { return };
+        let ranges = apis.iter().map(|api| api.days_per_call).filter(|days| *days > 1);
+        match ranges.min() {
+            None if days > 1 => self.faults.push(format!("{path}.lookback_days: the API gives one day a call")),
+            Some(most) if days > most => {
+                self.faults.push(format!("{path}.lookback_days: the API gives at most {most} days a call"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How an account's vendor is reached.
+struct Reach {
+    base_url: String,
+    proxy_url: Option<SecretString>,
+    ca_file: Option<std::path::PathBuf>,
+}
+
+fn readable(file: &Path) -> Result<(), String> {
+    let fail = |error: std::io::Error| format!("cannot read {}: {error}", file.display());
+    // Asked first, as opening a pipe would wait for its other end.
+    if !std::fs::metadata(file).map_err(fail)?.is_file() {
+        return Err(format!("{} is not a file", file.display()));
+    }
+    std::fs::File::open(file).map(|_| ()).map_err(fail)
+}
+
+fn source_config(
+    source: Box<dyn Source>,
+    account: &Arc<Account>,
+    common: &Common,
+    (poll_interval, names): (Duration, bool),
+) -> SourceConfig {
+    let api = source.api();
+    let vendor = account.credential.vendor;
+    let zone = match &common.zone {
+        Some(zone) => zone.clone(),
+        // The database is built in, so it has the name.
+        None if vendor.has_zones() => Zone::named("Asia/Shanghai").unwrap_or_else(|_| Zone::china()),
+        None => Zone::china(),
+    };
+    let ready_at = common.ready_at.unwrap_or_else(|| jiff::civil::time(api.ready_hour, 0, 0, 0));
+    let lag_days = common.lag_days.and_then(|days| u16::try_from(days).ok()).unwrap_or(api.lag_days);
+    SourceConfig {
+        source: source.into(),
+        account: account.clone(),
+        schedule: Schedule { zone, ready_at, lag_days },
+        poll_interval,
+        refresh_interval: common.refresh_interval.unwrap_or(api.refresh_interval),
+        lookback_days: common.lookback_days.unwrap_or(LOOKBACK_DAYS).min(api.days_per_call),
+        flip_after: common.flip_after.unwrap_or(FLIP_AFTER),
+        max_age_days: common.max_age_days.unwrap_or(MAX_AGE_DAYS),
+        concurrency: common.concurrency.unwrap_or(CONCURRENCY) as usize,
+        names,
+    }
+}

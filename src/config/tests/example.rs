@@ -1,0 +1,68 @@
+//! That `exporter.example.yaml` is whole and true.
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../exporter.example.yaml");
+
+/// The example with its optional keys switched on: those behind a `#` without a space.
+fn example_with_all_keys() -> String {
+    let on = |line: &str| match line.split_once('#') {
+        Some((indent, key)) if indent.trim().is_empty() && !key.starts_with(' ') && !key.is_empty() => {
+            format!("{indent}{key}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    EXAMPLE.lines().map(on).collect()
+}
+
+/// Stands for every secret, and is a URL for `proxy_url`.
+fn any_secret(_: &Secret) -> Result<SecretString, crate::vendor::SecretError> {
+    Ok("https://proxy.example".into())
+}
+
+#[test]
+fn the_example_loads_and_its_defaults_are_true() {
+    let load = |text: &str| Config::parse_with(text, "exporter.example.yaml", &any_secret).unwrap().0;
+    let short = load(EXAMPLE);
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    let full = load(&example_with_all_keys().replace("/etc/ssl/company-ca.pem", ca.path().to_str().unwrap()));
+    assert_eq!((short.warnings.len(), full.warnings.len()), (0, 0));
+    assert_eq!(short.sources.len(), full.sources.len());
+    let used = |source: &SourceConfig| {
+        let SourceConfig { source, account, schedule, poll_interval, refresh_interval, lookback_days, .. } = source;
+        format!("{source:?} {schedule:?} {poll_interval:?} {refresh_interval:?} {lookback_days} {:?}", account.base_url)
+    };
+    for (short, full) in short.sources.iter().zip(&full.sources) {
+        assert_eq!(used(short), used(full));
+        assert_eq!((short.flip_after, short.max_age_days), (full.flip_after, full.max_age_days));
+        assert_eq!((short.concurrency, short.names), (full.concurrency, full.names));
+        assert_eq!(short.account.connect_timeout, full.account.connect_timeout);
+        assert_eq!(short.account.timeout, full.account.timeout);
+        let path = short.source.api().path;
+        assert_eq!(short.account.rate(path), full.account.rate(path));
+        assert!(full.account.proxy_url.is_some() && full.account.ca_file.is_some() && !full.account.block.is_empty());
+    }
+}
+
+#[test]
+fn the_example_has_every_known_key_and_no_other() {
+    let example: serde_yaml::Value = serde_yaml::from_str(&example_with_all_keys()).unwrap();
+    let keys = |value: &serde_yaml::Value| -> Vec<(String, serde_yaml::Value)> {
+        let map = value.as_mapping().cloned().unwrap_or_default();
+        map.into_iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), value)).collect()
+    };
+    let blocks: Vec<_> = crate::vendor::VENDORS.iter().flat_map(|vendor| keys::blocks(*vendor)).collect();
+    let mut found = std::collections::BTreeSet::new();
+    for (vendor, accounts) in keys(&example) {
+        for account in accounts.as_sequence().into_iter().flatten() {
+            for (key, value) in keys(account) {
+                if blocks.iter().any(|(block, _)| *block == key) {
+                    found.extend(keys(&value).into_iter().map(|(inner, _)| format!("{vendor}[].{key}.{inner}")));
+                }
+                found.insert(format!("{vendor}[].{key}"));
+            }
+        }
+        found.insert(vendor);
+    }
+    assert_eq!(found, known_keys().into_iter().collect());
+}

@@ -1,0 +1,178 @@
+//! Who there is to ask about: lists fetched once per account and day, shared by its sources, and stored.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Failure};
+use crate::config::Account;
+use crate::day::Day;
+use crate::source::{Entry, Found, ListPaging, Listing, Malformed};
+use crate::store::{Store, StoreError};
+
+/// No company has more of anything; a list that goes on beyond is broken.
+const MOST_ENTRIES: usize = 1_000_000;
+
+/// Why a list can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The vendor did not give it, and none is stored.
+    #[error("cannot list {list}: {failure}")]
+    Vendor {
+        /// The list's key.
+        list: String,
+        /// What happened.
+        #[source]
+        failure: Failure,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A list, and whether it is today's.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The entries, each once, in the vendor's order.
+    pub list: Arc<Vec<Found>>,
+    /// Why this is not today's list, where it is not.
+    pub stale: Option<Failure>,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<(Day, Arc<Vec<Found>>)>>>;
+
+/// Fetches lists, each at most once per day however many sources want it.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    client: Client,
+    store: Store,
+    slots: Arc<Mutex<HashMap<String, Slot>>>,
+}
+
+impl Discovery {
+    /// Lists by `client`, kept in `store`.
+    #[must_use]
+    pub fn new(client: Client, store: Store) -> Self {
+        Self { client, store, slots: Arc::default() }
+    }
+
+    /// The list as of `day`; an older one where the vendor does not give it now, which is then asked again next time.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`]; never of the vendor for a list of names only, which is then empty.
+    pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
+        let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
+        let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
+        // Whoever holds it fetches; the others wait and find the list.
+        let mut slot = slot.lock().await;
+        if let Some((of, list)) = &*slot
+            && *of == day
+        {
+            return Ok(Listed { list: Arc::clone(list), stale: None });
+        }
+        let stored = self.store.list(vendor, &account.name, &key).await?;
+        if let Some((of, list)) = &stored
+            && *of == day
+        {
+            let list = Arc::new(list.clone());
+            *slot = Some((day, Arc::clone(&list)));
+            return Ok(Listed { list, stale: None });
+        }
+        match self.fetch(account, listing, day).await {
+            Ok(list) => {
+                self.store.put_list(vendor, &account.name, &key, day, &list).await?;
+                let list = Arc::new(list);
+                *slot = Some((day, Arc::clone(&list)));
+                Ok(Listed { list, stale: None })
+            }
+            Err(DiscoveryError::Vendor { list: name, failure }) => match stored {
+                Some((_, list)) => Ok(Listed { list: Arc::new(list), stale: Some(failure) }),
+                None if listing.names_only => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
+                None => Err(DiscoveryError::Vendor { list: name, failure }),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest list in the store, whatever its day; empty where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stored(&self, account: &Account, listing: &Listing) -> Result<Arc<Vec<Found>>, StoreError> {
+        let key = stored_key(account, listing);
+        let stored = self.store.list(account.credential.vendor.name(), &account.name, &key).await?;
+        Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
+    }
+
+    fn slot(&self, key: String) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(key).or_default())
+    }
+
+    /// Reads all pages of the list, and the lists that its entries stand for.
+    async fn fetch(&self, account: &Account, listing: &Listing, day: Day) -> Result<Vec<Found>, DiscoveryError> {
+        let failed = |failure| DiscoveryError::Vendor { list: listing.key.clone(), failure };
+        let malformed = |malformed: Malformed| failed(malformed.into());
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        let mut call = listing.call.clone();
+        loop {
+            let page = self.client.ask(account, &call).await.map_err(failed)?;
+            let entries = (listing.read)(&page, listing).map_err(malformed)?;
+            let (count, before) = (entries.len(), seen.len());
+            for entry in entries {
+                let more = match entry {
+                    Entry::Subject(subject) => Arc::new(vec![subject]),
+                    Entry::More(listing) => Box::pin(self.list(account, &listing, day)).await?.list,
+                };
+                found.extend(more.iter().filter(|subject| seen.insert(subject.id.clone())).cloned());
+            }
+            if seen.len() > MOST_ENTRIES {
+                return Err(malformed(Malformed::new("/", "a list that ends")));
+            }
+            match next_page(listing, &page, count) {
+                Ok(true) if seen.len() == before => return Err(malformed(Malformed::new("/", "a list that gets on"))),
+                Ok(true) => turn_page(&mut call, listing.paging, &page),
+                Ok(false) => return Ok(found),
+                Err(error) => return Err(malformed(error)),
+            }
+        }
+    }
+}
+
+/// What the list is stored under: one secret may see more than another.
+fn stored_key(account: &Account, listing: &Listing) -> String {
+    if account.block.is_empty() { listing.key.clone() } else { format!("{}@{}", listing.key, account.block) }
+}
+
+/// Tells whether another page follows one with `count` entries.
+fn next_page(listing: &Listing, page: &Value, count: usize) -> Result<bool, Malformed> {
+    match listing.paging {
+        ListPaging::Single => Ok(false),
+        ListPaging::Offset(limit) => Ok(count >= limit),
+        ListPaging::PageToken => match page.pointer("/data/has_more") {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(false),
+            Some(Value::Bool(true)) if page.pointer("/data/page_token").is_some_and(Value::is_string) => Ok(true),
+            _ => Err(Malformed::new("/data/page_token", "a text, though there is more")),
+        },
+    }
+}
+
+/// Makes `call` ask for the page after `page`.
+fn turn_page(call: &mut crate::vendor::Call, paging: ListPaging, page: &Value) {
+    match paging {
+        ListPaging::Single => {}
+        ListPaging::Offset(limit) => {
+            if let Some(body) = &mut call.body {
+                let offset = body["offset"].as_u64().unwrap_or(0);
+                body["offset"] = json!(offset + limit as u64);
+            }
+        }
+        ListPaging::PageToken => {
+            let token = page.pointer("/data/page_token").and_then(Value::as_str).unwrap_or_default().to_owned();
+            call.query.retain(|(key, _)| *key != "page_token");
+            call.query.push(("page_token", token));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Keeps every source's page up to date: a worker each, and what all of them share.
+
+mod ask;
+mod ledger;
+mod round;
+mod worker;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::config::SourceConfig;
+use crate::day::{Clock, Day, Zone};
+use crate::discovery::Discovery;
+use crate::exposition::Exposition;
+use crate::source::Api;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
+
+pub use worker::Worker;
+
+/// How often the store's size is read and old days are dropped.
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
+
+/// What all workers share.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The clock that days, pauses and refreshes go by.
+    pub clock: Clock,
+    /// Asks the vendors.
+    pub client: Client,
+    /// Lists whom to ask about.
+    pub discovery: Discovery,
+    /// Keeps what was answered.
+    pub store: Store,
+    /// Shows it.
+    pub exposition: Exposition,
+    /// Says how the sources stand.
+    pub telemetry: Telemetry,
+    /// Workers wake up to this long after a day is ready, each at its own time.
+    pub jitter: Duration,
+}
+
+/// The workers of a running program.
+#[derive(Debug)]
+pub struct Poller {
+    context: Context,
+    started: Timestamp,
+    shown: Vec<(&'static Api, String)>,
+    workers: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Poller {
+    /// Restores the pages of `sources`, then starts their workers.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the pages can't be read.
+    pub async fn start(context: Context, sources: Vec<SourceConfig>) -> Result<Self, StoreError> {
+        let started = context.clock.now();
+        let mut poller =
+            Self { context, started, shown: Vec::new(), workers: JoinSet::new(), stop: CancellationToken::new() };
+        poller.replace(sources).await?;
+        Ok(poller)
+    }
+
+    /// Stops the workers and starts those of `sources`: what both have stays shown, what only the old had vanishes.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the pages can't be read; nothing is polled then.
+    pub async fn replace(&mut self, sources: Vec<SourceConfig>) -> Result<(), StoreError> {
+        self.stop().await;
+        self.context.client.reload().await;
+        let key = |config: &SourceConfig| (config.source.api(), config.account.name.clone());
+        let kept: Vec<_> = sources.iter().map(key).collect();
+        for (api, account) in &self.shown {
+            if !kept.iter().any(|(other, name)| other.name == api.name && name == account) {
+                self.context.exposition.remove(api, account);
+                self.context.telemetry.remove_source(api.name, account);
+            }
+        }
+        self.shown = kept;
+        self.stop = CancellationToken::new();
+        let mut workers = Vec::new();
+        for config in sources {
+            let mut worker = Worker::new(self.context.clone(), config, self.started);
+            worker.restore().await?;
+            workers.push(worker);
+        }
+        for worker in workers {
+            self.workers.spawn(worker.run(self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Stops the workers; questions that are under way are dropped, answers that came are stored.
+    pub async fn stop(&mut self) {
+        self.stop.cancel();
+        while self.workers.join_next().await.is_some() {}
+    }
+}
+
+/// Drops days older than `retention_days` from the store, and tells its size, until `shutdown`.
+pub async fn keep_house(context: Context, retention_days: u32, shutdown: CancellationToken) {
+    loop {
+        let today = Day::containing(context.clock.now(), &Zone::china());
+        match context.store.forget_before(today.plus(-i64::from(retention_days))).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "dropped what is older than the retention"),
+            Err(error) => tracing::error!("cannot drop old days: {error}"),
+        }
+        context.telemetry.set_store_size(context.store.size_bytes());
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            () = context.clock.sleep(HOUSEKEEPING) => {}
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! One source's worker: wakes, asks what is due, decides which day is shown, and says how it stands.
+
+use std::collections::{BTreeSet, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use super::ledger::{Ledger, may_flip};
+use super::round::{Report, Round};
+use crate::client::Failure;
+use crate::config::SourceConfig;
+use crate::day::{Day, Days};
+use crate::discovery::DiscoveryError;
+use crate::exposition::{NamePage, Page};
+use crate::source::{Directory, Found};
+use crate::store::{Kept, StoreError};
+use crate::telemetry::{SourceStatus, TargetCounts};
+
+/// How often the state of a long round is shown, and its page brought up to date.
+const LOOK: SignedDuration = SignedDuration::from_secs(10);
+
+/// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
+#[derive(Debug)]
+pub struct Worker {
+    context: Context,
+    config: SourceConfig,
+    /// From when on `flip_after` counts, where the target day was ready before.
+    started: Timestamp,
+    jitter: SignedDuration,
+    kept: Kept,
+    /// The target day, and the keys of its targets that got no usable answer.
+    failed: Option<(Day, HashSet<String>)>,
+    counts: TargetCounts,
+    series: usize,
+    unmapped: BTreeSet<String>,
+    next: Option<Timestamp>,
+}
+
+impl Worker {
+    /// A worker for `config` in a program that started at `started`.
+    #[must_use]
+    pub fn new(context: Context, config: SourceConfig, started: Timestamp) -> Self {
+        let most = i64::try_from(context.jitter.as_millis()).unwrap_or(0);
+        let jitter = SignedDuration::from_millis(fastrand::i64(0..=most));
+        Self {
+            context,
+            config,
+            started,
+            jitter,
+            kept: Kept::default(),
+            failed: None,
+            counts: TargetCounts::default(),
+            series: 0,
+            unmapped: BTreeSet::new(),
+            next: None,
+        }
+    }
+
+    /// Shows what was shown before a restart, from the store alone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn restore(&mut self) -> Result<(), StoreError> {
+        let (source, account) = (self.config.source.api().name, self.config.account.name.clone());
+        self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
+        if let Some(day) = self.kept.shown {
+            let directory = self.stored_directory().await?;
+            let ledger = self.ledger(day, &directory).await?;
+            self.publish(&ledger, &directory).await?;
+        }
+        let day = self.config.schedule.target_day(self.context.clock.now());
+        let directory = self.stored_directory().await?;
+        self.counts = self.ledger(day, &directory).await?.counts();
+        self.tell(day);
+        Ok(())
+    }
+
+    /// Wakes until `shutdown`.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let woken = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                woken = self.wake() => woken,
+            };
+            let next = woken.unwrap_or_else(|error| {
+                tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
+                self.kept.error = Some(error.to_string());
+                let now = self.context.clock.now();
+                self.tell(self.config.schedule.target_day(now));
+                now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX)
+            });
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = self.context.clock.sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Asks what is due, and shows what may be shown; returns when to wake next.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the page stays as it is then.
+    pub async fn wake(&mut self) -> Result<Timestamp, StoreError> {
+        let now = self.context.clock.now();
+        let day = self.config.schedule.target_day(now);
+        if self.failed.as_ref().is_none_or(|(of, _)| *of != day) {
+            self.failed = Some((day, HashSet::new()));
+        }
+        self.next = Some(self.next_waking(day, now));
+        self.drop_old_page(day).await?;
+        let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
+        if denial.is_none() {
+            self.round(day).await?;
+        }
+        let next = self.next_waking(day, now);
+        self.next = Some(next);
+        self.tell(day);
+        Ok(next)
+    }
+
+    /// Asks what is due for `day`, and what may be shown of it.
+    async fn round(&mut self, day: Day) -> Result<(), StoreError> {
+        let started = self.context.clock.now();
+        let (directory, stale) = match self.directory(day).await {
+            Ok(found) => found,
+            Err(DiscoveryError::Store(error)) => return Err(error),
+            Err(DiscoveryError::Vendor { list, failure }) => {
+                let report = Report { failures: 1, ended: Some(failure.clone()), ..Report::default() };
+                self.finish(day, started, &report, Some(format!("cannot list {list}: {failure}"))).await?;
+                return Ok(());
+            }
+        };
+        let mut ledger = self.ledger(day, &directory).await?;
+        for key in self.failed.iter().flat_map(|(_, keys)| keys) {
+            ledger.fail(key);
+        }
+        self.counts = ledger.counts();
+        self.tell(day);
+        let (context, config) = (self.context.clone(), self.config.clone());
+        let mut round = Round::new(&context, &config, self.is_late(day, started));
+        let mut looked = started;
+        while round.step(&mut ledger).await? {
+            if self.context.clock.now().duration_since(looked) >= LOOK {
+                looked = self.context.clock.now();
+                self.look(&mut ledger, &directory, true).await?;
+            }
+        }
+        let report = round.report;
+        self.keep_names(day, &report).await?;
+        if let Some((_, failed)) = &mut self.failed {
+            *failed = ledger.failed().map(str::to_owned).collect();
+        }
+        self.look(&mut ledger, &directory, report.asked > 0).await?;
+        if report.asked > 0 || stale.is_some() {
+            let error = match (&report.failure, &stale) {
+                (Some(failure), _) if report.failures < report.asked => {
+                    Some(format!("{} of {} targets failed, the last: {failure}", report.failures, report.asked))
+                }
+                (Some(failure), _) => Some(failure.to_string()),
+                (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
+                (None, None) => None,
+            };
+            self.finish(day, started, &report, error).await?;
+        }
+        Ok(())
+    }
+
+    /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
+    async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
+        let day = ledger.day;
+        self.counts = ledger.counts();
+        let flips = self.kept.shown != Some(day) && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
+        if flips || (changed && self.kept.shown == Some(day)) {
+            if flips {
+                self.kept.shown = Some(day);
+                self.keep().await?;
+            }
+            self.publish(ledger, directory).await?;
+        }
+        self.tell(day);
+        Ok(())
+    }
+
+    /// Notes how a round went, and says it in one line.
+    async fn finish(
+        &mut self,
+        day: Day,
+        started: Timestamp,
+        report: &Report,
+        error: Option<String>,
+    ) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
+        let cut_off = matches!(report.ended, Some(Failure::Denied(_) | Failure::Unavailable(_)));
+        self.kept.up = !cut_off && (report.answered || report.asked == 0);
+        self.kept.last_round = Some(now);
+        self.kept.round_seconds = Some(now.duration_since(started).as_secs_f64().max(0.0));
+        if report.failures == 0 && error.is_none() {
+            self.kept.last_success = Some(now);
+        }
+        self.unmapped.extend(report.unmapped.iter().cloned());
+        let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
+        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+        let (asked, series, seconds) = (report.asked, self.series, self.kept.round_seconds);
+        let day = tracing::field::display(day);
+        match &error {
+            None => {
+                tracing::info!(
+                    source,
+                    account,
+                    day,
+                    asked,
+                    ok,
+                    no_data,
+                    refused,
+                    failed,
+                    pending,
+                    series,
+                    seconds,
+                    "round done"
+                );
+            }
+            Some(error) => {
+                tracing::warn!(
+                    source,
+                    account,
+                    day,
+                    asked,
+                    ok,
+                    no_data,
+                    refused,
+                    failed,
+                    pending,
+                    series,
+                    seconds,
+                    "round with failures: {error}"
+                );
+            }
+        }
+        self.kept.error = error;
+        self.keep().await
+    }
+
+    /// The lists that the source needs as of `day`, and why one of them is older.
+    async fn directory(&self, day: Day) -> Result<(Directory, Option<Failure>), DiscoveryError> {
+        let mut directory = Directory::new();
+        let mut stale = None;
+        loop {
+            let listings = self.config.source.listings(&directory, self.config.names);
+            if listings.is_empty() {
+                return Ok((directory, stale));
+            }
+            for listing in listings {
+                let listed = self.context.discovery.list(&self.config.account, &listing, day).await?;
+                if let Some(failure) = listed.stale {
+                    if listing.names_only {
+                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                    } else {
+                        stale = Some(failure);
+                    }
+                }
+                directory.insert(listing.key, listed.list);
+            }
+        }
+    }
+
+    /// The lists as they are stored; those that are not are empty.
+    async fn stored_directory(&self) -> Result<Directory, StoreError> {
+        let mut directory = Directory::new();
+        loop {
+            let listings = self.config.source.listings(&directory, self.config.names);
+            if listings.is_empty() {
+                return Ok(directory);
+            }
+            for listing in listings {
+                let list = self.context.discovery.stored(&self.config.account, &listing).await?;
+                directory.insert(listing.key, list);
+            }
+        }
+    }
+
+    /// What is known of the source's targets for `day`.
+    async fn ledger(&self, day: Day, directory: &Directory) -> Result<Ledger, StoreError> {
+        let targets = self.config.source.targets(directory);
+        let has_children = targets.iter().any(|target| target.after.is_some());
+        let mut ledger = Ledger::new(day, targets);
+        let mut days = ledger.days();
+        if has_children {
+            days.extend(Days::ending(day, self.config.lookback_days).iter());
+            days.sort_unstable();
+            days.dedup();
+        }
+        for day in days {
+            let (source, account) = (self.config.source.api().name, &self.config.account.name);
+            for answer in self.context.store.answers(source, account, Days::one(day)).await? {
+                ledger.note(answer);
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Replaces the source's page by what the store has for the ledger's day.
+    async fn publish(&mut self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
+        let api = self.config.source.api();
+        let account = self.config.account.name.clone();
+        let mut tables = Vec::new();
+        for table in api.tables {
+            let shown = ledger.shown(table);
+            let mut rows = Vec::new();
+            for day in ledger.days() {
+                let mut of_day = self.context.store.rows(table, &account, day).await?;
+                of_day.retain(|row| shown(&row.labels, day));
+                rows.append(&mut of_day);
+            }
+            rows.sort_by(|a, b| a.labels.cmp(&b.labels));
+            tables.push((*table, rows));
+        }
+        let names = self.names(ledger, directory).await?;
+        let page = Page { day: ledger.day, tables };
+        let exposition = self.context.exposition.clone();
+        let published = tokio::task::spawn_blocking(move || {
+            exposition.publish_names(api, &account, names);
+            exposition.publish(api, &account, Some(page))
+        });
+        // It ends early only with the program.
+        self.series = published.await.unwrap_or(0);
+        Ok(())
+    }
+
+    /// The names of the ledger's subjects, as far as they are known and may be shown.
+    async fn names(&self, ledger: &Ledger, directory: &Directory) -> Result<Vec<NamePage>, StoreError> {
+        let mut pages = Vec::new();
+        let api = self.config.source.api();
+        let ids = ledger.ids();
+        for (info, list) in self.config.source.names() {
+            if self.config.names || !info.people {
+                let all = directory.get(&list).map_or(&[][..], |list| list.as_slice());
+                let known = |found: &&Found| found.name.is_some() && (!info.people || ids.contains(found.id.as_str()));
+                pages.push(NamePage { info, names: all.iter().filter(known).cloned().collect() });
+            }
+        }
+        if let Some(info) = api.row_names
+            && (self.config.names || !info.people)
+        {
+            let names = self.context.store.names(info.name, &self.config.account.name).await?;
+            pages.push(NamePage { info, names });
+        }
+        Ok(pages)
+    }
+
+    /// Stores the names that came with the figures.
+    async fn keep_names(&self, day: Day, report: &Report) -> Result<(), StoreError> {
+        let Some(info) = self.config.source.api().row_names else { return Ok(()) };
+        if report.names.is_empty() || (info.people && !self.config.names) {
+            return Ok(());
+        }
+        let names = report.names.iter();
+        let names = names.map(|(id, name)| Found { id: id.clone(), parent: None, name: Some(name.clone()) }).collect();
+        self.context.store.put_names(info.name, &self.config.account.name, day, names).await
+    }
+
+    /// Takes down a page that is too old to be shown beside `day`.
+    async fn drop_old_page(&mut self, day: Day) -> Result<(), StoreError> {
+        let Some(shown) = self.kept.shown else { return Ok(()) };
+        if day.days_since(shown) <= i64::from(self.config.max_age_days) {
+            return Ok(());
+        }
+        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+        tracing::warn!(source, account, day = %shown, "the page is older than max_age: it is taken down");
+        self.context.exposition.publish(self.config.source.api(), account, None);
+        self.series = 0;
+        self.kept.shown = None;
+        self.keep().await
+    }
+
+    async fn keep(&self) -> Result<(), StoreError> {
+        self.context.store.put_status(self.config.source.api().name, &self.config.account.name, &self.kept).await
+    }
+
+    /// Whether `flip_after` has passed for `day`.
+    fn is_late(&self, day: Day, now: Timestamp) -> bool {
+        now >= self.flip_deadline(day)
+    }
+
+    fn flip_deadline(&self, day: Day) -> Timestamp {
+        let ready = self.config.schedule.ready(day).max(self.started);
+        ready.saturating_add(self.config.flip_after).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When to wake after `now`: after the poll interval, when the next day is ready, or when this one is late.
+    fn next_waking(&self, day: Day, now: Timestamp) -> Timestamp {
+        let after = |instant: Timestamp, wait: SignedDuration| instant.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let poll = now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX);
+        let next_day = after(self.config.schedule.ready(day.plus(1)), self.jitter);
+        let late = Some(self.flip_deadline(day)).filter(|late| self.kept.shown != Some(day) && *late > now);
+        poll.min(next_day).min(late.unwrap_or(Timestamp::MAX))
+    }
+
+    /// Says how the source stands.
+    fn tell(&self, target: Day) {
+        let zone = &self.config.schedule.zone;
+        let account = &self.config.account;
+        let status = SourceStatus {
+            up: self.kept.up,
+            shown: self.kept.shown.map(|day| (day, day.midnight(zone))),
+            target: Some((target, target.midnight(zone))),
+            targets: self.counts,
+            last_round: self.kept.last_round,
+            last_success: self.kept.last_success,
+            next_round: self.next,
+            round_duration: self
+                .kept
+                .round_seconds
+                .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()),
+            series: self.series,
+            unmapped: self.unmapped.clone(),
+            token_expiry: self.context.client.token_expiry(account),
+            error: self.kept.error.clone(),
+        };
+        self.context.telemetry.set_source(self.config.source.api().name, &account.name, status);
+    }
+}

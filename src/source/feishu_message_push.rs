@@ -1,0 +1,284 @@
+//! Feishu: how many people an application's bot messages reached, by day, week and month.
+//!
+//! One call per application, cycle, and tenant or department; rows are pairs of metric name and value. A department's
+//! figures contain its children's, so nothing is asked below one without data.
+//! Pages: <https://open.feishu.cn/document/server-docs/application-v6/app-usage/message_push_overview>,
+//! <https://open.feishu.cn/document/server-docs/contact-v3/department/children>.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::de::{Error, MapAccess};
+use serde_json::{Value, json};
+
+use super::listing::{array, id, text};
+use super::{
+    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Malformed, Paging, Selection, Shape,
+    Source, Span, Table, Target, Unit, listing,
+};
+use crate::day::{Cycle, Days, Zone};
+use crate::vendor::{Call, Feishu, Vendor};
+
+/// The largest page of departments that Feishu gives.
+const PAGE: &str = "50";
+
+/// The id of the department that all others stand below.
+const ROOT: &str = "0";
+
+const FIELDS: &[Field] = &[Field {
+    name: "metric_value",
+    suffix: "",
+    help: "the figure named by metric_name (messages pushed, people reached, reads within 1 h and 12 h)",
+    unit: Unit::Count,
+    span: Span::Cycle,
+    combine: Combine::Sum,
+}];
+
+const TENANT: Table = Table {
+    prefix: "feishu_message_push",
+    labels: &["app_id", "cycle", "metric_name"],
+    of: "of one application in the whole tenant",
+    overlap: Some("cycles overlap, metrics differ, and people may be reached by several applications"),
+    fields: FIELDS,
+};
+
+const DEPARTMENT: Table = Table {
+    prefix: "feishu_department_message_push",
+    labels: &["app_id", "department_id", "cycle", "metric_name"],
+    of: "of one application in one department and its children",
+    overlap: Some("departments contain their children, cycles overlap and metrics differ"),
+    fields: FIELDS,
+};
+
+const DEPARTMENT_INFO: Info = Info {
+    name: "feishu_department_info",
+    help: "Feishu: the name of a department",
+    id: "department_id",
+    parent: Some("parent_department_id"),
+    people: false,
+};
+
+/// The API.
+pub(super) const API: Api = Api {
+    name: "feishu_message_push",
+    title: "Feishu message push",
+    vendor: &Feishu,
+    path: "application/v6/applications/:app_id/app_usage/message_push_overview",
+    page: "https://open.feishu.cn/document/server-docs/application-v6/app-usage/message_push_overview",
+    tables: &[&TENANT, &DEPARTMENT],
+    shape: Shape {
+        rows: "/data/items",
+        day: None,
+        subject: Some("metric_name"),
+        figures: "",
+        figures_optional: false,
+        name: None,
+        paging: Paging::Single,
+    },
+    days_per_call: 1,
+    batch: 1,
+    ready_hour: 10,
+    lag_days: 2,
+    refresh_interval: Duration::from_hours(24),
+    keeps_days: None,
+    infos: &[&DEPARTMENT_INFO],
+    row_names: None,
+};
+
+/// The block `message_push`.
+#[derive(Debug)]
+pub(super) struct Params {
+    /// The account's own application unless written.
+    apps: Option<Vec<String>>,
+    departments: Selection,
+    cycles: Vec<Cycle>,
+}
+
+const CYCLES: &[Cycle] = &[Cycle::Day, Cycle::Week, Cycle::Month];
+
+impl super::Params for Params {
+    const VENDOR: &'static dyn Vendor = &Feishu;
+    const BLOCK: &'static str = "message_push";
+    const KEYS: &'static [&'static str] = &["apps", "departments", "cycles"];
+    const APIS: &'static [&'static Api] = &[&API];
+
+    fn new() -> Self {
+        Self { apps: None, departments: Selection::None, cycles: vec![Cycle::Day] }
+    }
+
+    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "apps" => self.apps = Some(map.next_value()?),
+            "departments" => self.departments = map.next_value()?,
+            _ => {
+                let words: Vec<String> = map.next_value()?;
+                let cycle = |word: &String| {
+                    let known = CYCLES.iter().find(|cycle| cycle.name() == word);
+                    known.copied().ok_or_else(|| A::Error::custom("a cycle is day, week or month"))
+                };
+                self.cycles = words.iter().map(cycle).collect::<Result<_, _>>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &str, faults: &mut Vec<String>) {
+        let apps = self.apps.as_deref().unwrap_or_default();
+        Selection::These(apps.to_vec()).check(&format!("{path}.apps"), false, faults);
+        self.departments.check(&format!("{path}.departments"), true, faults);
+        for (n, app) in apps.iter().enumerate() {
+            if !app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+                faults.push(format!("{path}.apps[{n}]: `{app}` is not a Feishu app id such as cli_9f115af860f7901b"));
+            }
+        }
+        let names = self.cycles.iter().map(|cycle| cycle.name().to_owned()).collect();
+        Selection::These(names).check(&format!("{path}.cycles"), false, faults);
+        for (key, is_empty) in
+            [("apps", self.apps.as_ref().is_some_and(Vec::is_empty)), ("cycles", self.cycles.is_empty())]
+        {
+            if is_empty {
+                faults.push(format!("{path}.{key}: the list is empty, so that nothing would be asked"));
+            }
+        }
+    }
+
+    fn sources(self, id: &str) -> Vec<Box<dyn Source>> {
+        vec![Box::new(Self { apps: Some(self.apps.unwrap_or_else(|| vec![id.to_owned()])), ..self })]
+    }
+}
+
+impl Params {
+    /// The list that the departments are taken from.
+    fn listing(&self) -> Option<Listing> {
+        let (key, below) = match self.departments {
+            Selection::All => ("department", "true"),
+            Selection::Top => ("top_department", "false"),
+            _ => return None,
+        };
+        let path = "contact/v3/departments/:department_id/children";
+        let query = vec![
+            ("department_id_type", "open_department_id".to_owned()),
+            ("fetch_child", below.to_owned()),
+            ("page_size", PAGE.to_owned()),
+        ];
+        Some(Listing {
+            key: key.to_owned(),
+            call: Call::get(path, format!("open-apis/contact/v3/departments/{ROOT}/children"), query),
+            paging: ListPaging::PageToken,
+            read: read_departments,
+            names_only: false,
+        })
+    }
+}
+
+fn read_departments(page: &Value, _: &Listing) -> Result<Vec<Entry>, Malformed> {
+    let pointer = "/data/items";
+    // The last page of a tenant without departments has no list.
+    let ended = page.pointer("/data/has_more") == Some(&Value::Bool(false));
+    if ended && page.pointer(pointer).is_none_or(Value::is_null) {
+        return Ok(Vec::new());
+    }
+    let departments = array(page, pointer)?.iter().enumerate();
+    let present = departments.filter(|(_, entry)| entry.pointer("/status/is_deleted") != Some(&Value::Bool(true)));
+    present
+        .map(|(n, entry)| {
+            Ok(Entry::Subject(Found {
+                id: id(entry, "open_department_id", pointer, n)?,
+                parent: text(entry, "parent_department_id"),
+                name: text(entry, "name"),
+            }))
+        })
+        .collect()
+}
+
+/// Each department after the one that it stands below, with that one where it is among them.
+fn parents_first(found: &[Found]) -> Vec<(&Found, Option<&str>)> {
+    let known: HashMap<&str, &Found> = found.iter().map(|found| (found.id.as_str(), found)).collect();
+    let parent = |found: &Found| found.parent.as_deref().and_then(|parent| known.get(parent).copied());
+    let depth = |found: &Found| {
+        // What a broken list makes its own ancestor is as deep as there are departments.
+        std::iter::successors(parent(found), |found| parent(found)).take(found_limit(known.len())).count()
+    };
+    let mut sorted: Vec<_> = found.iter().map(|found| (depth(found), found)).collect();
+    sorted.sort_by_key(|(depth, _)| *depth);
+    sorted.into_iter().map(|(_, found)| (found, parent(found).map(|parent| parent.id.as_str()))).collect()
+}
+
+/// No company is deeper than this, and no tree deeper than it has nodes.
+fn found_limit(nodes: usize) -> usize {
+    nodes.min(64)
+}
+
+impl Source for Params {
+    fn api(&self) -> &'static Api {
+        &API
+    }
+
+    fn listings(&self, directory: &Directory, _: bool) -> Vec<Listing> {
+        self.listing().into_iter().filter(|listing| !directory.contains_key(&listing.key)).collect()
+    }
+
+    fn targets(&self, directory: &Directory) -> Vec<Target> {
+        let found = self.listing().map_or(&[][..], |listing| listing::entries(directory, &listing.key));
+        let mut departments = parents_first(found);
+        let listed: Vec<_> =
+            self.departments.listed().iter().map(|id| Found { id: id.clone(), parent: None, name: None }).collect();
+        departments.extend(listed.iter().map(|found| (found, None)));
+        let mut targets = Vec::new();
+        for cycle in &self.cycles {
+            for app in self.apps.iter().flatten() {
+                let name = cycle.name().to_owned();
+                let tenant = Target { cycle: *cycle, ..Target::of(&TENANT, vec![app.clone(), name.clone()]) };
+                let below = |id: &str| Target::of(&DEPARTMENT, vec![app.clone(), id.to_owned(), name.clone()]);
+                let department = |(found, parent): &(&Found, Option<&str>)| Target {
+                    cycle: *cycle,
+                    after: Some(parent.map_or_else(|| tenant.key(), |parent| below(parent).key())),
+                    ..below(&found.id)
+                };
+                targets.push(tenant.clone());
+                targets.extend(departments.iter().map(department));
+            }
+        }
+        targets
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days, _: &Zone) -> Vec<Call> {
+        let call = |target: &&Target| {
+            let cycle_type = match target.cycle {
+                Cycle::Day => 1,
+                Cycle::Week => 2,
+                Cycle::Month => 3,
+            };
+            let mut body = json!({"date": days.first.to_string(), "cycle_type": cycle_type});
+            if target.table.prefix == DEPARTMENT.prefix {
+                body["department_id"] = json!(target.labels[1]);
+            }
+            let path = API.path.replace(":app_id", &target.labels[0]);
+            let mut call = Call::post(API.path, format!("open-apis/{path}"), body);
+            call.query.push(("department_id_type", "open_department_id".to_owned()));
+            call
+        };
+        targets.iter().map(call).collect()
+    }
+
+    fn names(&self) -> Vec<(&'static Info, String)> {
+        self.listing().map(|listing| (&DEPARTMENT_INFO, listing.key)).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(id: &str, parent: &str) -> Found {
+        Found { id: id.into(), parent: Some(parent.into()), name: None }
+    }
+
+    #[test]
+    fn parents_come_first_even_where_the_list_is_broken() {
+        let list = [found("c", "b"), found("b", "a"), found("a", ROOT), found("x", "y"), found("y", "x")];
+        let order: Vec<_> = parents_first(&list).iter().map(|(found, _)| found.id.clone()).collect();
+        assert_eq!(&order[..3], ["a", "b", "c"]);
+        assert_eq!(order.len(), 5);
+    }
+}

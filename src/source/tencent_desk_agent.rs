@@ -1,0 +1,180 @@
+//! Tencent Cloud Desk: the daily work of each agent.
+//!
+//! The whole list of agents in pages of 100, or named agents 100 at a time; rows carry no day, so one day a request,
+//! from its first second to its last.
+//! Page: <https://cloud.tencent.com/document/product/269/116073> (`describe_agent_statistics`).
+
+use std::time::Duration;
+
+use serde::de::MapAccess;
+use serde_json::json;
+
+use super::{
+    Api, Combine, Directory, Field, Info, Listing, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
+};
+use crate::day::{Days, Zone};
+use crate::vendor::{Call, TencentDesk, Vendor};
+
+/// The largest page, and the most agents in one request.
+const PAGE: usize = 100;
+
+const fn field(name: &'static str, suffix: &'static str, help: &'static str, unit: Unit, combine: Combine) -> Field {
+    Field { name, suffix, help, unit, span: Span::Day, combine }
+}
+
+const fn count(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    field(name, suffix, help, Unit::Count, Combine::Sum)
+}
+
+const fn seconds(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    field(name, suffix, help, Unit::Seconds, Combine::Sum)
+}
+
+const fn average(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    field(name, suffix, help, Unit::Seconds, Combine::Weighted(&["sessions"]))
+}
+
+const fn time(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    field(name, suffix, help, Unit::Timestamp, Combine::Never("it is a point in time"))
+}
+
+const AGENT: Table = Table {
+    prefix: "tencent_desk_agent",
+    labels: &["agent"],
+    of: "of one agent",
+    overlap: None,
+    fields: &[
+        time("FirstLoginTimestamp", "first_login_timestamp_seconds", "first login"),
+        time("LastLogoutTimestamp", "last_logout_timestamp_seconds", "last logout"),
+        seconds("FreeTime", "idle_seconds", "time idle"),
+        seconds("BusyTime", "busy_seconds", "time busy"),
+        seconds("RestTime", "break_seconds", "time on break"),
+        count("TotalSessionCnt", "sessions", "sessions received"),
+        count("TransferSessionCnt", "transferred_sessions", "sessions transferred"),
+        count("EffectiveSessionCnt", "effective_sessions", "effective sessions"),
+        count("AgentEndCnt", "ended_sessions", "sessions ended by the agent"),
+        count("ServeUserCnt", "served_users", "users served"),
+        seconds("TotalAcceptTime", "session_seconds", "time in sessions, all together"),
+        count("TotalMsgCnt", "messages", "messages of both sides"),
+        count("AgentMsgCnt", "messages_sent", "messages sent by the agent"),
+        count("UserMsgCnt", "messages_received", "messages sent by users"),
+        count("NotRespSessionCnt", "unanswered_sessions", "sessions without a reply"),
+        average("AvgFirstRespTime", "first_response_average_seconds", "average time to the first response"),
+        count(
+            "FirstRespUnder30sCnt",
+            "sessions_first_response_within_30s",
+            "sessions with the first response within 30 seconds",
+        ),
+        average("AvgRespTime", "response_average_seconds", "average time to a response"),
+        count(
+            "AvgRespUnder30sCnt",
+            "sessions_average_response_within_30s",
+            "sessions with an average response time within 30 seconds",
+        ),
+        average("AvgAcceptTime", "session_average_seconds", "average length of a session"),
+        count("SatisfactionSelectedCnt", "rated_sessions", "sessions that were rated"),
+        count("SatisfiedCnt", "satisfied_sessions", "sessions rated with 4 or 5 stars"),
+    ],
+};
+
+const AGENT_INFO: Info = Info {
+    name: "tencent_desk_agent_info",
+    help: "Tencent Cloud Desk: the nickname of an agent",
+    id: "agent",
+    parent: None,
+    people: true,
+};
+
+/// The API.
+pub(super) const API: Api = Api {
+    name: "tencent_desk_agent",
+    title: "Tencent Cloud Desk",
+    vendor: &TencentDesk,
+    path: "desk_http_svc/describe_agent_statistics",
+    page: "https://cloud.tencent.com/document/product/269/116073",
+    tables: &[&AGENT],
+    shape: Shape {
+        rows: "/Data",
+        day: None,
+        subject: Some("AgentId"),
+        figures: "",
+        figures_optional: false,
+        name: Some("AgentNickName"),
+        paging: Paging::Offset { offset: "Offset", total: "/TotalCount", next: None },
+    },
+    days_per_call: 1,
+    batch: PAGE,
+    ready_hour: 6,
+    lag_days: 1,
+    refresh_interval: Duration::from_hours(6),
+    keeps_days: None,
+    infos: &[&AGENT_INFO],
+    row_names: Some(&AGENT_INFO),
+};
+
+/// The block `agent_statistics`.
+#[derive(Debug)]
+pub(super) struct Params {
+    agents: Selection,
+}
+
+impl super::Params for Params {
+    const VENDOR: &'static dyn Vendor = &TencentDesk;
+    const BLOCK: &'static str = "agent_statistics";
+    const KEYS: &'static [&'static str] = &["agents"];
+    const APIS: &'static [&'static Api] = &[&API];
+
+    fn new() -> Self {
+        Self { agents: Selection::All }
+    }
+
+    fn set<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
+        self.agents = map.next_value()?;
+        Ok(())
+    }
+
+    fn check(&self, path: &str, faults: &mut Vec<String>) {
+        self.agents.check(&format!("{path}.agents"), false, faults);
+        if self.agents == Selection::None {
+            faults.push(format!(
+                "{path}.agents: nothing is asked without agents: write all, list some, or drop the block"
+            ));
+        }
+    }
+
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
+        vec![Box::new(self)]
+    }
+}
+
+impl Source for Params {
+    fn api(&self) -> &'static Api {
+        &API
+    }
+
+    fn listings(&self, _: &Directory, _: bool) -> Vec<Listing> {
+        Vec::new()
+    }
+
+    fn targets(&self, _: &Directory) -> Vec<Target> {
+        match &self.agents {
+            // The list and its figures are one answer: one target, whose rows bring the agents.
+            Selection::All => vec![Target::of(&AGENT, vec![])],
+            listed => listed.listed().iter().map(|agent| Target::of(&AGENT, vec![agent.clone()])).collect(),
+        }
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
+        let mut body = json!({
+            "From": days.first.midnight(zone).as_second(),
+            "To": days.last.last_second(zone),
+            "Limit": PAGE,
+            "Offset": 0,
+        });
+        let agents: Vec<_> = targets.iter().flat_map(|target| &target.labels).collect();
+        if !agents.is_empty() {
+            body["AgentIds"] = json!(agents);
+        }
+        vec![Call::post(API.path, format!("v4/{}", API.path), body)]
+    }
+}

@@ -1,0 +1,317 @@
+//! WeCom KF (微信客服): customer service by account, and by servicer of an account.
+//!
+//! One call per account or servicer, a row per day of the span; figures stand under `statistic`, which is left out
+//! where there are none.
+//! Pages: <https://developer.work.weixin.qq.com/document/path/95493> (statistics),
+//! <https://developer.work.weixin.qq.com/document/path/94661> (accounts),
+//! <https://developer.work.weixin.qq.com/document/path/94645> (servicers).
+
+use std::time::Duration;
+
+use serde::de::MapAccess;
+use serde_json::json;
+
+use super::listing::{array, id, text};
+use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
+use super::{
+    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Paging, Selection, Shape, Source, Span,
+    Table, Target, Unit, listing,
+};
+use crate::day::{Days, Zone};
+use crate::vendor::{Call, Vendor, Wecom};
+
+/// The largest page of accounts that WeCom gives.
+const PAGE: usize = 100;
+
+/// The key of the list of accounts.
+const ACCOUNTS: &str = "kf_account";
+
+const fn count(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    Field { name, suffix, help, unit: Unit::Count, span: Span::Day, combine: Combine::Sum }
+}
+
+const fn ratio(name: &'static str, suffix: &'static str, help: &'static str, by: &'static [&'static str]) -> Field {
+    Field { name, suffix, help, unit: Unit::Ratio, span: Span::Day, combine: Combine::Weighted(by) }
+}
+
+const ANSWERED: &[&str] = &["satisfaction_surveys_sent", "satisfaction_participation_ratio"];
+
+const FIELDS: &[Field] = &[
+    count("session_cnt", "sessions", "sessions that reached a servicer"),
+    count("customer_cnt", "customers", "customers who wrote in a session with a servicer, each once"),
+    count("customer_msg_cnt", "customer_messages", "messages that customers sent in sessions"),
+    ratio(
+        "reply_rate",
+        "replied_sessions_ratio",
+        "share of the sessions that got a reply on the same day",
+        &["sessions"],
+    ),
+    Field {
+        name: "first_reply_average_sec",
+        suffix: "first_reply_average_seconds",
+        help: "average time from a customer's first message to the first reply",
+        unit: Unit::Seconds,
+        span: Span::Day,
+        combine: Combine::Weighted(&["sessions", "replied_sessions_ratio"]),
+    },
+    // Sic: the vendor spells it so.
+    count("satisfaction_investgate_cnt", "satisfaction_surveys_sent", "satisfaction surveys sent"),
+    ratio(
+        "satisfaction_participation_rate",
+        "satisfaction_participation_ratio",
+        "share of the satisfaction surveys that were answered",
+        &["satisfaction_surveys_sent"],
+    ),
+    ratio("satisfied_rate", "satisfied_ratio", "share of the answered surveys that say satisfied", ANSWERED),
+    ratio("middling_rate", "middling_ratio", "share of the answered surveys that say so-so", ANSWERED),
+    ratio("dissatisfied_rate", "dissatisfied_ratio", "share of the answered surveys that say dissatisfied", ANSWERED),
+    count(
+        "upgrade_service_customer_cnt",
+        "upgraded_customers",
+        "customers who added a specialist or joined a group chat through an upgrade of service, each once",
+    ),
+    count("upgrade_service_member_invite_cnt", "upgrade_member_invites", "cards of specialists sent to customers"),
+    count(
+        "upgrade_service_member_customer_cnt",
+        "upgrade_member_customers",
+        "times that a customer added a specialist",
+    ),
+    count(
+        "upgrade_service_groupchat_invite_cnt",
+        "upgrade_groupchat_invites",
+        "QR codes of group chats sent to customers",
+    ),
+    count(
+        "upgrade_service_groupchat_customer_cnt",
+        "upgrade_groupchat_customers",
+        "times that a customer joined a group chat",
+    ),
+    count(
+        "msg_rejected_customer_cnt",
+        "rejected_customers",
+        "customers from whom a servicer chose to receive no more messages",
+    ),
+];
+
+const ACCOUNT: Table = Table {
+    prefix: "wecom_kf_account",
+    labels: &["open_kfid"],
+    of: "of one KF account",
+    overlap: None,
+    fields: FIELDS,
+};
+
+const SERVICER: Table = Table {
+    prefix: "wecom_kf_servicer",
+    labels: &["open_kfid", "userid"],
+    of: "of one servicer in one KF account",
+    overlap: None,
+    fields: FIELDS,
+};
+
+const ACCOUNT_INFO: Info = Info {
+    name: "wecom_kf_account_info",
+    help: "WeCom KF: the name of a KF account",
+    id: "open_kfid",
+    parent: None,
+    people: false,
+};
+
+/// The API.
+pub(super) const API: Api = Api {
+    name: "wecom_kf",
+    title: "WeCom KF",
+    vendor: &Wecom,
+    path: "kf/get_servicer_statistic",
+    page: "https://developer.work.weixin.qq.com/document/path/95493",
+    tables: &[&ACCOUNT, &SERVICER],
+    shape: Shape {
+        rows: "/statistic_list",
+        day: Some("stat_time"),
+        subject: None,
+        figures: "statistic",
+        figures_optional: true,
+        name: None,
+        paging: Paging::Single,
+    },
+    days_per_call: 31,
+    batch: 1,
+    ready_hour: 6,
+    lag_days: 1,
+    refresh_interval: Duration::from_hours(6),
+    keeps_days: Some(180),
+    infos: &[&ACCOUNT_INFO, &USER_INFO],
+    row_names: None,
+};
+
+/// The block `kf`.
+#[derive(Debug)]
+pub(super) struct Params {
+    accounts: Selection,
+    servicers: Selection,
+}
+
+impl super::Params for Params {
+    const VENDOR: &'static dyn Vendor = &Wecom;
+    const BLOCK: &'static str = "kf";
+    const KEYS: &'static [&'static str] = &["accounts", "servicers"];
+    const APIS: &'static [&'static Api] = &[&API];
+
+    fn new() -> Self {
+        Self { accounts: Selection::All, servicers: Selection::None }
+    }
+
+    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "accounts" => self.accounts = map.next_value()?,
+            _ => self.servicers = map.next_value()?,
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &str, faults: &mut Vec<String>) {
+        self.accounts.check(&format!("{path}.accounts"), false, faults);
+        self.servicers.check(&format!("{path}.servicers"), false, faults);
+        if self.accounts == Selection::None {
+            faults.push(format!(
+                "{path}.accounts: nothing is asked without accounts: write all, list some, or drop the block"
+            ));
+        }
+    }
+
+    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
+        vec![Box::new(self)]
+    }
+}
+
+impl Params {
+    fn accounts(&self, directory: &Directory) -> Vec<String> {
+        match &self.accounts {
+            Selection::All => listing::entries(directory, ACCOUNTS).iter().map(|found| found.id.clone()).collect(),
+            listed => listed.listed().to_vec(),
+        }
+    }
+}
+
+/// The key of the list of one account's servicers.
+fn servicers_key(open_kfid: &str) -> String {
+    format!("kf_servicer/{open_kfid}")
+}
+
+fn account_listing() -> Listing {
+    let path = "kf/account/list";
+    Listing {
+        key: ACCOUNTS.to_owned(),
+        call: Call::post(path, format!("cgi-bin/{path}"), json!({"offset": 0, "limit": PAGE})),
+        // There is neither a total nor a cursor.
+        paging: ListPaging::Offset(PAGE),
+        read: |page, _| {
+            let accounts = array(page, "/account_list")?.iter().enumerate();
+            accounts
+                .map(|(n, account)| {
+                    Ok(Entry::Subject(Found {
+                        id: id(account, "open_kfid", "/account_list", n)?,
+                        parent: None,
+                        name: text(account, "name"),
+                    }))
+                })
+                .collect()
+        },
+        names_only: false,
+    }
+}
+
+fn servicer_listing(open_kfid: &str) -> Listing {
+    let path = "kf/servicer/list";
+    let query = vec![("open_kfid", open_kfid.to_owned())];
+    Listing {
+        key: servicers_key(open_kfid),
+        call: Call::get(path, format!("cgi-bin/{path}"), query),
+        paging: ListPaging::Single,
+        read: |page, _| {
+            let servicers = array(page, "/servicer_list")?.iter().enumerate();
+            servicers
+                .map(|(n, servicer)| {
+                    if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
+                        return Ok(Entry::More(department(&id(servicer, "department_id", "/servicer_list", n)?)));
+                    }
+                    let id = id(servicer, "userid", "/servicer_list", n)?;
+                    Ok(Entry::Subject(Found { id, parent: None, name: None }))
+                })
+                .collect()
+        },
+        names_only: false,
+    }
+}
+
+/// The members of a department and of those below it.
+fn department(department: &str) -> Listing {
+    let path = "department/simplelist";
+    let query = vec![("id", department.to_owned())];
+    Listing {
+        key: format!("department_member/{department}"),
+        call: Call::get(path, format!("cgi-bin/{path}"), query),
+        paging: ListPaging::Single,
+        read: |page, _| {
+            let departments = array(page, "/department_id")?.iter().enumerate();
+            departments.map(|(n, entry)| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?)))).collect()
+        },
+        names_only: false,
+    }
+}
+
+impl Source for Params {
+    fn api(&self) -> &'static Api {
+        &API
+    }
+
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+        if self.accounts == Selection::All && !directory.contains_key(ACCOUNTS) {
+            return vec![account_listing()];
+        }
+        let mut listings = Vec::new();
+        if self.servicers == Selection::All {
+            let missing = |open_kfid: &String| !directory.contains_key(&servicers_key(open_kfid));
+            let accounts = self.accounts(directory);
+            listings.extend(accounts.iter().filter(|open_kfid| missing(open_kfid)).map(|id| servicer_listing(id)));
+        }
+        if names && self.servicers != Selection::None && !directory.contains_key(USER_NAMES) {
+            listings.push(user_names());
+        }
+        listings
+    }
+
+    fn targets(&self, directory: &Directory) -> Vec<Target> {
+        let accounts = self.accounts(directory);
+        let mut targets: Vec<_> = accounts.iter().map(|id| Target::of(&ACCOUNT, vec![id.clone()])).collect();
+        for open_kfid in &accounts {
+            let listed = self.servicers.listed().iter();
+            let found = listing::entries(directory, &servicers_key(open_kfid)).iter().map(|found| &found.id);
+            let found = found.take(if self.servicers == Selection::All { usize::MAX } else { 0 });
+            targets.extend(listed.chain(found).map(|userid| Target {
+                after: Some(Target::of(&ACCOUNT, vec![open_kfid.clone()]).key()),
+                ..Target::of(&SERVICER, vec![open_kfid.clone(), userid.clone()])
+            }));
+        }
+        targets
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
+        let call = |target: &&Target| {
+            let mut body = json!({
+                "open_kfid": target.labels[0],
+                "start_time": days.first.midnight(zone).as_second(),
+                "end_time": days.last.midnight(zone).as_second(),
+            });
+            if let Some(userid) = target.labels.get(1) {
+                body["servicer_userid"] = json!(userid);
+            }
+            Call::post(API.path, format!("cgi-bin/{}", API.path), body)
+        };
+        targets.iter().map(call).collect()
+    }
+
+    fn names(&self) -> Vec<(&'static Info, String)> {
+        vec![(&ACCOUNT_INFO, ACCOUNTS.to_owned()), (&USER_INFO, USER_NAMES.to_owned())]
+    }
+}

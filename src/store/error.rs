@@ -1,0 +1,95 @@
+//! What can be wrong with the store, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::day::Day;
+
+/// Why the store did not do what was asked; it is then as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory or the file cannot be used as it is: the operator has to do something.
+    #[error("{}: {reason}; the storage path must be a directory that this user may write to, or empty for memory", path.display())]
+    Unusable {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// A newer version wrote the file: the operator has to upgrade, or to choose another directory.
+    #[error("{} was written by a newer version (schema {found}, known is {known}); run that version, or use another storage path", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The newest one that this program knows.
+        known: i64,
+    },
+    /// The file has tables of these names that are not ours.
+    #[error("{} has a table {table} with other columns than this program's; move the file away, or use another storage path", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: String,
+    },
+    /// The file is damaged: opening it again sets it aside.
+    #[error("{} is damaged ({reason}); restart the program, which then checks the file, sets it aside and begins a new one", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// There is no space left: works again when there is.
+    #[error("no space left for {} or SQLite's temporary files; free some, or shorten the retention", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process kept the file locked for too long: works when asked again.
+    #[error("{} is locked by another process; try again", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The caller gave a row that is not one of its target on a day asked for; nothing was recorded.
+    #[error("a row of {table} on {day} does not belong to what was asked")]
+    Misfit {
+        /// The table.
+        table: &'static str,
+        /// The row's day.
+        day: Day,
+    },
+    /// The program is ending.
+    #[error("the store was interrupted")]
+    Interrupted,
+    /// Anything else that SQLite says.
+    #[error("{} failed", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl StoreError {
+    /// What `error` means for the file `path`.
+    pub(super) fn of(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { path, reason: error.to_string() }
+            }
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Self::Unusable { path, reason: error.to_string() }
+            }
+            _ => Self::Failed { path, source: error },
+        }
+    }
+}

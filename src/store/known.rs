@@ -1,0 +1,142 @@
+//! The discovered lists, the names of ids, and the state of each source.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior, params};
+
+use super::column::{Iso, Millis};
+use super::{Kept, ledger};
+use crate::day::Day;
+use crate::source::Found;
+
+/// A list, as JSON.
+struct Json(Vec<Found>);
+
+impl FromSql for Json {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?).map(Self).map_err(FromSqlError::other)
+    }
+}
+
+/// A list that is to be written.
+struct AsJson<'a>(&'a [Found]);
+
+impl ToSql for AsJson<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let json = serde_json::to_string(self.0);
+        json.map(ToSqlOutput::from).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}
+
+/// Keeps a list under vendor, account and key.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn put_list(
+    connection: &Connection,
+    [vendor, account, key]: [&str; 3],
+    day: Day,
+    list: &[Found],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO list (vendor, account, key, day, found) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (vendor, account, key) DO UPDATE SET day = excluded.day, found = excluded.found
+        WHERE excluded.day >= day";
+    connection.prepare_cached(sql)?.execute(params![vendor, account, key, Iso(day), AsJson(list)]).map(drop)
+}
+
+/// The list under vendor, account and key, and its day.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Vec<Found>)>> {
+    let sql = "SELECT day, found FROM list WHERE vendor = ? AND account = ? AND key = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let list = statement.query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(list.optional()?.map(|(Iso(day), Json(list))| (day, list)))
+}
+
+/// Keeps names.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn put_names(
+    connection: &mut Connection,
+    info: &str,
+    account: &str,
+    day: Day,
+    names: &[Found],
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let sql = "INSERT INTO name (info, account, id, parent, name, day) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (info, account, id) DO UPDATE SET
+            parent = excluded.parent, name = excluded.name, day = excluded.day
+        WHERE excluded.day >= day";
+    for found in names {
+        let values = params![info, account, found.id, found.parent, found.name, Iso(day)];
+        transaction.prepare_cached(sql)?.execute(values)?;
+    }
+    transaction.commit()
+}
+
+/// The names, ordered by id.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusqlite::Result<Vec<Found>> {
+    let sql = "SELECT id, parent, name FROM name WHERE info = ? AND account = ? ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let names = statement
+        .query_map([info, account], |row| Ok(Found { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? }))?;
+    names.collect()
+}
+
+/// Keeps the state of `source` of `account`.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn put_status(
+    connection: &mut Connection,
+    source: &str,
+    account: &str,
+    status: &Kept,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let source = ledger::source_id(&transaction, source, account)?;
+    let sql = "INSERT OR REPLACE INTO status (source, shown, up, last_round, last_success, round_seconds, error,
+        denied_until, denied_strikes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        source,
+        status.shown.map(Iso),
+        status.up,
+        status.last_round.map(Millis),
+        status.last_success.map(Millis),
+        status.round_seconds,
+        status.error,
+        status.denied_until.map(Millis),
+        status.denied_strikes,
+    ])?;
+    transaction.commit()
+}
+
+/// The state of `source` of `account`.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn status(connection: &Connection, source: &str, account: &str) -> rusqlite::Result<Option<Kept>> {
+    let sql = "SELECT shown, up, last_round, last_success, round_seconds, error, denied_until, denied_strikes
+        FROM status JOIN source ON source.id = status.source WHERE source.name = ? AND source.account = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let status = statement.query_row([source, account], |row| {
+        let instant = |column| row.get::<_, Option<Millis>>(column).map(|stored| stored.map(|Millis(at)| at));
+        Ok(Kept {
+            shown: row.get::<_, Option<Iso>>(0)?.map(|Iso(day)| day),
+            up: row.get(1)?,
+            last_round: instant(2)?,
+            last_success: instant(3)?,
+            round_seconds: row.get(4)?,
+            error: row.get(5)?,
+            denied_until: instant(6)?,
+            denied_strikes: row.get(7)?,
+        })
+    });
+    status.optional()
+}

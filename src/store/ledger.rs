@@ -1,0 +1,181 @@
+//! The ledger: what was answered, for whom, for which day and when.
+
+use std::collections::{BTreeSet, HashMap, hash_map};
+
+use jiff::Timestamp;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
+
+use super::column::{Iso, Millis};
+use super::error::StoreError;
+use super::rows::Writing;
+use super::{Answer, AnswerState, Answered, Outcome};
+use crate::day::{Cycle, Day, Days};
+
+const UPSERT: &str = "
+INSERT INTO answer (source, day, target, definition, state, code, first_at, last_at, answers)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
+ON CONFLICT (source, day, target) DO UPDATE SET
+    first_at = iif(definition = excluded.definition, first_at, excluded.first_at),
+    answers = iif(definition = excluded.definition, answers + 1, 1),
+    definition = excluded.definition, state = excluded.state, code = excluded.code, last_at = excluded.last_at";
+
+const SELECT: &str = "
+SELECT answer.day, target.key, definition.text, state, first_at, last_at, answers, code
+FROM answer JOIN target ON target.id = answer.target JOIN definition ON definition.id = answer.definition
+WHERE answer.source = ?1 AND answer.day BETWEEN ?2 AND ?3 ORDER BY answer.day, answer.target";
+
+impl FromSql for AnswerState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "ok" => Ok(Self::Ok),
+            "no_data" => Ok(Self::NoData),
+            "refused" => Ok(Self::Refused),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+impl ToSql for AnswerState {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Ok => "ok".into(),
+            Self::NoData => "no_data".into(),
+            Self::Refused => "refused".into(),
+        })
+    }
+}
+
+/// Makes sure that every row is one of its target on a day asked for: no later answer would replace any other.
+///
+/// # Errors
+/// [`StoreError::Misfit`] where one is not.
+pub(super) fn check(answers: &[Answered]) -> Result<(), StoreError> {
+    for Answered { target, days, outcome } in answers {
+        let Outcome::Rows(rows) = outcome else { continue };
+        let table = target.table;
+        let fits = |labels: &[String], values: usize| {
+            labels.len() == table.labels.len() && labels.starts_with(&target.labels) && values == table.fields.len()
+        };
+        if let Some(row) = rows.iter().find(|row| !days.contains(row.day) || !fits(&row.labels, row.values.len())) {
+            return Err(StoreError::Misfit { table: table.prefix, day: row.day });
+        }
+    }
+    Ok(())
+}
+
+/// Records `answers` in one transaction.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn record(
+    connection: &mut Connection,
+    source: &str,
+    account: &str,
+    at: Timestamp,
+    answers: &[Answered],
+) -> rusqlite::Result<()> {
+    // Immediate: a transaction that only begins to write later cannot wait for another process.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let source = source_id(&transaction, source, account)?;
+    let mut writings: HashMap<(&str, usize), Writing> = HashMap::new();
+    let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
+    for Answered { target, days, outcome } in answers {
+        let days = if target.cycle == Cycle::Day { *days } else { Days::one(days.last) };
+        // Nearly all targets of a source have the same definition: none.
+        let definition = match definitions.entry((&target.definition, days.last)) {
+            hash_map::Entry::Occupied(known) => *known.get(),
+            hash_map::Entry::Vacant(new) => {
+                *new.insert(number(&transaction, NUMBER_DEFINITION, &target.definition, days.last)?)
+            }
+        };
+        let number = number(&transaction, NUMBER_TARGET, &target.key(), days.last)?;
+        let entry = Entry { source, target: number, definition, at };
+        match outcome {
+            Outcome::Refused { code } => entry.put(&transaction, days.last, AnswerState::Refused, *code)?,
+            Outcome::Rows(rows) => {
+                let key = (target.table.prefix, target.labels.len());
+                let writing = writings.entry(key).or_insert_with(|| Writing::new(target.table, target.labels.len()));
+                let kept_under = |day| if target.cycle == Cycle::Day { day } else { days.last };
+                let with_rows: BTreeSet<Day> = rows.iter().map(|row| kept_under(row.day)).collect();
+                for day in days.iter() {
+                    let state = if with_rows.contains(&day) { AnswerState::Ok } else { AnswerState::NoData };
+                    // A target that names all labels has one row at most, and inserting replaces it.
+                    if state == AnswerState::NoData || target.labels.len() < target.table.labels.len() {
+                        writing.delete(&transaction, account, day, &target.labels)?;
+                    }
+                    entry.put(&transaction, day, state, 0)?;
+                }
+                for row in rows {
+                    writing.insert(&transaction, account, kept_under(row.day), row, at)?;
+                }
+            }
+        }
+    }
+    transaction.commit()
+}
+
+/// The entries of `source` of `account` on `days`.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn answers(
+    connection: &Connection,
+    source: &str,
+    account: &str,
+    days: Days,
+) -> rusqlite::Result<Vec<Answer>> {
+    let Some(source) = find_source(connection, source, account)? else { return Ok(Vec::new()) };
+    let mut statement = connection.prepare_cached(SELECT)?;
+    let answers = statement.query_map(params![source, Iso(days.first), Iso(days.last)], |row| {
+        let (Iso(day), Millis(first_at), Millis(last_at)) = (row.get(0)?, row.get(4)?, row.get(5)?);
+        let (target, definition, state) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(Answer { day, target, definition, state, first_at, last_at, answers: row.get(6)?, code: row.get(7)? })
+    })?;
+    answers.collect()
+}
+
+/// The number of `source` of `account`, where it has one.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn find_source(connection: &Connection, source: &str, account: &str) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM source WHERE name = ? AND account = ?")?;
+    statement.query_row([source, account], |row| row.get(0)).optional()
+}
+
+/// The number of `source` of `account`, which gets one where it has none.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn source_id(transaction: &Transaction<'_>, source: &str, account: &str) -> rusqlite::Result<i64> {
+    if let Some(id) = find_source(transaction, source, account)? {
+        return Ok(id);
+    }
+    transaction.execute("INSERT INTO source (name, account) VALUES (?, ?)", [source, account])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+const NUMBER_TARGET: &str = "INSERT INTO target (key, day) VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET day = max(day, excluded.day) RETURNING id";
+const NUMBER_DEFINITION: &str = "INSERT INTO definition (text, day) VALUES (?, ?)
+    ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id";
+
+/// The number of a text, which gets one where it has none; and notes that the ledger has it on `day`.
+fn number(transaction: &Transaction<'_>, sql: &str, text: &str, day: Day) -> rusqlite::Result<i64> {
+    transaction.prepare_cached(sql)?.query_row(params![text, Iso(day)], |row| row.get(0))
+}
+
+struct Entry {
+    source: i64,
+    target: i64,
+    definition: i64,
+    at: Timestamp,
+}
+
+impl Entry {
+    fn put(&self, transaction: &Transaction<'_>, day: Day, state: AnswerState, code: i64) -> rusqlite::Result<()> {
+        let values = params![self.source, Iso(day), self.target, self.definition, state, code, Millis(self.at)];
+        transaction.prepare_cached(UPSERT)?.execute(values).map(drop)
+    }
+}

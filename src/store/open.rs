@@ -1,0 +1,122 @@
+//! Opening the file: rights, damage, and how SQLite is to work.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::StoreError;
+use super::{damage, schema};
+use crate::source::Table;
+
+/// The file's name in its directory.
+const NAME: &str = "imstats.db";
+
+/// How long a process waits for another one that writes; a day of 100,000 subjects takes about a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than the statements of all tables, so that none is prepared twice.
+const STATEMENTS: usize = 128;
+
+/// A store in memory.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn memory(tables: &[&'static Table]) -> Result<Connection, StoreError> {
+    let path = Path::new(":memory:");
+    let mut connection = Connection::open_in_memory().map_err(|error| StoreError::of(path, error))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    schema::bring_up(&mut connection, path, tables)?;
+    Ok(connection)
+}
+
+/// The file in `dir`, and where a damaged one was moved to.
+///
+/// # Errors
+/// Those of [`super::Store::open`].
+pub(super) fn file(
+    dir: &Path,
+    tables: &[&'static Table],
+) -> Result<(Connection, PathBuf, Option<PathBuf>), StoreError> {
+    let file = dir.join(NAME);
+    create(dir, &file)?;
+    match writer(&file, tables) {
+        Ok(connection) => Ok((connection, file, None)),
+        Err(StoreError::Damaged { .. }) => {
+            let aside = damage::set_aside(&file).map_err(|error| unusable(&file, &error))?;
+            create(dir, &file)?;
+            Ok((writer(&file, tables)?, file, Some(aside)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A connection to `file` that only reads.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
+    // Not opened read-only: that could not recover the log of a process that was killed.
+    let connection = connect(file)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Creates what does not exist yet, for the owner only; SQLite gives its log the rights of the file.
+fn create(dir: &Path, file: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| unusable(dir, &error))?;
+    let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file);
+    opened.map(drop).map_err(|error| unusable(file, &error))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unusable { path: path.to_owned(), reason: error.to_string() }
+}
+
+fn writer(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreError> {
+    let explain = |error| StoreError::of(file, error);
+    let mut connection = connect(file).map_err(explain)?;
+    schema::check_version(&connection, file)?;
+    damage::check_suspect(&connection, file).map_err(explain)?;
+    enter_wal(&connection).map_err(explain)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    schema::bring_up(&mut connection, file, tables)?;
+    Ok(connection)
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    // FULL: what was committed is there after a power failure. It costs a sync per commit, of which there are few.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Sorting a large history must not take memory.
+    connection.pragma_update(None, "temp_store", "FILE")?;
+    // Finds damaged pages when they are read, before anything is made of them.
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // Gives space back after a long backfill.
+    connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    Ok(connection)
+}
+
+/// Turns the write-ahead log on: readers and the writer then do not wait for each other.
+///
+/// # Errors
+/// As SQLite says.
+fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // SQLite does not wait by itself where two processes do this at once. Where a file system has no shared
+        // memory, the mode stays as it is, which is slower but as safe.
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                sleep(Duration::from_millis(20));
+            }
+            entered => return entered.map(drop),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The tables of the file, and how an older file grows into them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::column::quoted;
+use super::error::StoreError;
+use crate::source::{Api, Table};
+
+/// The version of the program's own tables, in `user_version`. A file with a higher one is not touched.
+const VERSION: i64 = 1;
+
+/// The program's own tables, version 1.
+///
+/// Sources, targets and definitions have numbers, because the ledger names each of them once per day: that makes it
+/// a tenth as large. `day` in `target` and `definition` is the newest one that the ledger has of them.
+const PROGRAM: &str = "
+CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL, account TEXT NOT NULL, UNIQUE (name, account));
+CREATE TABLE target (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
+CREATE TABLE definition (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
+CREATE TABLE answer (
+    source INTEGER NOT NULL, day TEXT NOT NULL, target INTEGER NOT NULL, definition INTEGER NOT NULL,
+    state TEXT NOT NULL, code INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+    answers INTEGER NOT NULL, PRIMARY KEY (source, day, target)
+) WITHOUT ROWID;
+CREATE TABLE status (
+    source INTEGER PRIMARY KEY, shown TEXT, up INTEGER NOT NULL, last_round INTEGER, last_success INTEGER,
+    round_seconds REAL, error TEXT, denied_until INTEGER, denied_strikes INTEGER NOT NULL
+);
+CREATE TABLE list (
+    vendor TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, day TEXT NOT NULL, found TEXT NOT NULL,
+    PRIMARY KEY (vendor, account, key)
+);
+CREATE TABLE name (
+    info TEXT NOT NULL, account TEXT NOT NULL, id TEXT NOT NULL, parent TEXT, name TEXT, day TEXT NOT NULL,
+    PRIMARY KEY (info, account, id)
+) WITHOUT ROWID;
+";
+
+/// The tables of `apis`, each once.
+pub(super) fn tables(apis: &[&'static Api]) -> Vec<&'static Table> {
+    let mut seen = BTreeSet::new();
+    apis.iter().flat_map(|api| api.tables).copied().filter(|table| seen.insert(table.prefix)).collect()
+}
+
+/// Makes sure that this program knows the version of `file`.
+///
+/// # Errors
+/// [`StoreError::Newer`] where it does not, else as SQLite says.
+pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+    let found = version(connection).map_err(|error| StoreError::of(file, error))?;
+    if found > VERSION {
+        return Err(StoreError::Newer { path: file.to_owned(), found, known: VERSION });
+    }
+    Ok(())
+}
+
+/// Creates the tables and columns that are missing, and reads a row of each that is there: the cheap part of finding
+/// damage.
+///
+/// # Errors
+/// [`StoreError::Foreign`] where a table has other keys, else as SQLite says.
+pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'static Table]) -> Result<(), StoreError> {
+    let explain = |error| StoreError::of(file, error);
+    // All in one transaction that writes from its start: another process may be doing the same.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+    if version(&transaction).map_err(explain)? < VERSION {
+        transaction.execute_batch(PROGRAM).map_err(explain)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(explain)?;
+    }
+    for table in tables {
+        let keys = keys(&transaction, table).map_err(explain)?;
+        if keys.is_empty() {
+            transaction.execute_batch(&create(table)).map_err(explain)?;
+        } else if !keys
+            .iter()
+            .map(String::as_str)
+            .eq(["day", "account"].into_iter().chain(table.labels.iter().copied()))
+        {
+            return Err(StoreError::Foreign { path: file.to_owned(), table: table.prefix.to_owned() });
+        }
+        add_columns(&transaction, table).map_err(explain)?;
+    }
+    touch_all(&transaction).map_err(explain)?;
+    transaction.commit().map_err(explain)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// The table for people: NUMERIC shows a count as `5` and not as `5.0`.
+fn create(table: &Table) -> String {
+    let mut columns = vec!["day TEXT NOT NULL".to_owned(), "account TEXT NOT NULL".to_owned()];
+    columns.extend(table.labels.iter().map(|label| format!("{} TEXT NOT NULL", quoted(label))));
+    columns.extend(table.fields.iter().map(|field| format!("{} NUMERIC", quoted(field.column()))));
+    columns.push("fetched_at INTEGER NOT NULL".to_owned());
+    let labels: String = table.labels.iter().map(|label| format!(", {}", quoted(label))).collect();
+    let name = quoted(table.prefix);
+    format!("CREATE TABLE {name} ({}, PRIMARY KEY (day, account{labels})) WITHOUT ROWID", columns.join(", "))
+}
+
+fn add_columns(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<()> {
+    let mut info = transaction.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let present = info.query_map([table.prefix], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
+    for column in table.fields.iter().map(crate::source::Field::column).filter(|column| !present.contains(*column)) {
+        let sql = format!("ALTER TABLE {} ADD COLUMN {} NUMERIC", quoted(table.prefix), quoted(column));
+        transaction.execute_batch(&sql)?;
+    }
+    Ok(())
+}
+
+/// The columns of the stored table's primary key, in order; empty where there is no such table.
+fn keys(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<Vec<String>> {
+    let mut info = transaction.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
+    info.query_map([table.prefix], |row| row.get(0))?.collect()
+}
+
+fn touch_all(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut schema = transaction.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    for name in schema.query_map([], |row| row.get::<_, String>(0))? {
+        let mut first = transaction.prepare(&format!("SELECT * FROM {} LIMIT 1", quoted(&name?)))?;
+        first.query([])?.next()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Tencent Cloud Desk: UserSig signatures, the `ActionStatus` envelope, and what each code means.
+//!
+//! Pages: <https://cloud.tencent.com/document/product/269/32688> (UserSig),
+//! <https://cloud.tencent.com/document/product/269/1519> (REST convention),
+//! <https://cloud.tencent.com/document/product/679/131708> (codes).
+
+use std::io::Write;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::Class::{Account, Permission, Target, Throttled, Unavailable, Unknown};
+use super::{Admission, Class, Code, Credential, CredentialKeys, Pass, Refusal, Reply, Token, Vendor, judge_status};
+
+/// How long a signature holds; Tencent asks for a day at least.
+const LIFE: i64 = 7 * 86_400;
+
+/// A signature is made anew this many seconds before its end.
+const RENEW_EARLY: i64 = 86_400;
+
+/// Tencent counts calls by the second.
+const THROTTLE_WAIT: Duration = Duration::from_secs(10);
+
+/// Tencent Cloud Desk.
+#[derive(Debug)]
+pub struct TencentDesk;
+
+impl Vendor for TencentDesk {
+    fn name(&self) -> &'static str {
+        "tencent_desk"
+    }
+
+    fn title(&self) -> &'static str {
+        "Tencent Cloud Desk"
+    }
+
+    fn keys(&self) -> CredentialKeys {
+        CredentialKeys { id: "sdk_app_id", caller: Some("identifier"), secret: "secret_key" }
+    }
+
+    fn base_url(&self) -> &'static str {
+        "https://console.tim.qq.com"
+    }
+
+    fn prefix(&self) -> &'static str {
+        "v4/"
+    }
+
+    fn calls_per_minute(&self) -> u32 {
+        300
+    }
+
+    fn has_zones(&self) -> bool {
+        true
+    }
+
+    fn admission(&self, credential: &Credential, secret: &SecretString, now: Timestamp) -> Admission {
+        let id: u64 = credential.id.parse().unwrap_or(0);
+        let caller = credential.caller.as_deref().unwrap_or_default();
+        let signature = user_sig(id, caller, secret.expose_secret(), now.as_second(), LIFE);
+        Admission::Signed(Token::lasting(signature, now, LIFE, RENEW_EARLY))
+    }
+
+    fn token(&self, _: &Value, _: Timestamp) -> Result<Token, String> {
+        Err("signatures are made here and not fetched".to_owned())
+    }
+
+    fn pass(&self, credential: &Credential, token: &Token) -> Pass {
+        let query = vec![
+            ("sdkappid", credential.id.clone().into()),
+            ("identifier", credential.caller.clone().unwrap_or_default().into()),
+            ("usersig", token.value.clone()),
+            ("random", fastrand::u32(..).to_string().into()),
+            ("contenttype", "json".to_owned().into()),
+        ];
+        Pass { query, bearer: None }
+    }
+
+    fn judge(&self, reply: &Reply) -> Result<(), Refusal> {
+        let message = reply.body["ErrorInfo"].as_str().unwrap_or_default();
+        match (reply.body["ErrorCode"].as_i64(), reply.body["ActionStatus"].as_str()) {
+            (Some(0), Some("OK")) => Ok(()),
+            (Some(code), Some(_)) => {
+                let mut refusal = Code::look_up(CODES, code, message);
+                if refusal.class == Throttled {
+                    refusal.wait = Some(reply.reset.unwrap_or(THROTTLE_WAIT));
+                }
+                Err(refusal)
+            }
+            _ => Err(judge_status(reply.status, reply.reset).unwrap_or_else(|| Refusal {
+                class: Unavailable,
+                code: i64::from(reply.status),
+                text: "the answer has no ActionStatus and ErrorCode: is base_url Tencent's?".to_owned(),
+                wait: None,
+            })),
+        }
+    }
+}
+
+/// The UserSig (`TLSSigAPIv2`) of `identifier`, made at `time` and holding for `expire` seconds.
+fn user_sig(sdk_app_id: u64, identifier: &str, key: &str, time: i64, expire: i64) -> String {
+    let content =
+        format!("TLS.identifier:{identifier}\nTLS.sdkappid:{sdk_app_id}\nTLS.time:{time}\nTLS.expire:{expire}\n");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(content.as_bytes());
+    let document = json!({
+        "TLS.ver": "2.0",
+        "TLS.identifier": identifier,
+        "TLS.sdkappid": sdk_app_id,
+        "TLS.expire": expire,
+        "TLS.time": time,
+        "TLS.sig": STANDARD.encode(mac.finalize().into_bytes()),
+    });
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(document.to_string().as_bytes()).expect("a Vec takes all that is written to it");
+    let packed = encoder.finish().expect("a Vec takes all that is written to it");
+    // Tencent's own variant of URL-safe text, padding included.
+    STANDARD.encode(packed).replace('+', "*").replace('/', "-").replace('=', "_")
+}
+
+const BAD_KEY: &str = "the signature does not fit: copy sdk_app_id and secret_key anew from the console (Chat > the \
+    application > Basic configuration)";
+const BAD_APP: &str = "the application is unknown here: check sdk_app_id, and that base_url is that of its data centre";
+const TOO_OFTEN: &str = "too many calls; the company's other programs share the quota";
+const INTERNAL: &str = "this request should not have been made like this: please report it with the code";
+
+/// What to do at each code of the page and of the REST convention.
+const CODES: &[Code] = &[
+    Code(60002, Unknown, INTERNAL),
+    Code(60003, Unknown, INTERNAL),
+    Code(60012, Unknown, INTERNAL),
+    Code(60013, Unknown, INTERNAL),
+    Code(60004, Account, BAD_KEY),
+    Code(60005, Account, "the identifier is wrong: it must be an administrator of the application"),
+    Code(60006, Account, BAD_APP),
+    Code(60015, Account, BAD_APP),
+    Code(60016, Account, "the application is disabled: check it in the console"),
+    Code(60017, Account, "the application's requests are disabled: check it in the console"),
+    Code(60007, Throttled, TOO_OFTEN),
+    Code(60011, Throttled, TOO_OFTEN),
+    Code(60018, Throttled, TOO_OFTEN),
+    Code(60019, Throttled, TOO_OFTEN),
+    Code(141_009, Throttled, TOO_OFTEN),
+    Code(60008, Unavailable, "the service took too long"),
+    Code(60014, Unavailable, "the account service took too long"),
+    Code(70169, Unavailable, "the server took too long"),
+    Code(70500, Unavailable, "the server failed"),
+    Code(141_002, Unavailable, "the server failed"),
+    Code(60009, Permission, "there is no such API at this address: check base_url"),
+    Code(
+        60010,
+        Account,
+        "the identifier is not an administrator: make it one in the console (Chat > the application > \
+        Account administrators)",
+    ),
+    Code(60020, Account, "the package has expired: renew it in the console"),
+    Code(60021, Account, "this address is not allowed: add it to the application's IP allowlist in the console"),
+    Code(70001, Class::Token, "the signature has expired; if that comes at once, this machine's clock is wrong"),
+    Code(70003, Account, BAD_KEY),
+    Code(70009, Account, BAD_KEY),
+    Code(70013, Account, "the identifier does not fit the signature"),
+    Code(70014, Account, BAD_APP),
+    Code(70016, Account, BAD_APP),
+    Code(70020, Account, BAD_APP),
+    Code(70050, Account, "too many wrong signatures: the account is frozen for a minute; check secret_key"),
+    Code(70051, Account, "the identifier is on the blacklist"),
+    Code(70107, Account, "the identifier is not an account of the application: import it, or name an administrator"),
+    Code(141_000, Account, "the application has no Desk: activate Desk in the console, or check sdk_app_id"),
+    Code(141_004, Target, "Tencent does not accept the agents or the day that were asked for"),
+    Code(141_010, Target, "there is no such agent"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    /// `(sdkappid, key, identifier, expire, time, TLS.sig)`, made with Tencent's own implementations.
+    const VECTORS: &[(u64, &str, &str, i64, i64, &str)] = &[
+        (1_400_000_000, DEMO_KEY, "xiaojun", 15_552_000, 1_600_000_000, "1Z5PngDjGaufeSiPoBuxdHY7EK3JTdAjMP93S4KvV3M="),
+        (88_888_888, HEX_KEY, "administrator", 86_400, 1_736_697_600, "IZYfL2kb6RL7gHhePyHmpbpRlxmwyhskt2oTfy/vSl0="),
+        (1_400_123_456, DEMO_KEY, "客服管理员", 3600, 1_700_000_000, "oK/qlb/jxCXxjqcAEO7O+y+Ffo9EEzjfpncOFahyN/g="),
+        (20_000_001, HEX_KEY, "admin", 604_800, 1_764_547_200, "xa70F3OxljVRkX6EAwbHmOqFgfFe7qt3Q+RCCgjYako="),
+    ];
+    /// The key of the demonstrations in Tencent's SDKs; it is public.
+    const DEMO_KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
+    const HEX_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn decode(signature: &str) -> Value {
+        assert!(!signature.contains(['+', '/', '=']), "{signature}");
+        let packed = STANDARD.decode(signature.replace('*', "+").replace('-', "/").replace('_', "=")).unwrap();
+        let mut text = String::new();
+        flate2::read::ZlibDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn signatures_say_what_tencents_own_say() {
+        for (id, key, identifier, expire, time, sig) in VECTORS {
+            let expected = json!({"TLS.ver": "2.0", "TLS.identifier": identifier, "TLS.sdkappid": id,
+                "TLS.expire": expire, "TLS.time": time, "TLS.sig": sig});
+            assert_eq!(decode(&user_sig(*id, identifier, key, *time, *expire)), expected);
+        }
+    }
+
+    #[test]
+    fn a_signature_of_tencents_own_decodes_to_the_same() {
+        let theirs = "eJw9zUELgjAcBfCvIjuHLYtZQXeDHUK91G2yTf-odGzDHNF3r9XqHX-vwXugmlbpLAw6JihLMVolHwEuRgcSvgXjCkawzjA3md-E8p5pDfw92MfERiwajAhOdhhHdKACbfItIYec-N1CGy7Ot6ukWd*QkuZt0YmLL5RudDks6u4727tsqqVfz9WAT*j5AieWNsA_";
+        let (id, key, identifier, expire, time, _) = VECTORS[1];
+        assert_eq!(decode(theirs), decode(&user_sig(id, identifier, key, time, expire)));
+    }
+
+    #[test]
+    fn a_failure_comes_with_http_200() {
+        let judge = |body| TencentDesk.judge(&Reply { status: 200, reset: None, body });
+        assert_eq!(judge(json!({"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""})), Ok(()));
+        assert!(judge(json!({"ActionStatus": "FAIL", "ErrorCode": 0})).is_err());
+        let expired = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 70001, "ErrorInfo": "x"})).unwrap_err();
+        assert_eq!(expired.class, Class::Token);
+        let throttled = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 60007})).unwrap_err();
+        assert_eq!((throttled.class, throttled.wait), (Throttled, Some(THROTTLE_WAIT)));
+        assert_eq!(judge(json!({"Data": []})).unwrap_err().class, Unavailable);
+    }
+
+    #[test]
+    fn every_code_stands_once() {
+        let mut codes: Vec<i64> = CODES.iter().map(|row| row.0).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), CODES.len());
+    }
+}
