@@ -82,6 +82,7 @@ pub(super) fn parse(answer: &[u8]) -> Got {
 #[tokio::test]
 async fn metrics_are_served_in_the_negotiated_form() {
     let server = start(app()).await;
+    assert_eq!(server.get("/nothing").await.0, 404);
     let plain = server.get("/metrics").await;
     assert_eq!(plain.0, 200);
     assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -97,7 +98,7 @@ async fn metrics_are_served_in_the_negotiated_form() {
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed.2.as_slice()).read_to_string(&mut text).unwrap();
     assert!(text.ends_with("# EOF\n"));
-    assert!(text.contains("imstats_http_requests_total{handler=\"metrics\",code=\"200\"} 1\n"), "{text}");
+    assert!(text.contains("imstats_http_requests_total{handler=\"other\",code=\"404\"} 1\n"), "{text}");
 
     let refused = server.send("GET /metrics HTTP/1.1\r\nAccept-Encoding: identity;q=0").await;
     assert_eq!(refused.0, 406);
