@@ -86,7 +86,7 @@ fn every_combination_is_a_page_that_prometheus_reads() {
     let names = vec![NamePage { info: api.infos[0], names: vec![found("a", Some("A"))] }];
     exposition.publish_names(api, "acme", names);
     let telemetry = &exposition.0.telemetry;
-    telemetry.request("acme", "gettoken", crate::telemetry::Outcome::Ok, std::time::Duration::from_secs(1));
+    telemetry.request("acme", "gettoken", crate::telemetry::Outcome::Ok, Duration::from_secs(1));
     telemetry.http_request("/metrics", 200);
     for (format, dialect) in [(Format::OpenMetrics, Dialect::OpenMetrics), (Format::Text, Dialect::Text)] {
         let whole = exposition.scrape(format, false, None);
@@ -191,4 +191,17 @@ fn a_part_can_be_scraped_alone() {
     assert!(text.contains("imstats_build_info"));
     assert!(show(&["wecom_contact", "wecom_groupchat_owner"]).contains("wecom_contact_user_new_contacts"));
     assert!(exposition.sources().any(|name| name == "wecom_contact"));
+}
+
+#[test]
+fn what_changes_in_a_source_is_shown_by_the_very_next_scrape() {
+    let exposition = exposition();
+    let telemetry = &exposition.0.telemetry;
+    for up in [false, true, false] {
+        let status = crate::telemetry::SourceStatus { up, ..Default::default() };
+        telemetry.set_source("wecom_contact", "acme", status);
+        let text = String::from_utf8(exposition.scrape(Format::Text, false, None).concat()).unwrap();
+        let line = format!("imstats_source_up{{source=\"wecom_contact\",account=\"acme\"}} {}.0\n", u8::from(up));
+        assert!(text.contains(&line), "{text}");
+    }
 }
