@@ -1,4 +1,6 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
 
+mod figures;
+mod harness;
 mod house;
 mod sources;
