@@ -11,7 +11,7 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// The version and source revision that the program tells.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,9 +21,15 @@ pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
     None => "unknown",
 };
 
+/// What `--version` tells.
+fn version() -> &'static str {
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{VERSION} (revision {REVISION})"));
+    &TEXT
+}
+
 /// Prometheus exporter for the daily statistics of WeCom, WeCom KF, Tencent Cloud Desk and Feishu.
 #[derive(Debug, Parser)]
-#[command(name = "imstats_exporter", version = VERSION, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(name = "imstats_exporter", version = version(), disable_help_subcommand = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,13 +52,18 @@ enum Command {
     /// Polls the vendors and serves /metrics (the default).
     Serve,
     /// Checks the configuration file, and says what polling it costs; exits with 1 if it has errors.
-    Check,
+    Check(check::CheckArgs),
     /// Polls everything once and prints the page; exits with 1 if a source is not up. Keeps nothing.
     Once,
     /// Polls and serves a simulated company: no account and no configuration needed.
     Demo(demo::DemoArgs),
     /// Runs only the simulated vendors, and prints the configuration that talks to them.
     Simulate(demo::SimulateArgs),
+    /// Prints the completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -143,10 +154,14 @@ impl Cli {
         log::start(self.flags.log_level, self.flags.log_format);
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(self.flags).await,
-            Command::Check => check::check(&self.flags).await,
+            Command::Check(args) => check::check(&self.flags, &args).await,
             Command::Once => once::once(&self.flags).await,
             Command::Demo(args) => demo::demo(self.flags, args).await,
             Command::Simulate(args) => demo::simulate(args).await,
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }
@@ -154,7 +169,6 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -120,9 +120,9 @@ impl<'a> Round<'a> {
             let key = target.key();
             let outcome = match given {
                 Ok(Given::Rows(rows)) => Outcome::Rows(rows),
-                Ok(Given::Refusal(code)) => {
-                    tracing::debug!(source = self.config.source.api().name, target = key, code, "refused");
-                    Outcome::Refused { code }
+                Ok(Given::Refusal(refusal)) => {
+                    tracing::debug!(source = self.config.source.api().name, target = key, "refused: {refusal}");
+                    Outcome::Refused { code: refusal.code }
                 }
                 Err(failure) => {
                     tracing::debug!(source = self.config.source.api().name, target = key, "failed: {failure}");
