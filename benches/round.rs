@@ -32,6 +32,8 @@ const STATISTICS: &str = "externalcontact/get_user_behavior_data";
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    // An error would mean that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let wants = |word: &str| words.is_empty() || words[0] == word;
     if wants("rounds") {
