@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, Failure};
 use crate::config::Account;
 use crate::day::Day;
-use crate::source::{Entry, Found, ListPaging, Listing, Malformed};
+use crate::source::{Entry, Found, ListPaging, Listing, Malformed, Need};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -60,7 +60,8 @@ impl Discovery {
     /// The list as of `day`; an older one where the vendor does not give it now, which is then asked again next time.
     ///
     /// # Errors
-    /// [`DiscoveryError`]; never of the vendor for a list of names only, which is then empty.
+    /// [`DiscoveryError`]; never of the vendor for a list of names, nor for the refusal of one list of several: these
+    /// are empty then.
     pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
         let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
         let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
@@ -87,8 +88,14 @@ impl Discovery {
                 Ok(Listed { list, stale: None })
             }
             Err(DiscoveryError::Vendor { list: name, failure }) => match stored {
+                _ if listing.need == Need::Part && matches!(failure, Failure::Refused(_)) => {
+                    tracing::warn!(account = account.name, list = listing.key, "left out: {failure}");
+                    let list = Arc::default();
+                    *slot = Some((day, Arc::clone(&list)));
+                    Ok(Listed { list, stale: None })
+                }
                 Some((_, list)) => Ok(Listed { list: Arc::new(list), stale: Some(failure) }),
-                None if listing.names_only => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
+                None if listing.need == Need::Names => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
                 None => Err(DiscoveryError::Vendor { list: name, failure }),
             },
             Err(error) => Err(error),

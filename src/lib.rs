@@ -14,9 +14,11 @@
 //! * [`exposition`]: the pages, rendered when they change and served as bytes
 //! * [`poller`]: asks what is due, and decides which day is shown
 //! * [`http`]: the web server
+//! * [`cli`]: the command line, which puts the rest together
 //!
 //! Beside them stands [`simulator`], the vendors as their own pages describe them, for tests and demonstrations.
 
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod day;

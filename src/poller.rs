@@ -2,6 +2,8 @@
 
 mod ask;
 mod ledger;
+mod page;
+mod probe;
 mod round;
 mod worker;
 
@@ -20,6 +22,7 @@ use crate::source::Api;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
+pub use probe::{Step, probe};
 pub use worker::Worker;
 
 /// How often the store's size is read and old days are dropped.

@@ -180,7 +180,12 @@ impl Simulator {
         let secret = |credential| self.world.tokens.secret(credential);
         let secrets = [Credential::Wecom, Credential::WecomKf, Credential::TencentDesk, Credential::Feishu].map(secret);
         let [wecom, kf, desk, feishu] = &secrets;
-        configuration::write(self.company(), &self.base_url(), [wecom, kf, desk, feishu])
+        configuration::write(
+            self.company(),
+            &self.base_url(),
+            [wecom, kf, desk, feishu],
+            self.world.quota.is_enforced(),
+        )
     }
 
     /// The number of HTTP requests per API, by its path without the vendor's prefix and with ids templated, since the

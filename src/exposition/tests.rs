@@ -50,27 +50,27 @@ fn the_documented_figures_are_shown_whole_in_both_formats() {
     assert_eq!(exposition.publish(api, "beta", Some(page(api, &[&[("lisi", &some), ("amy", &some)]]))), 2);
     assert_eq!(exposition.publish(api, "acme", Some(shown)), 7);
     let expected = "\
-# HELP wecom_contact_user_friend_requests_sent WeCom customer contact: friend requests to customers of one member (new_apply_cnt), of the statistics day
+# HELP wecom_contact_user_friend_requests_sent WeCom customer contact, one member: friend requests to customers (new_apply_cnt), of the statistics day
 # TYPE wecom_contact_user_friend_requests_sent gauge
 wecom_contact_user_friend_requests_sent{account=\"acme\",userid=\"zhangsan\"} 6.0
-# HELP wecom_contact_user_new_contacts WeCom customer contact: customers newly added of one member (new_contact_cnt), of the statistics day
+# HELP wecom_contact_user_new_contacts WeCom customer contact, one member: customers newly added (new_contact_cnt), of the statistics day
 # TYPE wecom_contact_user_new_contacts gauge
 wecom_contact_user_new_contacts{account=\"acme\",userid=\"zhangsan\"} 5.0
 wecom_contact_user_new_contacts{account=\"beta\",userid=\"amy\"} 1.0
 wecom_contact_user_new_contacts{account=\"beta\",userid=\"lisi\"} 1.0
-# HELP wecom_contact_user_active_chats WeCom customer contact: single chats with a message sent to the customer of one member (chat_cnt), of the statistics day
+# HELP wecom_contact_user_active_chats WeCom customer contact, one member: single chats with a message sent to the customer (chat_cnt), of the statistics day
 # TYPE wecom_contact_user_active_chats gauge
 wecom_contact_user_active_chats{account=\"acme\",userid=\"zhangsan\"} 100.0
-# HELP wecom_contact_user_messages_sent WeCom customer contact: messages sent in single chats of one member (message_cnt), of the statistics day
+# HELP wecom_contact_user_messages_sent WeCom customer contact, one member: messages sent in single chats (message_cnt), of the statistics day
 # TYPE wecom_contact_user_messages_sent gauge
 wecom_contact_user_messages_sent{account=\"acme\",userid=\"zhangsan\"} 80.0
-# HELP wecom_contact_user_replied_chats_ratio WeCom customer contact: share of the chats started by customers that got a reply on the same day of one member (reply_percentage), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
+# HELP wecom_contact_user_replied_chats_ratio WeCom customer contact, one member: share of the chats started by customers that got a reply on the same day (reply_percentage), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
 # TYPE wecom_contact_user_replied_chats_ratio gauge
 wecom_contact_user_replied_chats_ratio{account=\"acme\",userid=\"zhangsan\"} 0.6025
-# HELP wecom_contact_user_first_reply_average_seconds WeCom customer contact: average time to the first reply in chats started by customers of one member (avg_reply_time), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
+# HELP wecom_contact_user_first_reply_average_seconds WeCom customer contact, one member: average time to the first reply in chats started by customers (avg_reply_time), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
 # TYPE wecom_contact_user_first_reply_average_seconds gauge
 wecom_contact_user_first_reply_average_seconds{account=\"acme\",userid=\"zhangsan\"} 60.0
-# HELP wecom_contact_user_lost_customers WeCom customer contact: customers who deleted or blocked the member of one member (negative_feedback_cnt), of the statistics day
+# HELP wecom_contact_user_lost_customers WeCom customer contact, one member: customers who deleted or blocked the member (negative_feedback_cnt), of the statistics day
 # TYPE wecom_contact_user_lost_customers gauge
 wecom_contact_user_lost_customers{account=\"acme\",userid=\"zhangsan\"} 0.0
 ";

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::company::{Company, User};
 
-/// A whole configuration file, all three vendors under `base_url`.
-pub(super) fn write(company: &Company, base_url: &str, secrets: [&str; 4]) -> String {
+/// A whole configuration file, all three vendors under `base_url`; without the limits that are not enforced.
+pub(super) fn write(company: &Company, base_url: &str, secrets: [&str; 4], limits: bool) -> String {
+    let rate = if limits { "" } else { "rate_limit: 100000/s" };
     let [secret, kf_secret, secret_key, app_secret] = secrets;
     let some: Vec<String> = company.follow_users().filter(|user| user.activity > 0.0).take(3).map(quoted).collect();
     let owners: Vec<String> = company.owners().take(2).map(quoted).collect();
@@ -23,24 +24,26 @@ wecom:
     secret: "{secret}"
     names: true
     contact:
+      {rate}
       users: all
       departments: all
       teams:
         stars: {{users: [{some}]}}
         regions: {{users: [{some}], departments: [{region}, {other}]}}
     groupchat:
+      {rate}
       owners: all
       teams:
         everyone: {{owners: all}}
         north: {{owners: [{owners}]}}
-    kf: {{accounts: all, servicers: all, secret: "{kf_secret}"}}
+    kf: {{accounts: all, servicers: all, secret: "{kf_secret}", {rate}}}
 feishu:
   - account: acme
     base_url: "{base_url}"
     app_id: {app_id}
     app_secret: "{app_secret}"
     names: true
-    message_push: {{departments: all, cycles: [day, week, month]}}
+    message_push: {{departments: all, cycles: [day, week, month], {rate}}}
 tencent_desk:
   - account: acme
     base_url: "{base_url}"
@@ -48,7 +51,7 @@ tencent_desk:
     identifier: {identifier}
     secret_key: "{secret_key}"
     names: true
-    agent_statistics: {{agents: all}}
+    agent_statistics: {{agents: all, {rate}}}
 "#,
         corp_id = company.corp_id,
         some = some.join(", "),
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn it_is_yaml_with_the_secrets_given() {
         let company = Company::new(40, 1);
-        let text = write(&company, "http://127.0.0.1:1", ["a", "b", "c", "d"]);
+        let text = write(&company, "http://127.0.0.1:1", ["a", "b", "c", "d"], true);
         let value: Value = serde_yaml::from_str(&text).unwrap();
         assert_eq!(value["wecom"][0]["corp_id"], company.corp_id);
         assert_eq!(value["wecom"][0]["kf"]["secret"], "b");

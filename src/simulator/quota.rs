@@ -65,6 +65,11 @@ impl Quota {
         Self { enforced, calls_per_minute, counters, failed_logins: Mutex::default() }
     }
 
+    /// Whether calls beyond the limits are refused.
+    pub(super) fn is_enforced(&self) -> bool {
+        self.enforced
+    }
+
     /// Counts a call of the API at `place` in [`APIS`].
     pub(super) fn admit(&self, place: usize, now: Timestamp) -> Result<(), Exceeded> {
         if !self.enforced {

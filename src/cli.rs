@@ -1,0 +1,185 @@
+//! The command line: flags, commands, and the program that they put together.
+
+mod check;
+mod demo;
+mod estimate;
+mod log;
+mod once;
+mod program;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// The version and source revision that the program tells.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Set by whoever builds a release.
+pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// What `--version` tells.
+fn version() -> &'static str {
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{VERSION} (revision {REVISION})"));
+    &TEXT
+}
+
+/// Prometheus exporter for the daily statistics of WeCom, WeCom KF, Tencent Cloud Desk and Feishu.
+#[derive(Debug, Parser)]
+#[command(name = "imstats_exporter", version = version(), disable_help_subcommand = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const EXAMPLES: &str = "\
+Try it without any account:
+  imstats_exporter demo                       then open http://localhost:10101/
+Run it:
+  imstats_exporter check --config.file exporter.yaml
+  imstats_exporter --config.file exporter.yaml
+
+Each flag can also be set by its environment variable. A secret is best given to the configuration as {file: PATH}.";
+
+/// What to do; without a command: serve.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Polls the vendors and serves /metrics (the default).
+    Serve,
+    /// Checks the configuration file, and says what polling it costs; exits with 1 if it has errors.
+    Check(check::CheckArgs),
+    /// Polls everything once and prints the page; exits with 1 if a source is not up. Keeps nothing.
+    Once,
+    /// Polls and serves a simulated company: no account and no configuration needed.
+    Demo(demo::DemoArgs),
+    /// Runs only the simulated vendors, and prints the configuration that talks to them.
+    Simulate(demo::SimulateArgs),
+    /// Prints the completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Flags of all commands")]
+struct Flags {
+    /// The configuration file (YAML; exporter.example.yaml has every key).
+    #[arg(
+        long = "config.file",
+        env = "IMSTATS_CONFIG_FILE",
+        default_value = "exporter.yaml",
+        value_name = "FILE",
+        global = true
+    )]
+    config_file: PathBuf,
+    /// Where to listen, such as :10101, 127.0.0.1:10101 or [::1]:10101; may be given several times.
+    #[arg(
+        long = "web.listen-address",
+        env = "IMSTATS_WEB_LISTEN_ADDRESS",
+        default_value = ":10101",
+        value_delimiter = ',',
+        value_name = "ADDRESS",
+        global = true
+    )]
+    listen: Vec<String>,
+    /// The path of the page for Prometheus.
+    #[arg(
+        long = "web.telemetry-path",
+        env = "IMSTATS_WEB_TELEMETRY_PATH",
+        default_value = "/metrics",
+        value_name = "PATH",
+        global = true
+    )]
+    telemetry_path: String,
+    /// TLS and users, in the file format that all Prometheus exporters share.
+    #[arg(long = "web.config.file", env = "IMSTATS_WEB_CONFIG_FILE", value_name = "FILE", global = true)]
+    web_config: Option<PathBuf>,
+    /// Allows POST /-/reload.
+    #[arg(long = "web.enable-lifecycle", env = "IMSTATS_WEB_ENABLE_LIFECYCLE", global = true)]
+    lifecycle: bool,
+    /// The folder of the store; empty to keep everything in memory.
+    #[arg(
+        long = "storage.path",
+        env = "IMSTATS_STORAGE_PATH",
+        default_value = "data",
+        value_name = "DIR",
+        global = true
+    )]
+    storage_path: String,
+    /// How long the store keeps days, such as 400d or 2y.
+    #[arg(long = "storage.retention", env = "IMSTATS_STORAGE_RETENTION", default_value = "400d", value_name = "TIME", value_parser = days, global = true)]
+    retention_days: u32,
+    /// What is logged: error, warn, info, debug or trace.
+    #[arg(long = "log.level", env = "IMSTATS_LOG_LEVEL", default_value = "info", value_name = "LEVEL", global = true)]
+    log_level: log::Level,
+    /// How it is logged: logfmt or json.
+    #[arg(
+        long = "log.format",
+        env = "IMSTATS_LOG_FORMAT",
+        default_value = "logfmt",
+        value_name = "FORMAT",
+        global = true
+    )]
+    log_format: log::Format,
+}
+
+/// Reads a number of days: `400d`, `52w` or `2y`.
+fn days(text: &str) -> Result<u32, String> {
+    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    let days = match unit {
+        "d" => 1,
+        "w" => 7,
+        "y" => 365,
+        _ => return Err("write it as 400d, 52w or 2y".to_owned()),
+    };
+    let number: u32 = number.parse().map_err(|_| "write it as 400d, 52w or 2y".to_owned())?;
+    match number.checked_mul(days) {
+        Some(days @ 1..=36_500) => Ok(days),
+        _ => Err("it must be from 1d to 100y".to_owned()),
+    }
+}
+
+impl Cli {
+    /// Does what the command line says; the exit code says how it went.
+    ///
+    /// # Errors
+    /// What stopped it, for people.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        log::start(self.flags.log_level, self.flags.log_format);
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::serve(self.flags).await,
+            Command::Check(args) => check::check(&self.flags, &args).await,
+            Command::Once => once::once(&self.flags).await,
+            Command::Demo(args) => demo::demo(self.flags, args).await,
+            Command::Simulate(args) => demo::simulate(args).await,
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn retention_is_read_in_days_weeks_and_years() {
+        assert_eq!((days("400d"), days("2w"), days("1y")), (Ok(400), Ok(14), Ok(365)));
+        for bad in ["", "400", "0d", "d", "-1d", "101y", "4294967295y", "1天"] {
+            assert!(days(bad).is_err(), "{bad}");
+        }
+    }
+}

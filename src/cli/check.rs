@@ -1,0 +1,122 @@
+//! `check`: the configuration, and what polling it costs.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::estimate::{Estimate, estimate, is_open, words};
+use super::{Flags, program};
+use crate::config::{Config, SourceConfig};
+use crate::http::WebConfig;
+use crate::poller::{Context, probe};
+use crate::source::Directory;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Also tries each credential, its permissions, the lists and one statistics call.
+    #[arg(long)]
+    online: bool,
+}
+
+/// Checks the configuration files and prints a line per source.
+#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
+pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&flags.config_file)?;
+    if let Some(path) = &flags.web_config {
+        WebConfig::load(path).context("--web.config.file")?;
+    }
+    println!("{} is valid: {} sources", flags.config_file.display(), config.sources.len());
+    for warning in &config.warnings {
+        println!("warning: {warning}");
+    }
+    // Lists of an earlier run tell how many `all` are; without one nothing is created.
+    let has_store =
+        !flags.storage_path.is_empty() && std::path::Path::new(&flags.storage_path).join("imstats.db").exists();
+    // What is found online is known better than what was stored.
+    let context = program::assemble(if has_store && !args.online { &flags.storage_path } else { "" })?;
+    let mut fits = !args.online || try_all(&context, &config.sources).await?;
+    println!();
+    for source in &config.sources {
+        let directory = directory(&context, source).await?;
+        let day = source.schedule.target_day(context.clock.now());
+        let estimate = estimate(source, &directory, day);
+        let (line, too_much) = describe(source, &estimate, is_open(source, &directory));
+        println!("{line}");
+        if let Some(too_much) = too_much {
+            fits = false;
+            println!("error: {too_much}");
+        }
+    }
+    if !args.online {
+        println!("credentials were not tried: check --online does");
+    }
+    Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tries every source at its vendor, and prints what works and what does not.
+#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
+async fn try_all(context: &Context, sources: &[SourceConfig]) -> anyhow::Result<bool> {
+    let mut all_work = true;
+    for source in sources {
+        println!("\n{} of {}", source.source.api().name, source.account.name);
+        for step in probe(context, source).await? {
+            let (mark, words) = match &step.result {
+                Ok(words) => ("ok  ", words),
+                Err(words) => ("FAIL", words),
+            };
+            all_work &= step.result.is_ok();
+            println!("  {mark}  {:<40} {words}", step.what);
+        }
+    }
+    Ok(all_work)
+}
+
+/// The lists that the store has, as far as it has them.
+async fn directory(context: &Context, source: &SourceConfig) -> anyhow::Result<Directory> {
+    let mut directory = Directory::new();
+    loop {
+        let before = directory.len();
+        for listing in source.source.listings(&directory, false) {
+            let list = context.discovery.stored(&source.account, &listing).await?;
+            if !list.is_empty() {
+                directory.insert(listing.key, list);
+            }
+        }
+        if directory.len() == before {
+            return Ok(directory);
+        }
+    }
+}
+
+/// The line of one source, and why it can't work at its limits, if so.
+fn describe(source: &SourceConfig, estimate: &Estimate, open: bool) -> (String, Option<String>) {
+    let name = format!("{} of {}", source.source.api().name, source.account.name);
+    let Estimate { targets, round, day, time } = *estimate;
+    let rate = source.account.rate(source.source.api().path);
+    let at = format!("at {} calls in {}", rate.calls, words(rate.per));
+    let line = if open {
+        let batch = source.source.api().batch;
+        let share = if batch == 1 { "one call each".to_owned() } else { format!("one call for {batch}") };
+        format!(
+            "{name}: {targets} targets known, more once the vendor was asked ({share}); so far {round} calls a round, {} {at}",
+            words(time)
+        )
+    } else {
+        format!(
+            "{name}: {targets} targets, at most {round} calls a round and {day} a day; a round takes {} {at}",
+            words(time)
+        )
+    };
+    let too_much = (time > source.refresh_interval).then(|| {
+        format!(
+            "{name}: a round takes {}, which is longer than refresh_interval ({}): raise rate_limit or refresh_interval, \
+             or ask for fewer subjects",
+            words(time),
+            words(source.refresh_interval)
+        )
+    });
+    let too_long = (time > Duration::from_hours(24)).then(|| format!("{name}: a round takes longer than a day"));
+    (line, too_long.or(too_much))
+}

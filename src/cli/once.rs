@@ -1,0 +1,34 @@
+//! `once`: one round of everything, and the page.
+
+use std::process::ExitCode;
+
+use tokio::task::JoinSet;
+
+use super::{Flags, program};
+use crate::config::Config;
+use crate::exposition::Format;
+use crate::poller::Worker;
+
+/// Polls each source once and prints the page.
+#[expect(clippy::print_stdout, reason = "the page is the command's answer")]
+pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&flags.config_file)?;
+    let context = program::assemble("")?;
+    let now = context.clock.now();
+    let mut rounds = JoinSet::new();
+    for mut source in config.sources {
+        // There will be no second round to wait for.
+        source.flip_after = std::time::Duration::ZERO;
+        let mut worker = Worker::new(context.clone(), source, now);
+        rounds.spawn(async move { worker.wake().await.map(|_| ()) });
+    }
+    while let Some(round) = rounds.join_next().await {
+        round??;
+    }
+    let page = context.exposition.scrape(Format::Text, false, None);
+    for frame in &page.frames {
+        print!("{}", String::from_utf8_lossy(frame));
+    }
+    let down = context.telemetry.sources().iter().any(|(_, _, status)| !status.up);
+    Ok(if down { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

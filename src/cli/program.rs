@@ -1,0 +1,46 @@
+//! Puts the parts together that every command needs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::{REVISION, VERSION};
+use crate::client::Client;
+use crate::day::Clock;
+use crate::discovery::Discovery;
+use crate::exposition::Exposition;
+use crate::poller::Context;
+use crate::source::apis;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// A vendor that could not answer is asked again after about this long, then twice that.
+const REPEAT_DELAY: Duration = Duration::from_secs(1);
+
+/// Workers wake up to this long after a day is ready, so that not all companies' exporters ask at once.
+const JITTER: Duration = Duration::from_secs(60);
+
+/// The parts of a program that keeps its store under `storage_path`, or in memory where that is empty.
+///
+/// # Errors
+/// Where the store can't be opened.
+pub(super) fn assemble(storage_path: &str) -> anyhow::Result<Context> {
+    let clock = Clock::system();
+    let path = Some(Path::new(storage_path)).filter(|path| !path.as_os_str().is_empty());
+    let opened = Store::open(path, &apis()).context("cannot open the store (--storage.path)")?;
+    if let Some(path) = &opened.set_aside {
+        tracing::error!(path = %path.display(), "the store was damaged: it is set aside, and a new one is begun");
+    }
+    let telemetry = Telemetry::with_clock(VERSION, REVISION, clock.clone());
+    let client = Client::new(clock.clone(), telemetry.clone(), REPEAT_DELAY);
+    Ok(Context {
+        discovery: Discovery::new(client.clone(), opened.store.clone()),
+        exposition: Exposition::new(telemetry.clone(), &apis()),
+        store: opened.store,
+        client,
+        telemetry,
+        clock,
+        jitter: JITTER,
+    })
+}

@@ -1,0 +1,132 @@
+//! `serve`: polls and serves until a signal ends it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::{Flags, program};
+use crate::config::{Config, SourceConfig};
+use crate::http::{App, Bound, Drained, Reload, WebConfig, bind};
+use crate::poller::{Context, Poller, keep_house};
+
+/// Serves the configuration file.
+pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
+    let config = load(&flags.config_file)?;
+    let context = program::assemble(&flags.storage_path)?;
+    let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
+    let file = Some(flags.config_file.clone());
+    run(flags, context, bound, config.sources, file).await
+}
+
+/// Loads the configuration file and logs its warnings.
+fn load(file: &std::path::Path) -> anyhow::Result<Config> {
+    let config = Config::load(file)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+/// Polls `sources` and serves their pages on `bound`; reloads from `file`, where there is one.
+pub(super) async fn run(
+    flags: Flags,
+    context: Context,
+    bound: Bound,
+    sources: Vec<SourceConfig>,
+    file: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let shutdown = CancellationToken::new();
+    let web = match &flags.web_config {
+        Some(path) => WebConfig::load(path).context("--web.config.file")?,
+        None => WebConfig::open(),
+    };
+    for address in bound.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    let poller: Arc<Mutex<Option<Poller>>> = Arc::default();
+    let reload = reloading(context.clone(), file, Arc::clone(&poller));
+    let ready = Arc::new(AtomicBool::new(false));
+    let app = App {
+        exposition: context.exposition.clone(),
+        web,
+        telemetry: context.telemetry.clone(),
+        telemetry_path: flags.telemetry_path,
+        ready: Arc::clone(&ready),
+        reload: flags.lifecycle.then(|| Arc::clone(&reload)),
+        dashboards: &[],
+        clock: context.clock.clone(),
+    };
+    let serving = tokio::spawn(bound.serve(app, shutdown.clone()));
+    *poller.lock().await = Some(Poller::start(context.clone(), sources).await?);
+    context.telemetry.reload(true, context.clock.now());
+    ready.store(true, Ordering::Release);
+    let house = tokio::spawn(keep_house(context.clone(), flags.retention_days, shutdown.clone()));
+
+    wait_for_the_end(&reload).await?;
+    tracing::info!("ending: requests under way are answered; a second signal ends at once");
+    shutdown.cancel();
+    let drained = tokio::select! {
+        drained = serving => drained?,
+        end = ended() => { end?; Drained::Cut(0) }
+    };
+    if let Some(mut poller) = poller.lock().await.take() {
+        poller.stop().await;
+    }
+    house.await?;
+    if let Drained::Cut(connections) = drained {
+        tracing::warn!(connections, "connections were cut");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a reload does: takes the new file whole, or keeps the old one and says why.
+fn reloading(context: Context, file: Option<PathBuf>, poller: Arc<Mutex<Option<Poller>>>) -> Reload {
+    Arc::new(move || {
+        let (context, file, poller) = (context.clone(), file.clone(), Arc::clone(&poller));
+        Box::pin(async move {
+            let reload = async {
+                let file = file.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
+                let config = load(&file).map_err(|error| error.to_string())?;
+                let mut poller = poller.lock().await;
+                let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
+                poller.replace(config.sources).await.map_err(|error| error.to_string())
+            };
+            let done = reload.await;
+            context.telemetry.reload(done.is_ok(), context.clock.now());
+            match &done {
+                Ok(()) => tracing::info!("the configuration was loaded anew"),
+                Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+            }
+            done
+        })
+    })
+}
+
+/// Reloads at each SIGHUP, until a signal to end comes.
+async fn wait_for_the_end(reload: &Reload) -> std::io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    let end = ended();
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            ended = &mut end => return ended,
+            Some(()) = hangups.recv() => { let _ = reload().await; }
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn ended() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
