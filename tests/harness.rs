@@ -122,6 +122,13 @@ impl Stage {
         self.restart().await;
     }
 
+    /// Gives the exporter another clock than the vendors'.
+    pub(crate) async fn move_to(&mut self, clock: &Clock) {
+        self.workers.clear();
+        self.context = assemble(clock, &self.folder);
+        self.raise().await;
+    }
+
     pub(crate) fn set(&self, time: &str) {
         self.clock.set(at(time));
     }
