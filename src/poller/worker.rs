@@ -64,15 +64,16 @@ impl Worker {
     pub async fn restore(&mut self) -> Result<(), StoreError> {
         let (source, account) = (self.config.source.api().name, self.config.account.name.clone());
         self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
+        let target_day = self.config.schedule.target_day(self.context.clock.now());
+        self.drop_old_page(target_day).await?;
         if let Some(day) = self.kept.shown {
             let directory = self.stored_directory().await?;
             let ledger = self.ledger(day, &directory).await?;
             self.publish(&ledger, &directory).await?;
         }
-        let day = self.config.schedule.target_day(self.context.clock.now());
         let directory = self.stored_directory().await?;
-        self.counts = self.ledger(day, &directory).await?.counts();
-        self.tell(day);
+        self.counts = self.ledger(target_day, &directory).await?.counts();
+        self.tell(target_day);
         Ok(())
     }
 
