@@ -4,12 +4,16 @@
 
 mod admission;
 mod answers;
+mod budget;
+mod days;
 mod discovery;
 mod figures;
 mod flip;
 mod harness;
 mod house;
 mod paging;
+mod recorder;
 mod refusals;
 mod restarts;
 mod sources;
+mod throttling;
