@@ -1,13 +1,10 @@
 """The dashboards, described as data: a file each, on top of `text`, `promql` and `panels`."""
 
-from . import contact
+from . import contact, groupchat, kf
 
 #: File name without `.json`, and what makes the dashboard.
 BOARDS = {
     "wecom-contact": contact.board,
-
-
-
-
-
+    "wecom-groupchat": groupchat.board,
+    "wecom-kf": kf.board,
 }

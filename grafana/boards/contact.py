@@ -31,11 +31,12 @@ def who(expr, trend=False):
     return named(expr, "wecom_user_info", "userid", trend=trend)
 
 
-def per_member(title, what, field, unit, bars=False, **more):
-    when = SOURCE.bar if bars else SOURCE.line
-    chosen = f"{USER.each(field, when, userid='$userid')} and on (account, userid) topk(12, {USER.each(field, SOURCE.end, userid='$userid')})"
-    return timeseries(title, what + T(" Up to 12 members, those with most of it at the end.", "最多显示期末数值最高的 12 名成员。"),
-                      [("{{name}}", who(chosen, trend=True))], (12, 8), unit, bars=bars, stack=bars, many=True, **more)
+def per_member(title, what, field, unit, bars=False, rank="topk", **more):
+    chosen = USER.top(field, SOURCE.bar if bars else SOURCE.line, 10 if bars else 6, rank, userid="$userid")
+    limit = (T(" Of the members chosen above, the 10 with most of it.", "在上方所选成员中，显示数值最高的 10 名。") if bars
+             else T(" Of the members chosen above, the 6 to look at first.", "在上方所选成员中，显示最需关注的 6 名。"))
+    return timeseries(title, what + limit, [("{{name}}", who(chosen, trend=True))], (12, 8), unit, bars=bars,
+                      stack=bars, many=True, **more)
 
 
 def board():
@@ -47,7 +48,7 @@ def board():
         tile(SOURCE, T("New customers", "新增客户"), T("Customers newly added, all members together.", "当日新增的客户数，所有成员合计。"),
              total("new_contacts"), "short", rising=GOOD, bad=T("Falls for days on end.", "连续多日下降。")),
         tile(SOURCE, T("Lost customers", "流失客户"), T("Customers who deleted or blocked a member.", "当日删除或拉黑成员的客户数。"),
-             total("lost_customers"), "short", rising=BAD,
+             total("lost_customers"), "short", rising=BAD, small=True,
              bad=T("More lost than won, or a jump: see who below.", "流失多于新增，或突然增多：下方可查是谁。")),
         tile(SOURCE, T("Chats", "聊天数"), T("Single chats in which a member wrote to a customer.", "成员主动发送过消息的单聊数。"),
              total("active_chats"), "short", rising=GOOD),
@@ -165,7 +166,7 @@ def board():
         per_member(T("Messages by member", "消息数：按成员"), T("Messages sent in single chats.", "单聊中发送的消息数。"),
                    "messages_sent", "short", True),
         per_member(T("Replied chats by member", "回复占比：按成员"), T("Share of chats answered the same day.", "当日得到回复的聊天占比。"),
-                   RATIO, "percentunit", max=1),
+                   RATIO, "percentunit", rank="bottomk", max=1),
         per_member(T("First reply by member", "首次回复：按成员"), T("Average time to the first reply.", "首次回复的平均时长。"), REPLY, "s"),
         collapsed=True)
     return dashboard(

@@ -70,22 +70,25 @@ def stat(title, what, targets, size, unit, *, bad=None, mappings=None, threshold
                  thresholds=thresholds, color={"mode": "thresholds"}, **more)
 
 
-def tile(source, title, what, figure, unit, *, bad=None, rising=None, points=False, size=(4, 5), decimals=None):
+def tile(source, title, what, figure, unit, *, bad=None, rising=None, points=False, small=False, size=(4, 5),
+         decimals=None):
     """A figure that matters: as it is, against the day before, and against the same weekday a week before.
 
     `figure` makes the expression from a point of view; `rising` says whether more is GOOD or BAD; `points` compares
-    shares by their difference.
+    shares by their difference, and `small` counts that are often 0.
     """
     def change(days):
         now, then = (figure(when) for when in source.against(days))
+        if small:
+            return f"({now}) - ({then})"
         return f"100 * (({now}) - ({then}))" if points else f"({now}) / (({then}) > 0) - 1"
 
     down, up = {GOOD: (BAD, GOOD), BAD: (GOOD, BAD), None: (FAINT, FAINT)}[rising]
-    small = 0.5 if points else 0.005
+    least = 0.5 if points or small else 0.005
     compared = {
-        "unit": T("suffix: pp", "suffix: 个百分点") if points else "percentunit",
-        "decimals": 1,
-        "thresholds": steps(down, (-small, FAINT), (small, up)),
+        "unit": T("suffix: pp", "suffix: 个百分点") if points else unit if small else "percentunit",
+        "decimals": 0 if small else 1,
+        "thresholds": steps(down, (-least, FAINT), (least, up)),
     }
     targets = [
         query(figure(source.now), T("that day", "当日"), "A", instant=True),

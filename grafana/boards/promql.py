@@ -81,10 +81,10 @@ class Table:
         """The sum of the last seven days that were shown: one look a day, at 08:00 in China."""
         return f"sum_over_time({self.each(field, When('last_over_time({0}[2h])'))}[7d:1d])"
 
-    def top(self, field, count, when):
-        """The figure at `when`, of the subjects that have most of it at the end of the time range."""
-        best = f"topk({count}, {self.each(field, self.source.end)})"
-        return f"{self.each(field, when)} and on ({', '.join(self.keys)}) {best}"
+    def top(self, field, when, count=10, rank="topk", **match):
+        """The figure at `when`, of the subjects that have most (or least) of it at the end of the time range."""
+        chosen = f"{rank}({count}, {self.each(field, self.source.end, **match)})"
+        return f"{self.each(field, when, **match)} and on ({', '.join(self.keys)}) {chosen}"
 
 
 def selector(metric, scope="account", **match):
