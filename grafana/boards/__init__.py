@@ -1,10 +1,12 @@
 """The dashboards, described as data: a file each, on top of `text`, `promql` and `panels`."""
 
-from . import contact, groupchat, kf
+from . import contact, desk, feishu, groupchat, kf
 
 #: File name without `.json`, and what makes the dashboard.
 BOARDS = {
     "wecom-contact": contact.board,
     "wecom-groupchat": groupchat.board,
     "wecom-kf": kf.board,
+    "tencent-desk": desk.board,
+    "feishu-push": feishu.board,
 }

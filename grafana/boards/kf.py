@@ -158,7 +158,7 @@ def board():
                column(T("First reply", "首次回复"), ACCOUNT.each(REPLY), "s", thresholds=SLOW, **COLORED),
                column(T("Satisfied", "满意率"), ACCOUNT.each("satisfied_ratio"), "percentunit", decimals=1, thresholds=PLEASED, **COLORED)],
               (14, 8), name=(T("Name", "名称"), names("wecom_kf_account_info", "open_kfid", ACCOUNT.each("sessions"))),
-              hidden={"open_kfid": True}, bad=T("Red figures.", "红色数值。")),
+              bad=T("Red figures.", "红色数值。")),
         timeseries(T("Upgrades of service", "升级服务"), T("Cards of specialists and QR codes of groups that were sent, and how often customers followed them.",
                                                  "发出的专员名片与群二维码，以及客户添加专员、加入群聊的次数。"),
                    [(T("cards sent", "发送名片"), ACCOUNT.sum("upgrade_member_invites", when=SOURCE.line)),

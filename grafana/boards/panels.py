@@ -144,6 +144,7 @@ def bargauge(title, what, expr, legend, size, unit, *, bad=None, thresholds=None
     options = {
         "displayMode": "basic", "orientation": "horizontal", "showUnfilled": True, "valueMode": "color",
         "namePlacement": "left", "sizing": "auto", "minVizHeight": 14, "minVizWidth": 8, "maxVizHeight": 26,
+        "text": {"titleSize": 13, "valueSize": 14},
         "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
@@ -164,9 +165,11 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
     targets, renames, overrides, order = [], {}, [], {}
     for label, shown in keys:
         renames[label], order[label] = shown, len(order)
+        overrides.append(override("byName", shown, custom__filterable=True))
     if name:
         targets.append(query(name[1], "", "N", instant=True, table=True))
         renames["name"], order["name"] = name[0], len(order)
+        overrides.append(override("byName", name[0], custom__filterable=True))
     for n, each in enumerate(columns):
         each = dict(each)
         ref = chr(ord("A") + n) if n < 13 else f"Z{chr(ord('A') + n - 13)}"
@@ -180,7 +183,7 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
         "sortBy": [{"displayName": sort or columns[0]["title"], "desc": more.pop("descending", True)}],
     }
     made = panel("table", title, what, targets, size, "none", options, bad=bad, overrides=overrides,
-                 custom={"align": "auto", "minWidth": 70, "filterable": True, "cellOptions": {"type": "auto"}, "inspect": False},
+                 custom={"align": "auto", "minWidth": 70, "filterable": False, "cellOptions": {"type": "auto"}, "inspect": False},
                  thresholds=steps(FAINT), color={"mode": "thresholds"}, **more)
     made["transformations"] = [
         {"id": "merge", "options": {}},
