@@ -107,11 +107,12 @@ def tile(source, title, what, figure, unit, *, bad=None, rising=None, points=Fal
 LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
 
 
-def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=False, many=False, colors=None, **more):
-    """Trends: bars, one a day, or lines that step from day to day."""
+def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=False, many=False, colors=None, daily=True,
+               **more):
+    """Trends: bars, one a day, or lines that step from day to day; not `daily`: of the exporter at work."""
     custom = {
         "lineWidth": 0 if bars else 2, "fillOpacity": 75 if bars else (30 if stack else 0),
-        "drawStyle": "bars" if bars else "line", "lineInterpolation": "stepAfter", "showPoints": "never",
+        "drawStyle": "bars" if bars else "line", "lineInterpolation": "stepAfter" if daily else "linear", "showPoints": "never",
         "spanNulls": False, "axisBorderShow": False, "barWidthFactor": 0.7, "barAlignment": 1 if bars else 0,
         "stacking": {"mode": "normal" if stack else "none", "group": "A"},
     }
@@ -128,7 +129,7 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
     below = more.pop("below", None)
     if below:
         overrides.append(override("byFrameRefID", below, custom__transform="negative-Y"))
-    interval = more.pop("interval", "1d" if bars else "1h")
+    interval = ("1d" if bars else "1h") if daily else None
     custom.update(more.pop("custom", {}))
     made = panel("timeseries", title, what, queries(pairs), size, unit, options, bad=bad, custom=custom,
                  overrides=overrides + list(more.pop("overrides", ())), color={"mode": "palette-classic"},
@@ -165,7 +166,7 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
     targets, renames, overrides, order = [], {}, [], {}
     for label, shown in keys:
         renames[label], order[label] = shown, len(order)
-        overrides.append(override("byName", shown, custom__filterable=True))
+        overrides.append(override("byName", shown, custom__filterable=True, custom__minWidth=85 if label == "account" else 120))
     if name:
         targets.append(query(name[1], "", "N", instant=True, table=True))
         renames["name"], order["name"] = name[0], len(order)
@@ -183,7 +184,7 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
         "sortBy": [{"displayName": sort or columns[0]["title"], "desc": more.pop("descending", True)}],
     }
     made = panel("table", title, what, targets, size, "none", options, bad=bad, overrides=overrides,
-                 custom={"align": "auto", "minWidth": 70, "filterable": False, "cellOptions": {"type": "auto"}, "inspect": False},
+                 custom={"align": "auto", "minWidth": 70, "wrapHeaderText": True, "filterable": False, "cellOptions": {"type": "auto"}, "inspect": False},
                  thresholds=steps(FAINT), color={"mode": "thresholds"}, **more)
     made["transformations"] = [
         {"id": "merge", "options": {}},

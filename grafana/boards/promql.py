@@ -88,10 +88,11 @@ class Table:
 
 
 def selector(metric, scope="account", **match):
-    """A selector within what the reader chose; a value with `$` or a `~` in front is a regular expression."""
+    """A selector within what the reader chose; a value that begins with `$`, `~` or `!~` is a regular expression."""
     parts = [f'{label}=~"${label}"' for label in scope.split(",")]
     for label, value in match.items():
-        parts.append(f'{label}=~"{value.lstrip("~")}"' if value[0] in "~$" else f'{label}="{value}"')
+        operator = {"$": "=~", "~": "=~", "!": "!~"}.get(value[0], "=")
+        parts.append(f'{label}{operator}"{value.lstrip("!~")}"')
     return f"{metric}{{{','.join(parts)}}}"
 
 
