@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Failure};
-use crate::config::Account;
+use crate::config::{Account, SourceConfig};
 use crate::day::Day;
-use crate::source::{Entry, Found, ListPaging, Listing, Malformed};
+use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -55,6 +55,38 @@ impl Discovery {
     #[must_use]
     pub fn new(client: Client, store: Store) -> Self {
         Self { client, store, slots: Arc::default() }
+    }
+
+    /// All lists that a source needs as of `day`, those of people's names where `names`; and why one of them is older,
+    /// if so.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`]; never of the vendor for a list of names only, which is then empty.
+    pub async fn directory(
+        &self,
+        config: &SourceConfig,
+        names: bool,
+        day: Day,
+    ) -> Result<(Directory, Option<Failure>), DiscoveryError> {
+        let mut directory = Directory::new();
+        let mut stale = None;
+        loop {
+            let listings = config.source.listings(&directory, names);
+            if listings.is_empty() {
+                return Ok((directory, stale));
+            }
+            for listing in listings {
+                let listed = self.list(&config.account, &listing, day).await?;
+                if let Some(failure) = listed.stale {
+                    if listing.names_only {
+                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                    } else {
+                        stale = Some(failure);
+                    }
+                }
+                directory.insert(listing.key, listed.list);
+            }
+        }
     }
 
     /// The list as of `day`; an older one where the vendor does not give it now, which is then asked again next time.

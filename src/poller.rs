@@ -20,6 +20,8 @@ use crate::source::Api;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
+pub(crate) use ask::{Answers, Given, ask, may_share};
+pub(crate) use round::UNAVAILABLE_IN_A_ROW;
 pub use worker::Worker;
 
 /// How often the store's size is read and old days are dropped.

@@ -124,7 +124,7 @@ impl Worker {
     /// Asks what is due for `day`, and what may be shown of it.
     async fn round(&mut self, day: Day) -> Result<(), StoreError> {
         let started = self.context.clock.now();
-        let (directory, stale) = match self.directory(day).await {
+        let (directory, stale) = match self.context.discovery.directory(&self.config, self.config.names, day).await {
             Ok(found) => found,
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Vendor { list, failure }) => {
@@ -241,29 +241,6 @@ impl Worker {
         }
         self.kept.error = error;
         self.keep().await
-    }
-
-    /// The lists that the source needs as of `day`, and why one of them is older.
-    async fn directory(&self, day: Day) -> Result<(Directory, Option<Failure>), DiscoveryError> {
-        let mut directory = Directory::new();
-        let mut stale = None;
-        loop {
-            let listings = self.config.source.listings(&directory, self.config.names);
-            if listings.is_empty() {
-                return Ok((directory, stale));
-            }
-            for listing in listings {
-                let listed = self.context.discovery.list(&self.config.account, &listing, day).await?;
-                if let Some(failure) = listed.stale {
-                    if listing.names_only {
-                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
-                    } else {
-                        stale = Some(failure);
-                    }
-                }
-                directory.insert(listing.key, listed.list);
-            }
-        }
     }
 
     /// The lists as they are stored; those that are not are empty.
