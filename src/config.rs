@@ -25,6 +25,7 @@ use crate::vendor::{Credential, Secret};
 
 pub use keys::known_keys;
 pub use shard::{ParseShardError, Shard};
+pub(crate) use units::duration as parse_duration;
 
 /// A file above this size is a mistake: 100,000 ids fit.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

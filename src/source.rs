@@ -24,7 +24,7 @@ use crate::day::{Cycle, Day, Days, Zone};
 use crate::vendor::{Call, Vendor};
 
 pub use decode::{Asked, Decoded, Malformed, Paging, Shape, decode};
-pub use listing::{Directory, Entry, Found, ListPaging, Listing};
+pub use listing::{Directory, Entry, Found, ListPaging, Listing, Need};
 pub use selection::Selection;
 pub use table::{Combine, Field, Span, Table, Unit};
 

@@ -1,6 +1,5 @@
 //! `serve`: polls and serves until a signal ends it.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,29 +16,29 @@ use crate::poller::{Context, Poller, keep_house};
 
 /// Serves the configuration file.
 pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
-    let config = load(&flags.config_file)?;
+    let config = load(&flags)?;
     let context = program::assemble(&flags.storage_path)?;
     let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
-    let file = Some(flags.config_file.clone());
-    run(flags, context, bound, config.sources, file).await
+    run(flags, context, bound, config.sources, true).await
 }
 
 /// Loads the configuration file and logs its warnings.
-fn load(file: &std::path::Path) -> anyhow::Result<Config> {
-    let config = Config::load(file)?;
+fn load(flags: &Flags) -> anyhow::Result<Config> {
+    let config = flags.config()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     Ok(config)
 }
 
-/// Polls `sources` and serves their pages on `bound`; reloads from `file`, where there is one.
+/// Polls `sources` and serves their pages on `bound`; a reload loads the configuration file, where the
+/// sources came from it.
 pub(super) async fn run(
     flags: Flags,
     context: Context,
     bound: Bound,
     sources: Vec<SourceConfig>,
-    file: Option<PathBuf>,
+    reloadable: bool,
 ) -> anyhow::Result<ExitCode> {
     let shutdown = CancellationToken::new();
     let web = match &flags.web_config {
@@ -50,7 +49,7 @@ pub(super) async fn run(
         tracing::info!(%address, "listening");
     }
     let poller: Arc<Mutex<Option<Poller>>> = Arc::default();
-    let reload = reloading(context.clone(), file, Arc::clone(&poller));
+    let reload = reloading(context.clone(), reloadable.then(|| flags.clone()), Arc::clone(&poller));
     let ready = Arc::new(AtomicBool::new(false));
     let app = App {
         exposition: context.exposition.clone(),
@@ -86,13 +85,13 @@ pub(super) async fn run(
 }
 
 /// What a reload does: takes the new file whole, or keeps the old one and says why.
-fn reloading(context: Context, file: Option<PathBuf>, poller: Arc<Mutex<Option<Poller>>>) -> Reload {
+fn reloading(context: Context, flags: Option<Flags>, poller: Arc<Mutex<Option<Poller>>>) -> Reload {
     Arc::new(move || {
-        let (context, file, poller) = (context.clone(), file.clone(), Arc::clone(&poller));
+        let (context, flags, poller) = (context.clone(), flags.clone(), Arc::clone(&poller));
         Box::pin(async move {
             let reload = async {
-                let file = file.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
-                let config = load(&file).map_err(|error| error.to_string())?;
+                let flags = flags.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
+                let config = load(&flags).map_err(|error| error.to_string())?;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
                 poller.replace(config.sources).await.map_err(|error| error.to_string())
@@ -122,7 +121,7 @@ async fn wait_for_the_end(reload: &Reload) -> std::io::Result<()> {
 }
 
 /// Waits for SIGTERM or SIGINT.
-async fn ended() -> std::io::Result<()> {
+pub(super) async fn ended() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

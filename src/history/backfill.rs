@@ -145,12 +145,14 @@ impl Run<'_> {
             // What is under way is waited for even when stopped: the vendor has counted it.
             let Some(joined) = self.running.join_next().await else { return Ok(()) };
             let mut answered = Vec::new();
-            for joined in std::iter::once(joined).chain(std::iter::from_fn(|| self.running.try_join_next())) {
+            let mut next = Some(joined);
+            while let Some(joined) = next {
                 match joined {
                     Ok((asking, answers)) => answered.extend(self.take(asking, answers)),
                     // A task ends like this only when the program does.
                     Err(error) => tracing::error!("a question ended early: {error}"),
                 }
+                next = self.running.try_join_next();
             }
             if !answered.is_empty() {
                 let config = &self.plan.config;
@@ -170,8 +172,7 @@ impl Run<'_> {
             self.progress.most.fetch_sub(cost, Ordering::Relaxed);
             return;
         }
-        let (client, config, days) =
-            (self.context.client.clone(), self.plan.config.clone(), asking.question.days);
+        let (client, config, days) = (self.context.client.clone(), self.plan.config.clone(), asking.question.days);
         let clock = self.context.clock.clone();
         self.running.spawn(async move {
             // The vendor may want a longer pause than a call waits for.
@@ -200,11 +201,12 @@ impl Run<'_> {
                     self.plan.note(place, days, &with_figures);
                     answered.push(Answered { target, days, outcome: Outcome::Rows(rows) });
                 }
-                Ok(Given::Refusal(code)) if self.is_gone(&target, days, code) => {}
-                Ok(Given::Refusal(code)) => {
+                Ok(Given::Refusal(refusal)) if self.is_gone(&target, days, refusal.code) => {}
+                Ok(Given::Refusal(refusal)) => {
                     self.plan.refuse(place);
                     self.refused += 1;
-                    answered.push(Answered { target, days, outcome: Outcome::Refused { code } });
+                    let outcome = Outcome::Refused { code: refusal.code };
+                    answered.push(Answered { target, days, outcome });
                 }
                 Err(Failure::Unknown(refusal)) if self.is_gone(&target, days, refusal.code) => {}
                 Err(Failure::Throttled(_)) if tries + 1 < MOST_TRIES => throttled.push(place),

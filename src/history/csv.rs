@@ -28,7 +28,8 @@ pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<(Vec<(&'static
     let mut tally = Tally::default();
     let mut tables = Vec::new();
     for (_, table) in chronicle.tables() {
-        let (partial, whole) = (folder.join(format!("{}.csv.part", table.prefix)), folder.join(format!("{}.csv", table.prefix)));
+        let (partial, whole) =
+            (folder.join(format!("{}.csv.part", table.prefix)), folder.join(format!("{}.csv", table.prefix)));
         let mut file: Option<BufWriter<File>> = None;
         let mut rows = 0;
         let mut failed = Ok(());
@@ -71,7 +72,8 @@ fn begin(path: &Path, table: &Table) -> io::Result<BufWriter<File>> {
 }
 
 fn line(file: &mut impl Write, account: &str, row: &Row, fetched_at: Timestamp) -> io::Result<()> {
-    let ids = once(row.day.to_string()).chain(once(quoted(account))).chain(row.labels.iter().map(|label| quoted(label)));
+    let ids =
+        once(row.day.to_string()).chain(once(quoted(account))).chain(row.labels.iter().map(|label| quoted(label)));
     // What the vendor left out is an empty cell, not a 0.
     let values = row.values.iter().map(|value| value.map_or_else(String::new, |value| value.to_string()));
     let cells: Vec<String> = ids.chain(values).chain(once(fetched_at.as_second().to_string())).collect();

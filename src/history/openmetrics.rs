@@ -37,7 +37,7 @@ struct Writer<'a> {
     announced: bool,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     /// Writes the family of the field at `place`; nothing where it has no samples.
     fn family(
         &mut self,
@@ -82,10 +82,14 @@ impl Writer<'_> {
     }
 
     /// Makes the series with those labels the one at hand.
-    fn begin<'b>(&mut self, name: &str, labels: impl IntoIterator<Item = (&'b str, &'b str)>) {
+    fn begin<'b>(&mut self, name: &str, labels: impl IntoIterator<Item = (&'b str, &'b str)>)
+    where
+        'a: 'b,
+    {
         self.series.clear();
         self.series.push_str(name);
-        let added = self.added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let added: &'a [(String, String)] = self.added;
+        let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (n, (label, value)) in labels.into_iter().chain(added).enumerate() {
             self.series.push(if n == 0 { '{' } else { ',' });
             self.series.push_str(label);

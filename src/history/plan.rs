@@ -174,6 +174,12 @@ impl Plan {
         &self.config
     }
 
+    /// The days.
+    #[must_use]
+    pub fn days(&self) -> Days {
+        self.days
+    }
+
     /// How many targets there are, and how many of them the vendor refuses, which are not asked.
     #[must_use]
     pub fn targets(&self) -> (usize, usize) {
@@ -306,7 +312,9 @@ fn offset(days: Days, day: Day) -> Option<usize> {
 
 /// The fewest ranges that cover the `wanted` ones of `days`, newest first; a week or month is a range of its own.
 fn ranges(days: Days, cycle: Cycle, wanted: &[bool], days_per_call: u32) -> Vec<Days> {
-    let mut newest_first = days.iter().zip(wanted).rev().filter(|(_, wanted)| **wanted).map(|(day, _)| day).peekable();
+    let count = i64::from(days.count());
+    let wanted = (0..count).zip(wanted).filter(|(_, wanted)| **wanted).map(|(n, _)| days.first.plus(n));
+    let mut newest_first = wanted.collect::<Vec<_>>().into_iter().rev().peekable();
     if cycle != Cycle::Day {
         let whole = newest_first.map(|day| (day, cycle.newest_complete(day)));
         return whole.filter(|(day, period)| period.last == *day).map(|(_, period)| period).collect();

@@ -120,9 +120,9 @@ impl<'a> Round<'a> {
             let key = target.key();
             let outcome = match given {
                 Ok(Given::Rows(rows)) => Outcome::Rows(rows),
-                Ok(Given::Refusal(code)) => {
-                    tracing::debug!(source = self.config.source.api().name, target = key, code, "refused");
-                    Outcome::Refused { code }
+                Ok(Given::Refusal(refusal)) => {
+                    tracing::debug!(source = self.config.source.api().name, target = key, "refused: {refusal}");
+                    Outcome::Refused { code: refusal.code }
                 }
                 Err(failure) => {
                     tracing::debug!(source = self.config.source.api().name, target = key, "failed: {failure}");
@@ -145,7 +145,9 @@ impl<'a> Round<'a> {
         }
         self.report.answered |= !matches!(&failed, Some(Failure::Unavailable(_) | Failure::Denied(_)));
         if let Some(failure) = failed {
-            if matches!(failure, Failure::Denied(_)) || self.unavailable >= UNAVAILABLE_IN_A_ROW {
+            // All else of the source goes to the same account and API.
+            let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
+            if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
                 self.report.ended.get_or_insert(failure.clone());
             }
             self.report.failure = Some(failure);

@@ -33,8 +33,19 @@ pub struct Listing {
     pub paging: ListPaging,
     /// Reads a page.
     pub read: fn(page: &Value, listing: &Listing) -> Result<Vec<Entry>, Malformed>,
-    /// Whether only names come from it: then a failure disturbs nothing.
-    pub names_only: bool,
+    /// What it means where the vendor does not give it.
+    pub need: Need,
+}
+
+/// What it means that a list can't be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without it there is nobody to ask about.
+    Whole,
+    /// It is one of several: a refusal leaves it empty, and the others stand.
+    Part,
+    /// Only names come from it, which may be missing.
+    Names,
 }
 
 /// How a list goes on after its first page.

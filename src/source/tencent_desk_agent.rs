@@ -41,7 +41,7 @@ const fn time(name: &'static str, suffix: &'static str, help: &'static str) -> F
 const AGENT: Table = Table {
     prefix: "tencent_desk_agent",
     labels: &["agent"],
-    of: "of one agent",
+    of: "one agent",
     overlap: None,
     fields: &[
         time("FirstLoginTimestamp", "first_login_timestamp_seconds", "first login"),

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::listing::{array, id, text};
-use super::{Entry, Found, Info, ListPaging, Listing, Malformed};
+use super::{Entry, Found, Info, ListPaging, Listing, Malformed, Need};
 use crate::vendor::Call;
 
 /// The key of [`follow_users`].
@@ -34,7 +34,7 @@ pub(super) const DEPARTMENT_INFO: Info = Info {
 /// The members who have the customer-contact right, within the app's visible range.
 pub(super) fn follow_users() -> Listing {
     let path = "externalcontact/get_follow_user_list";
-    listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), false, |page, _| {
+    listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
         let users = array(page, "/follow_user")?.iter().enumerate();
         users
             .map(|(n, user)| match user.as_str() {
@@ -50,7 +50,7 @@ pub(super) fn follow_users() -> Listing {
 /// The departments that the app may see.
 pub(super) fn departments() -> Listing {
     let path = "department/simplelist";
-    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), false, |page, _| {
+    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
         read_departments(page, "/department_id")
     })
 }
@@ -58,7 +58,7 @@ pub(super) fn departments() -> Listing {
 /// The same with their names, from an older call that newer apps may be refused.
 pub(super) fn department_names() -> Listing {
     let path = "department/list";
-    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, _| {
+    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
         read_departments(page, "/department")
     })
 }
@@ -66,7 +66,7 @@ pub(super) fn department_names() -> Listing {
 /// The names of all members of all departments that the app may see.
 pub(super) fn user_names() -> Listing {
     let path = "department/simplelist";
-    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, _| {
+    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
         let departments = array(page, "/department_id")?.iter().enumerate();
         departments
             .map(|(n, entry)| {
@@ -81,27 +81,27 @@ pub(super) fn user_names() -> Listing {
 pub(super) fn members(department: &str) -> Listing {
     let path = "user/simplelist";
     let query = vec![("department_id", department.to_owned())];
-    listing(&format!("member/{department}"), Call::get(path, format!("cgi-bin/{path}"), query), false, |page, _| {
-        let users = array(page, "/userlist")?.iter().enumerate();
-        users
-            .map(|(n, user)| {
-                Ok(Entry::Subject(Found {
-                    id: id(user, "userid", "/userlist", n)?,
-                    parent: None,
-                    name: text(user, "name"),
-                }))
-            })
-            .collect()
-    })
+    listing(
+        &format!("member/{department}"),
+        Call::get(path, format!("cgi-bin/{path}"), query),
+        Need::Part,
+        |page, _| {
+            let users = array(page, "/userlist")?.iter().enumerate();
+            users
+                .map(|(n, user)| {
+                    Ok(Entry::Subject(Found {
+                        id: id(user, "userid", "/userlist", n)?,
+                        parent: None,
+                        name: text(user, "name"),
+                    }))
+                })
+                .collect()
+        },
+    )
 }
 
-fn listing(
-    key: &str,
-    call: Call,
-    names_only: bool,
-    read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>,
-) -> Listing {
-    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, names_only }
+fn listing(key: &str, call: Call, need: Need, read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>) -> Listing {
+    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, need }
 }
 
 fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed> {

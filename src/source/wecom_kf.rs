@@ -14,8 +14,8 @@ use serde_json::json;
 use super::listing::{array, id, text};
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
 use super::{
-    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Paging, Selection, Shape, Source, Span,
-    Table, Target, Unit, listing,
+    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Need, Paging, Selection, Shape, Source,
+    Span, Table, Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
 use crate::vendor::{Call, Vendor, Wecom};
@@ -93,18 +93,13 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
-const ACCOUNT: Table = Table {
-    prefix: "wecom_kf_account",
-    labels: &["open_kfid"],
-    of: "of one KF account",
-    overlap: None,
-    fields: FIELDS,
-};
+const ACCOUNT: Table =
+    Table { prefix: "wecom_kf_account", labels: &["open_kfid"], of: "one KF account", overlap: None, fields: FIELDS };
 
 const SERVICER: Table = Table {
     prefix: "wecom_kf_servicer",
     labels: &["open_kfid", "userid"],
-    of: "of one servicer in one KF account",
+    of: "one servicer in one KF account",
     overlap: None,
     fields: FIELDS,
 };
@@ -218,7 +213,7 @@ fn account_listing() -> Listing {
                 })
                 .collect()
         },
-        names_only: false,
+        need: Need::Whole,
     }
 }
 
@@ -241,7 +236,7 @@ fn servicer_listing(open_kfid: &str) -> Listing {
                 })
                 .collect()
         },
-        names_only: false,
+        need: Need::Part,
     }
 }
 
@@ -257,7 +252,7 @@ fn department(department: &str) -> Listing {
             let departments = array(page, "/department_id")?.iter().enumerate();
             departments.map(|(n, entry)| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?)))).collect()
         },
-        names_only: false,
+        need: Need::Part,
     }
 }
 

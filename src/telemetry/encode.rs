@@ -84,11 +84,7 @@ const SOURCE_GAUGES: &[SourceGauge] = &[
         "Whether the vendor answers: 0 if the last round was ended by a refusal of the account or by unavailability, or if there was no answer yet",
         |status| Some(f64::from(u8::from(status.up))),
     ),
-    SourceGauge(
-        STAT_TIMESTAMP.0,
-        STAT_TIMESTAMP.1,
-        |status| status.shown.map(|(_, midnight)| seconds(midnight)),
-    ),
+    SourceGauge(STAT_TIMESTAMP.0, STAT_TIMESTAMP.1, |status| status.shown.map(|(_, midnight)| seconds(midnight))),
     SourceGauge(
         "imstats_source_target_timestamp_seconds",
         "Midnight, in the zone of the source, of the newest day that is ready",

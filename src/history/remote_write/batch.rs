@@ -64,7 +64,7 @@ impl Filling {
         for (api, table) in chronicle.tables() {
             let names: Vec<_> = table.fields.iter().map(|field| table.metric(field)).collect();
             let mut subject: Option<(String, Vec<String>, Vec<bool>)> = None;
-            chronicle.rows(api, table, tally, &mut |tally, Shown { account, row, timeline, cycle }| {
+            chronicle.rows::<Stop>(api, table, tally, &mut |tally, Shown { account, row, timeline, cycle }| {
                 if subject.as_ref().is_none_or(|(of, labels, _)| of != account || *labels != row.labels) {
                     subject = Some((account.to_owned(), row.labels.clone(), vec![false; names.len()]));
                     self.open = vec![None; names.len()];
@@ -148,7 +148,7 @@ impl Filling {
 
 /// The labels of a series in the order that the protocol wants; an empty one is as good as none.
 fn labels<'a>(
-    name: &str,
+    name: &'a str,
     of_series: impl IntoIterator<Item = (&'a str, &'a str)>,
     added: &'a [(String, String)],
 ) -> Vec<Label> {

@@ -174,9 +174,7 @@ impl Receiver {
         let request = match &self.authorization {
             Authorization::None => request,
             Authorization::Bearer(token) => request.bearer_auth(token.expose_secret()),
-            Authorization::Basic { username, password } => {
-                request.basic_auth(username, Some(password.expose_secret()))
-            }
+            Authorization::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
         };
         let response = request.send().await.map_err(|error| unavailable(words(error), None))?;
         let status = response.status();
@@ -190,7 +188,9 @@ impl Receiver {
             return Err(unavailable(format!("HTTP {}: {text}", status.as_u16()), wait));
         }
         let hint = match status.as_u16() {
-            400 => "; Prometheus takes old samples only within storage.tsdb.out_of_order_time_window of its configuration",
+            400 => {
+                "; Prometheus takes old samples only within storage.tsdb.out_of_order_time_window of its configuration"
+            }
             401 | 403 => "; check the bearer token, or the user and password",
             404 => "; Prometheus receives only with --web.enable-remote-write-receiver, at /api/v1/write",
             _ => "",
@@ -213,7 +213,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 fn decoded(part: &str) -> String {
     // As a value of a form, where a plus would be a space.
     let value = part.replace('+', "%2B");
-    form_urlencoded::parse(format!("x={value}").as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(format!("x={value}").as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
