@@ -153,7 +153,7 @@ fn announce(plans: &[Plan]) {
             let more = calls.below;
             line.push_str(&format!(", and up to {more} below those that have figures on the days in question"));
         }
-        if calls.paged {
+        if calls.paged && calls.sure > 0 {
             line.push_str("; more where a list has more than one page");
         }
         if refused > 0 {
@@ -215,16 +215,17 @@ async fn carry_out(context: &Context, plans: Vec<Plan>) -> anyhow::Result<bool> 
         }
     }
     display.end(&states());
-    Ok(report(&names, summaries.into_iter().flatten().collect()))
+    let summaries: Vec<_> = summaries.into_iter().flatten().collect();
+    Ok(report(&names, &summaries))
 }
 
 /// Says how it went; tells whether nothing is missing.
 #[expect(clippy::print_stdout, reason = "the result is the command's answer")]
-fn report(names: &[String], summaries: Vec<Summary>) -> bool {
+fn report(names: &[String], summaries: &[Summary]) -> bool {
     let calls: u64 = summaries.iter().map(|summary| summary.calls).sum();
     println!("{calls} calls made");
     let mut whole = true;
-    for (name, summary) in names.iter().zip(&summaries) {
+    for (name, summary) in names.iter().zip(summaries) {
         for edge in &summary.edges {
             let what = if edge.cycle == Cycle::Day { "days" } else { "weeks or months that end" };
             println!("{name}: the vendor has no {what} on {} and before (code {})", edge.day, edge.code);
@@ -233,7 +234,7 @@ fn report(names: &[String], summaries: Vec<Summary>) -> bool {
             println!("{name}: {} targets were refused by the vendor", summary.refused);
         }
     }
-    for (name, summary) in names.iter().zip(&summaries) {
+    for (name, summary) in names.iter().zip(summaries) {
         for trouble in &summary.troubles {
             if std::mem::take(&mut whole) {
                 println!("\nMissing still; the same command asks for it again:");

@@ -64,6 +64,14 @@ pub(super) struct Shown<'a> {
     pub(super) cycle: Cycle,
 }
 
+/// The days that a source has shown: those for which anybody was answered.
+pub(super) struct ShownDays<'a> {
+    pub(super) source: &'static str,
+    pub(super) account: &'a str,
+    pub(super) timeline: &'a Timeline,
+    pub(super) days: Vec<Day>,
+}
+
 impl Chronicle {
     /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all.
     ///
@@ -138,17 +146,16 @@ impl Chronicle {
         failed
     }
 
-    /// The days of each source that were answered, with its timeline; by source and account.
+    /// The days that each source has shown, by source and account.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn answered(&self) -> Result<Vec<(&'static str, &str, &Timeline, Vec<Day>)>, StoreError> {
-        let mut answered = Vec::new();
-        for ((source, account), timeline) in &self.timelines {
+    pub(super) fn shown_days(&self) -> Result<Vec<ShownDays<'_>>, StoreError> {
+        let each = self.timelines.iter().map(|((source, account), timeline)| {
             let days = self.store.answered_days(source, account, self.days)?;
-            answered.push((*source, account.as_str(), timeline, days));
-        }
-        Ok(answered)
+            Ok(ShownDays { source, account, timeline, days })
+        });
+        each.collect()
     }
 
     /// The store, and the days that are written.

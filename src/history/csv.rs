@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::chronicle::{Chronicle, ExportError, Tally};
+use super::chronicle::{Chronicle, ExportError};
 use crate::sample::Row;
 use crate::source::{Field, Table};
 
@@ -22,10 +22,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// # Errors
 /// [`ExportError`]; files that are whole by then stay.
-pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<(Vec<(&'static str, u64)>, Tally), ExportError> {
+pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<Vec<(&'static str, u64)>, ExportError> {
     fs::create_dir_all(folder)?;
     let (store, days) = chronicle.raw();
-    let mut tally = Tally::default();
     let mut tables = Vec::new();
     for (_, table) in chronicle.tables() {
         let (partial, whole) =
@@ -54,10 +53,9 @@ pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<(Vec<(&'static
             file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             fs::rename(partial, whole)?;
             tables.push((table.prefix, rows));
-            tally.samples += rows;
         }
     }
-    Ok((tables, tally))
+    Ok(tables)
 }
 
 /// Creates the file with its header row.

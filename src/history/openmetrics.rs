@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::chronicle::{Chronicle, ExportError, Shown, Tally};
+use super::chronicle::{Chronicle, ExportError, Shown, ShownDays, Tally};
 use crate::source::{Api, Table};
 use crate::telemetry::STAT_TIMESTAMP;
 
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
     fn stat_timestamps(&mut self, chronicle: &Chronicle, tally: &mut Tally) -> Result<(), ExportError> {
         let (name, help) = STAT_TIMESTAMP;
         self.announced = false;
-        for (source, account, timeline, days) in chronicle.answered()? {
+        for ShownDays { source, account, timeline, days } in chronicle.shown_days()? {
             self.begin(name, [("source", source), ("account", account)]);
             let before = tally.samples;
             for day in days {

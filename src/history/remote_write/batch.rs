@@ -5,7 +5,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::message::{Label, Sample, TimeSeries, WriteRequest};
 use crate::day::Cycle;
-use crate::history::chronicle::{Chronicle, ExportError, Shown, Tally};
+use crate::history::chronicle::{Chronicle, ExportError, Shown, ShownDays, Tally};
 use crate::telemetry::STAT_TIMESTAMP;
 
 /// The most series in a request.
@@ -86,7 +86,7 @@ impl Filling {
                 Ok(())
             })?;
         }
-        for (source, account, timeline, days) in chronicle.answered().map_err(ExportError::from)? {
+        for ShownDays { source, account, timeline, days } in chronicle.shown_days().map_err(ExportError::from)? {
             self.open = vec![None];
             let series = || labels(STAT_TIMESTAMP.0, [("source", source), ("account", account)], added);
             let before = tally.samples;
