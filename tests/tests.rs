@@ -4,5 +4,6 @@
 
 mod figures;
 mod harness;
+mod history;
 mod house;
 mod sources;
