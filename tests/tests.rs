@@ -10,6 +10,7 @@ mod discovery;
 mod figures;
 mod flip;
 mod harness;
+mod history;
 mod house;
 mod paging;
 mod recorder;
