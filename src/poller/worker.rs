@@ -192,7 +192,9 @@ impl Worker {
     async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
         let day = ledger.day;
         self.counts = ledger.counts();
-        let flips = self.kept.shown != Some(day) && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
+        // A clock that jumps back does not bring an older page back.
+        let newer = self.kept.shown.is_none_or(|shown| shown < day);
+        let flips = newer && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
         if flips || (changed && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
