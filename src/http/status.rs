@@ -144,7 +144,11 @@ fn write_source(
         page.push_str("none listed yet");
     }
     for (n, (state, count)) in states.enumerate() {
-        let class = if state == "failed" { " class=\"bad\"" } else { "" };
+        let class = match state {
+            "failed" => " class=\"bad\"",
+            "refused" => " class=\"warn\"",
+            _ => "",
+        };
         let comma = if n > 0 { ", " } else { "" };
         write!(page, "{comma}<span{class}>{count} {}</span>", state.replace('_', " "))?;
     }
