@@ -45,8 +45,11 @@ impl Site {
     /// The program with a configuration that polls all of WeCom and nothing on disk.
     pub(crate) async fn exporter(&self, more: &[&str]) -> Exporter {
         let path = self.write("exporter.yaml", "wecom: [{$wecom, contact: {$fast}, groupchat: {$fast}}]");
-        let mut command = program(&["--config.file", path.to_str().unwrap(), "--storage.path", ""]);
+        let mut command = program(&["--storage.path", ""]);
         command.args(more);
+        if !more.contains(&"--config.file") {
+            command.arg("--config.file").arg(path);
+        }
         if !more.contains(&"--web.listen-address") {
             command.args(["--web.listen-address", "127.0.0.1:0"]);
         }
@@ -57,7 +60,7 @@ impl Site {
 /// The program with these arguments, and none from the environment.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imstats_exporter"));
-    command.args(arguments);
+    command.args(arguments).stdout(Stdio::null());
     untold(&mut command);
     command
 }

@@ -42,7 +42,8 @@ async fn a_removed_source_vanishes_and_the_others_are_shown_without_a_gap() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let page = exporter.get("/metrics").await.body;
     assert_eq!(figures(&page), before);
-    assert!(!page.contains("groupchat"), "neither figures nor how it stands");
+    // Calls stay counted.
+    assert!(!page.contains("wecom_groupchat"), "neither figures nor how it stands");
     assert!(!exporter.get("/api/v1/status").await.body.contains("groupchat"));
     assert!(!exporter.get("/").await.body.contains("groupchat"));
     assert_eq!(successful(&page), Some(1.0));
@@ -59,7 +60,7 @@ async fn a_broken_file_changes_nothing_and_is_told_where() {
     site.write("exporter.yaml", BROKEN);
     let answer = exporter.send("POST /-/reload HTTP/1.1").await;
     assert_eq!(answer.status, 400);
-    for part in ["exporter.yaml", "line 3", "`owner`", "`owners`"] {
+    for part in ["exporter.yaml:3:", "wecom[0].groupchat.owner", "`owners`"] {
         assert!(answer.body.contains(part), "{part} in {}", answer.body);
     }
     exporter.signal("HUP");

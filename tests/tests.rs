@@ -9,6 +9,7 @@ mod connections;
 mod days;
 mod discovery;
 mod exporter;
+mod exposed;
 mod figures;
 mod flip;
 mod harness;
@@ -20,6 +21,11 @@ mod refusals;
 mod reload;
 mod restarts;
 mod sources;
+mod status_page;
 mod systemd;
 mod throttling;
 mod tools;
+mod web_config;
+
+#[path = "../src/exposition/lint.rs"]
+mod lint;
