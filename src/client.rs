@@ -28,6 +28,7 @@ use gate::{Gate, Turn};
 use transport::Broken;
 
 pub use admittance::Denial;
+pub(crate) use transport::{is_loopback, words};
 
 /// A pause up to this long is waited for; calls that would wait longer fail at once.
 const PATIENCE: Duration = Duration::from_secs(90);

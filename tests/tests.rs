@@ -1,5 +1,7 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+
 mod admission;
 mod answers;
 mod budget;
@@ -8,6 +10,7 @@ mod discovery;
 mod figures;
 mod flip;
 mod harness;
+mod history;
 mod house;
 mod paging;
 mod program;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::listing::{array, id, text};
 use super::{
-    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Malformed, Paging, Selection, Shape,
+    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Malformed, Need, Paging, Selection, Shape,
     Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Cycle, Days, Zone};
@@ -81,6 +81,7 @@ pub(super) const API: Api = Api {
     lag_days: 2,
     refresh_interval: Duration::from_hours(24),
     keeps_days: None,
+    date_codes: &[211_010],
     infos: &[&DEPARTMENT_INFO],
     row_names: None,
 };
@@ -166,7 +167,7 @@ impl Params {
             call: Call::get(path, format!("open-apis/contact/v3/departments/{ROOT}/children"), query),
             paging: ListPaging::PageToken,
             read: read_departments,
-            names_only: false,
+            need: Need::Whole,
         })
     }
 }
