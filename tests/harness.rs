@@ -118,8 +118,24 @@ impl Stage {
 
     /// The same with another configuration.
     pub(crate) async fn restart_with(&mut self, yaml: &str) {
-        self.yaml = filled(yaml, &self.simulator);
+        self.configure(yaml);
         self.restart().await;
+    }
+
+    /// Writes another configuration, which nobody has read yet.
+    pub(crate) fn configure(&mut self, yaml: &str) {
+        self.yaml = filled(yaml, &self.simulator);
+    }
+
+    pub(crate) fn replace_in_configuration(&mut self, old: &str, new: &str) {
+        self.yaml = self.yaml.replace(old, new);
+    }
+
+    /// Gives the exporter another clock than the vendors'.
+    pub(crate) async fn move_to(&mut self, clock: &Clock) {
+        self.workers.clear();
+        self.context = assemble(clock, &self.folder);
+        self.raise().await;
     }
 
     pub(crate) fn set(&self, time: &str) {

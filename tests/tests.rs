@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
+mod admission;
+mod answers;
+mod discovery;
 mod figures;
+mod flip;
 mod harness;
 mod history;
 mod house;
+mod paging;
+mod refusals;
+mod restarts;
 mod sources;

@@ -11,14 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Flags, program};
 use crate::config::{Config, SourceConfig};
-use crate::http::{App, Bound, Drained, Reload, WebConfig, bind};
+use crate::http::{App, Bound, Drained, Reload, Supervisor, WebConfig, bind};
 use crate::poller::{Context, Poller, keep_house};
 
 /// Serves the configuration file.
 pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
     let config = load(&flags)?;
     let context = program::assemble(&flags.storage_path)?;
-    let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
+    let bound = match Bound::inherited().context("the sockets that systemd opened")? {
+        Some(bound) => bound,
+        None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
+    };
     run(flags, context, bound, config.sources, true).await
 }
 
@@ -49,7 +52,9 @@ pub(super) async fn run(
         tracing::info!(%address, "listening");
     }
     let poller: Arc<Mutex<Option<Poller>>> = Arc::default();
-    let reload = reloading(context.clone(), reloadable.then(|| flags.clone()), Arc::clone(&poller));
+    let supervisor = Supervisor::from_env();
+    let from = reloadable.then(|| flags.clone());
+    let reload = reloading(context.clone(), from, Arc::clone(&poller), supervisor.clone());
     let ready = Arc::new(AtomicBool::new(false));
     let app = App {
         exposition: context.exposition.clone(),
@@ -65,10 +70,13 @@ pub(super) async fn run(
     *poller.lock().await = Some(Poller::start(context.clone(), sources).await?);
     context.telemetry.reload(true, context.clock.now());
     ready.store(true, Ordering::Release);
+    supervisor.ready("polling and serving");
+    let watchdog = tokio::spawn(supervisor.clone().feed_watchdog());
     let house = tokio::spawn(keep_house(context.clone(), flags.retention_days, shutdown.clone()));
 
     wait_for_the_end(&reload).await?;
     tracing::info!("ending: requests under way are answered; a second signal ends at once");
+    supervisor.stopping();
     shutdown.cancel();
     let drained = tokio::select! {
         drained = serving => drained?,
@@ -78,6 +86,7 @@ pub(super) async fn run(
         poller.stop().await;
     }
     house.await?;
+    watchdog.abort();
     if let Drained::Cut(connections) = drained {
         tracing::warn!(connections, "connections were cut");
     }
@@ -85,10 +94,17 @@ pub(super) async fn run(
 }
 
 /// What a reload does: takes the new file whole, or keeps the old one and says why.
-fn reloading(context: Context, flags: Option<Flags>, poller: Arc<Mutex<Option<Poller>>>) -> Reload {
+fn reloading(
+    context: Context,
+    flags: Option<Flags>,
+    poller: Arc<Mutex<Option<Poller>>>,
+    supervisor: Supervisor,
+) -> Reload {
     Arc::new(move || {
-        let (context, flags, poller) = (context.clone(), flags.clone(), Arc::clone(&poller));
+        let (context, flags) = (context.clone(), flags.clone());
+        let (poller, supervisor) = (Arc::clone(&poller), supervisor.clone());
         Box::pin(async move {
+            supervisor.reloading();
             let reload = async {
                 let flags = flags.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
                 let config = load(&flags).map_err(|error| error.to_string())?;
@@ -98,6 +114,11 @@ fn reloading(context: Context, flags: Option<Flags>, poller: Arc<Mutex<Option<Po
             };
             let done = reload.await;
             context.telemetry.reload(done.is_ok(), context.clock.now());
+            supervisor.ready(if done.is_ok() {
+                "polling and serving"
+            } else {
+                "the new configuration has errors; the old one is in use"
+            });
             match &done {
                 Ok(()) => tracing::info!("the configuration was loaded anew"),
                 Err(error) => tracing::error!("the configuration stays as it was: {error}"),

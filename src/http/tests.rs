@@ -289,7 +289,8 @@ async fn a_connection_without_a_request_is_closed() {
         tokio::time::pause();
         let begun = tokio::time::Instant::now();
         assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
-        assert_eq!(begun.elapsed().as_secs(), 10, "{words}");
+        // Its ten seconds began a moment before.
+        assert!((9..=10).contains(&begun.elapsed().as_secs()), "{words}");
         tokio::time::resume();
     }
 }

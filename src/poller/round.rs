@@ -96,7 +96,21 @@ impl<'a> Round<'a> {
             let (client, config) = (self.context.client.clone(), self.config.clone());
             self.running.spawn(async move { (ask(&client, &config, targets, days).await, days) });
         }
-        match self.running.join_next().await {
+        // Answers that came while others were being stored don't wait for a slow call.
+        let answered = loop {
+            let Some(storing) = self.storing.as_mut().filter(|_| !self.unstored.is_empty()) else {
+                break self.running.join_next().await;
+            };
+            tokio::select! {
+                answered = self.running.join_next() => break answered,
+                stored = storing => {
+                    self.storing = None;
+                    stored.unwrap_or(Ok(()))?;
+                    self.store_some().await?;
+                }
+            }
+        };
+        match answered {
             Some(Ok((answers, days))) => self.take(answers, days, ledger),
             // A task ends like this only when the program does.
             Some(Err(error)) => tracing::error!("a question ended early: {error}"),

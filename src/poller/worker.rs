@@ -63,15 +63,16 @@ impl Worker {
     pub async fn restore(&mut self) -> Result<(), StoreError> {
         let (source, account) = (self.config.source.api().name, self.config.account.name.clone());
         self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
+        let target_day = self.config.schedule.target_day(self.context.clock.now());
+        self.drop_old_page(target_day).await?;
         if let Some(day) = self.kept.shown {
             let directory = self.stored_directory().await?;
             let ledger = self.ledger(day, &directory).await?;
             self.publish(&ledger, &directory).await?;
         }
-        let day = self.config.schedule.target_day(self.context.clock.now());
         let directory = self.stored_directory().await?;
-        self.counts = self.ledger(day, &directory).await?.counts();
-        self.tell(day);
+        self.counts = self.ledger(target_day, &directory).await?.counts();
+        self.tell(target_day);
         Ok(())
     }
 
@@ -111,18 +112,31 @@ impl Worker {
         self.next = Some(self.next_waking(day, now));
         self.drop_old_page(day).await?;
         let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
-        if denial.is_none() {
-            self.round(day).await?;
-        } else {
-            // Nothing may be asked; what came before may still be shown by now.
-            let directory = self.stored_directory().await?;
-            let mut ledger = self.ledger(day, &directory).await?;
-            self.look(&mut ledger, &directory, false).await?;
+        match denial {
+            None => self.round(day).await?,
+            Some(denial) => self.hold(day, denial.text).await?,
         }
         let next = self.next_waking(day, now);
         self.next = Some(next);
         self.tell(day);
         Ok(next)
+    }
+
+    /// Asks nothing, as the account is refused; a source that has something to ask says so, though it was another
+    /// source that was told.
+    async fn hold(&mut self, day: Day, refusal: String) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
+        let directory = self.stored_directory().await?;
+        let mut ledger = self.ledger(day, &directory).await?;
+        let late = self.is_late(day, now);
+        let due = || !ledger.due(now, self.config.refresh_interval, late, &HashSet::new()).is_empty();
+        if (ledger.is_empty() || due()) && (self.kept.up || self.kept.error.as_ref() != Some(&refusal)) {
+            self.kept.up = false;
+            self.kept.error = Some(refusal);
+            self.keep().await?;
+        }
+        // Without a list nobody knows what would be missing from the page.
+        if ledger.is_empty() { Ok(()) } else { self.look(&mut ledger, &directory, false).await }
     }
 
     /// Asks what is due for `day`, and what may be shown of it.
@@ -268,7 +282,7 @@ impl Worker {
     async fn ledger(&self, day: Day, directory: &Directory) -> Result<Ledger, StoreError> {
         let targets = self.config.source.targets(directory);
         let has_children = targets.iter().any(|target| target.after.is_some());
-        let mut ledger = Ledger::new(day, targets);
+        let mut ledger = Ledger::new(day, self.config.lookback_days, targets);
         let mut days = ledger.days();
         if has_children {
             days.extend(Days::ending(day, self.config.lookback_days).iter());
