@@ -4,6 +4,7 @@
 
 mod admission;
 mod answers;
+mod deploy;
 mod discovery;
 mod figures;
 mod flip;
