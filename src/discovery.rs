@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Failure};
-use crate::config::Account;
+use crate::config::{Account, SourceConfig};
 use crate::day::Day;
-use crate::source::{Entry, Found, ListPaging, Listing, Malformed, Need};
+use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed, Need};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -55,6 +55,38 @@ impl Discovery {
     #[must_use]
     pub fn new(client: Client, store: Store) -> Self {
         Self { client, store, slots: Arc::default() }
+    }
+
+    /// The lists that a source needs as of `day`, why one of them is older, and the lists of names (of people's only
+    /// where `names`) that are to be fetched when the figures are there: until then the stored ones serve.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`].
+    pub async fn directory(
+        &self,
+        config: &SourceConfig,
+        names: bool,
+        day: Day,
+    ) -> Result<(Directory, Option<Failure>, Vec<Listing>), DiscoveryError> {
+        let mut directory = Directory::new();
+        let (mut stale, mut name_lists) = (None, Vec::new());
+        loop {
+            let listings = config.source.listings(&directory, names);
+            if listings.is_empty() {
+                return Ok((directory, stale, name_lists));
+            }
+            for listing in listings {
+                let key = listing.key.clone();
+                if listing.need == Need::Names {
+                    directory.insert(key, self.stored(&config.account, &listing).await?);
+                    name_lists.push(listing);
+                } else {
+                    let listed = self.list(&config.account, &listing, day).await?;
+                    stale = listed.stale.or(stale);
+                    directory.insert(key, listed.list);
+                }
+            }
+        }
     }
 
     /// The list as of `day`; an older one where the vendor does not give it now, which is then asked again next time.

@@ -22,7 +22,9 @@ use crate::source::Api;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
+pub(crate) use ask::{Answers, Given, ask, may_share};
 pub use probe::{Step, probe};
+pub(crate) use round::UNAVAILABLE_IN_A_ROW;
 pub use worker::Worker;
 
 /// How often the store's size is read and old days are dropped.

@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 use crate::day::Clock;
 
+pub use encode::STAT_TIMESTAMP;
 pub use status::{Outcome, SourceStatus, TargetCounts};
 
 /// Upper bounds in seconds: vendors answer within a second, and the default timeout is 30 s.

@@ -4,13 +4,18 @@
 
 mod admission;
 mod answers;
+mod budget;
+mod days;
 mod deploy;
 mod discovery;
 mod figures;
 mod flip;
 mod harness;
+mod history;
 mod house;
 mod paging;
+mod recorder;
 mod refusals;
 mod restarts;
 mod sources;
+mod throttling;

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::estimate::{Estimate, estimate, is_open, words};
 use super::{Flags, program};
-use crate::config::{Config, SourceConfig};
+use crate::config::SourceConfig;
 use crate::http::WebConfig;
 use crate::poller::{Context, probe};
 use crate::source::Directory;
@@ -23,7 +23,7 @@ pub(super) struct CheckArgs {
 /// Checks the configuration files and prints a line per source.
 #[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
 pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&flags.config_file)?;
+    let config = flags.config()?;
     if let Some(path) = &flags.web_config {
         WebConfig::load(path).context("--web.config.file")?;
     }

@@ -72,7 +72,7 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
          http://localhost:{port}{}   what Prometheus scrapes\n",
         users, flags.telemetry_path
     );
-    serve::run(flags, context, bound, config.sources, None).await
+    serve::run(flags, context, bound, config.sources, false).await
 }
 
 /// Serves the simulated vendors alone.

@@ -66,6 +66,14 @@ pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Tar
     answers
 }
 
+/// Tells whether one request may be for both targets, as far as its size allows.
+pub(crate) fn may_share(one: &Target, other: &Target) -> bool {
+    // One that takes all rows can't share an answer.
+    one.table.prefix == other.table.prefix
+        && one.labels.len() == other.labels.len()
+        && other.labels.len() == other.table.labels.len()
+}
+
 /// Makes the calls for one batch and adds up their answers.
 async fn ask_batch(client: &Client, config: &SourceConfig, targets: &[Target], days: Days) -> Result<Decoded, Failure> {
     let targets: Vec<_> = targets.iter().collect();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Context;
-use super::ask::{Answers, Given, ask};
+use super::ask::{Answers, Given, ask, may_share};
 use super::ledger::Ledger;
 use crate::client::Failure;
 use crate::config::SourceConfig;
@@ -15,7 +15,7 @@ use crate::source::Target;
 use crate::store::{Answer, AnswerState, Answered, Outcome, StoreError};
 
 /// After this many calls in a row that the vendor could not answer, the round ends.
-const UNAVAILABLE_IN_A_ROW: usize = 5;
+pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
 
 /// How a round went.
 #[derive(Debug, Default)]
@@ -204,13 +204,7 @@ fn questions(config: &SourceConfig, due: Vec<Target>, ledger: &Ledger) -> VecDeq
     let mut questions: VecDeque<(Vec<Target>, Days)> = VecDeque::new();
     for target in due {
         let days = target.days(ledger.day, config.lookback_days);
-        // One that takes all rows can't share an answer.
-        let joins = |others: &Vec<Target>| {
-            others.len() < batch
-                && others[0].table.prefix == target.table.prefix
-                && others[0].labels.len() == target.labels.len()
-                && target.labels.len() == target.table.labels.len()
-        };
+        let joins = |others: &Vec<Target>| others.len() < batch && may_share(&others[0], &target);
         match questions.back_mut() {
             Some((others, same)) if *same == days && joins(others) => others.push(target),
             _ => questions.push_back((vec![target], days)),

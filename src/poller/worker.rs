@@ -12,7 +12,7 @@ use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
-use crate::source::{Directory, Listing, Need};
+use crate::source::Directory;
 use crate::store::{Kept, StoreError};
 use crate::telemetry::{SourceStatus, TargetCounts};
 
@@ -142,7 +142,8 @@ impl Worker {
     /// Asks what is due for `day`, and what may be shown of it.
     async fn round(&mut self, day: Day) -> Result<(), StoreError> {
         let started = self.context.clock.now();
-        let (directory, stale, name_lists) = match self.directory(day).await {
+        let (config, names) = (&self.config, self.config.names);
+        let (directory, stale, name_lists) = match self.context.discovery.directory(config, names, day).await {
             Ok(found) => found,
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Vendor { list, failure }) => {
@@ -191,7 +192,9 @@ impl Worker {
     async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
         let day = ledger.day;
         self.counts = ledger.counts();
-        let flips = self.kept.shown != Some(day) && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
+        // A clock that jumps back does not bring an older page back.
+        let newer = self.kept.shown.is_none_or(|shown| shown < day);
+        let flips = newer && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
         if flips || (changed && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
@@ -260,31 +263,6 @@ impl Worker {
         }
         self.kept.error = error;
         self.keep().await
-    }
-
-    /// The lists that the source needs as of `day`, why one of them is older, and the lists of names that are to be
-    /// fetched when the figures are there: until then the stored ones serve.
-    async fn directory(&self, day: Day) -> Result<(Directory, Option<Failure>, Vec<Listing>), DiscoveryError> {
-        let mut directory = Directory::new();
-        let (mut stale, mut name_lists) = (None, Vec::new());
-        let account = &self.config.account;
-        loop {
-            let listings = self.config.source.listings(&directory, self.config.names);
-            if listings.is_empty() {
-                return Ok((directory, stale, name_lists));
-            }
-            for listing in listings {
-                let key = listing.key.clone();
-                if listing.need == Need::Names {
-                    directory.insert(key, self.context.discovery.stored(account, &listing).await?);
-                    name_lists.push(listing);
-                } else {
-                    let listed = self.context.discovery.list(account, &listing, day).await?;
-                    stale = listed.stale.or(stale);
-                    directory.insert(key, listed.list);
-                }
-            }
-        }
     }
 
     /// The lists as they are stored; those that are not are empty.

@@ -85,6 +85,7 @@ pub(super) const OWNER_API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
+    date_codes: &[600_018],
     infos: &[&USER_INFO],
     row_names: None,
 };
@@ -112,6 +113,7 @@ pub(super) const TEAM_API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
+    date_codes: &[600_018],
     infos: &[],
     row_names: None,
 };
