@@ -1,17 +1,22 @@
 //! The command line: flags, commands, and the program that they put together.
 
+mod backfill;
 mod check;
 mod demo;
 mod estimate;
+mod export;
 mod log;
 mod once;
 mod program;
+mod progress;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Shard};
 
 /// The version and source revision that the program tells.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,9 +26,15 @@ pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
     None => "unknown",
 };
 
+/// What `--version` tells.
+fn version() -> &'static str {
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{VERSION} (revision {REVISION})"));
+    &TEXT
+}
+
 /// Prometheus exporter for the daily statistics of WeCom, WeCom KF, Tencent Cloud Desk and Feishu.
 #[derive(Debug, Parser)]
-#[command(name = "imstats_exporter", version = VERSION, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(name = "imstats_exporter", version = version(), disable_help_subcommand = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,13 +57,22 @@ enum Command {
     /// Polls the vendors and serves /metrics (the default).
     Serve,
     /// Checks the configuration file, and says what polling it costs; exits with 1 if it has errors.
-    Check,
+    Check(check::CheckArgs),
     /// Polls everything once and prints the page; exits with 1 if a source is not up. Keeps nothing.
     Once,
+    /// Fetches past days into the store, those that it lacks; may run beside the exporter, and again after an end.
+    Backfill(backfill::BackfillArgs),
+    /// Writes past days out of the store, at the times when an exporter would have shown them.
+    Export(export::ExportArgs),
     /// Polls and serves a simulated company: no account and no configuration needed.
     Demo(demo::DemoArgs),
     /// Runs only the simulated vendors, and prints the configuration that talks to them.
     Simulate(demo::SimulateArgs),
+    /// Prints the completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -104,6 +124,9 @@ struct Flags {
     /// How long the store keeps days, such as 400d or 2y.
     #[arg(long = "storage.retention", env = "IMSTATS_STORAGE_RETENTION", default_value = "400d", value_name = "TIME", value_parser = days, global = true)]
     retention_days: u32,
+    /// Only this share of the accounts: 0/3 for the first of three exporters with the same configuration.
+    #[arg(long, env = "IMSTATS_SHARD", value_name = "I/N", global = true)]
+    shard: Option<Shard>,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long = "log.level", env = "IMSTATS_LOG_LEVEL", default_value = "info", value_name = "LEVEL", global = true)]
     log_level: log::Level,
@@ -116,6 +139,17 @@ struct Flags {
         global = true
     )]
     log_format: log::Format,
+}
+
+impl Flags {
+    /// Loads the configuration file, and keeps the accounts of the shard.
+    fn config(&self) -> Result<Config, ConfigError> {
+        let config = Config::load(&self.config_file)?;
+        Ok(match self.shard {
+            Some(shard) => config.only(shard),
+            None => config,
+        })
+    }
 }
 
 /// Reads a number of days: `400d`, `52w` or `2y`.
@@ -143,10 +177,16 @@ impl Cli {
         log::start(self.flags.log_level, self.flags.log_format);
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(self.flags).await,
-            Command::Check => check::check(&self.flags).await,
+            Command::Check(args) => check::check(&self.flags, &args).await,
             Command::Once => once::once(&self.flags).await,
+            Command::Backfill(args) => backfill::backfill(&self.flags, args).await,
+            Command::Export(args) => export::export(&self.flags, args).await,
             Command::Demo(args) => demo::demo(self.flags, args).await,
             Command::Simulate(args) => demo::simulate(args).await,
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }
@@ -154,7 +194,6 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -28,6 +28,7 @@ use gate::{Gate, Turn};
 use transport::Broken;
 
 pub use admittance::Denial;
+pub(crate) use transport::{is_loopback, words};
 
 /// A pause up to this long is waited for; calls that would wait longer fail at once.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -304,9 +305,10 @@ impl Client {
         tracing::debug!(account = account.name, api = call.api, ?outcome, "asked the vendor");
         match judged {
             Ok((Ok(()), body)) => {
-                gate.accepted();
+                if gate.accepted(self.0.clock.elapsed()) {
+                    self.0.telemetry.paused(&account.name, call.api, None);
+                }
                 admittance.accepted(call.api);
-                self.0.telemetry.paused(&account.name, call.api, None);
                 Ok(Said::Yes(body))
             }
             Ok((Err(refusal), _)) => Ok(Said::No(refusal)),

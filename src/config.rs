@@ -7,6 +7,7 @@ mod check;
 mod keys;
 mod message;
 mod outline;
+mod shard;
 mod units;
 mod written;
 
@@ -23,6 +24,8 @@ use crate::source::Source;
 use crate::vendor::{Credential, Secret};
 
 pub use keys::known_keys;
+pub use shard::{ParseShardError, Shard};
+pub(crate) use units::duration as parse_duration;
 
 /// A file above this size is a mistake: 100,000 ids fit.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -120,6 +123,13 @@ impl Config {
             ));
         }
         Ok(config)
+    }
+
+    /// Keeps the sources of the accounts that `shard` holds.
+    #[must_use]
+    pub fn only(mut self, shard: Shard) -> Self {
+        self.sources.retain(|config| shard.holds(&config.account.name));
+        self
     }
 
     /// Checks the text of the file `file_name`; names of files in it are relative to that file's folder.

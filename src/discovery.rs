@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Failure};
-use crate::config::Account;
+use crate::config::{Account, SourceConfig};
 use crate::day::Day;
-use crate::source::{Entry, Found, ListPaging, Listing, Malformed};
+use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed, Need};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -57,10 +57,43 @@ impl Discovery {
         Self { client, store, slots: Arc::default() }
     }
 
+    /// The lists that a source needs as of `day`, why one of them is older, and the lists of names (of people's only
+    /// where `names`) that are to be fetched when the figures are there: until then the stored ones serve.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`].
+    pub async fn directory(
+        &self,
+        config: &SourceConfig,
+        names: bool,
+        day: Day,
+    ) -> Result<(Directory, Option<Failure>, Vec<Listing>), DiscoveryError> {
+        let mut directory = Directory::new();
+        let (mut stale, mut name_lists) = (None, Vec::new());
+        loop {
+            let listings = config.source.listings(&directory, names);
+            if listings.is_empty() {
+                return Ok((directory, stale, name_lists));
+            }
+            for listing in listings {
+                let key = listing.key.clone();
+                if listing.need == Need::Names {
+                    directory.insert(key, self.stored(&config.account, &listing).await?);
+                    name_lists.push(listing);
+                } else {
+                    let listed = self.list(&config.account, &listing, day).await?;
+                    stale = listed.stale.or(stale);
+                    directory.insert(key, listed.list);
+                }
+            }
+        }
+    }
+
     /// The list as of `day`; an older one where the vendor does not give it now, which is then asked again next time.
     ///
     /// # Errors
-    /// [`DiscoveryError`]; never of the vendor for a list of names only, which is then empty.
+    /// [`DiscoveryError`]; never of the vendor for a list of names, nor for the refusal of one list of several: these
+    /// are empty then.
     pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
         let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
         let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
@@ -87,8 +120,14 @@ impl Discovery {
                 Ok(Listed { list, stale: None })
             }
             Err(DiscoveryError::Vendor { list: name, failure }) => match stored {
+                _ if listing.need == Need::Part && matches!(failure, Failure::Refused(_)) => {
+                    tracing::warn!(account = account.name, list = listing.key, "left out: {failure}");
+                    let list = Arc::default();
+                    *slot = Some((day, Arc::clone(&list)));
+                    Ok(Listed { list, stale: None })
+                }
                 Some((_, list)) => Ok(Listed { list: Arc::new(list), stale: Some(failure) }),
-                None if listing.names_only => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
+                None if listing.need == Need::Names => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
                 None => Err(DiscoveryError::Vendor { list: name, failure }),
             },
             Err(error) => Err(error),

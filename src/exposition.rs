@@ -13,6 +13,7 @@ mod render;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use crate::day::Day;
 use crate::sample::Row;
@@ -24,6 +25,10 @@ use render::{Infos, Pages, render};
 
 pub use body::Scrape;
 pub use format::Format;
+
+/// How old own metrics may be where only the time and the count of requests have moved on: however many scrape, they
+/// are not rendered more often than 20 times a second.
+const OWN_AGE: Duration = Duration::from_millis(50);
 
 /// What one source shows of one account: figures of one day.
 #[derive(Clone, Debug)]
@@ -56,6 +61,8 @@ struct Inner {
     pages: Vec<Mutex<BTreeMap<String, Arc<Page>>>>,
     /// By the place of the API and the account.
     names: Mutex<BTreeMap<(usize, String), Vec<NamePage>>>,
+    /// The own metrics, the state of the telemetry that they show, and when they were rendered.
+    own: Mutex<Option<(Part, u64, Instant)>>,
     /// Locked for the time of a copy.
     snapshot: RwLock<Arc<Snapshot>>,
 }
@@ -76,6 +83,7 @@ impl Exposition {
             apis: apis.to_vec(),
             pages: apis.iter().map(|_| Mutex::default()).collect(),
             names: Mutex::default(),
+            own: Mutex::default(),
             snapshot: RwLock::new(Arc::new(snapshot)),
         }))
     }
@@ -154,9 +162,23 @@ impl Exposition {
         if self.0.apis.iter().any(|api| wanted(api) && !api.infos.is_empty()) {
             parts.push(&snapshot.infos);
         }
-        let own = self.0.telemetry.render();
-        let text = if format == Format::Text { format::text(&own) } else { None };
-        Scrape::new(format, gzip, &parts, text.as_deref().unwrap_or(&own))
+        let own = self.own();
+        parts.push(&own);
+        Scrape::new(format, gzip, &parts)
+    }
+
+    /// The exporter's own metrics, and the end of the page.
+    fn own(&self) -> Part {
+        let version = self.0.telemetry.version();
+        let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*own {
+            Some((part, rendered, at)) if *rendered == version && at.elapsed() < OWN_AGE => part.clone(),
+            _ => {
+                let part = Part::new(self.0.telemetry.render() + "# EOF\n");
+                *own = Some((part.clone(), version, Instant::now()));
+                part
+            }
+        }
     }
 
     fn place(&self, api: &Api) -> Option<usize> {

@@ -10,6 +10,7 @@ mod route;
 mod serve;
 mod stall;
 mod status;
+mod systemd;
 mod tls;
 mod web_config;
 
@@ -24,6 +25,7 @@ use crate::telemetry::Telemetry;
 
 pub use listen::ListenError;
 pub use serve::{Bound, Drained, bind};
+pub use systemd::Supervisor;
 pub use web_config::{WebConfig, WebConfigError};
 
 /// Loads the configuration anew, or says why not.

@@ -13,6 +13,7 @@
 //! * [`discovery`]: who there is to ask about
 //! * [`exposition`]: the pages, rendered when they change and served as bytes
 //! * [`poller`]: asks what is due, and decides which day is shown
+//! * [`history`]: fetches past days, and writes them out at their true dates
 //! * [`http`]: the web server
 //! * [`cli`]: the command line, which puts the rest together
 //!
@@ -24,6 +25,7 @@ pub mod config;
 pub mod day;
 pub mod discovery;
 pub mod exposition;
+pub mod history;
 pub mod http;
 pub mod poller;
 pub mod sample;

@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Each cause says more; none repeats another.
-            #[allow(clippy::print_stderr, reason = "logs are for the running program, this is for who started it")]
+            #[expect(clippy::print_stderr, reason = "logs are for the running program, this is for who started it")]
             {
                 eprintln!("imstats_exporter: {error:#}");
             }

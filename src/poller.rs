@@ -2,6 +2,8 @@
 
 mod ask;
 mod ledger;
+mod page;
+mod probe;
 mod round;
 mod worker;
 
@@ -20,6 +22,9 @@ use crate::source::Api;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
+pub(crate) use ask::{Answers, Given, ask, may_share};
+pub use probe::{Step, probe};
+pub(crate) use round::UNAVAILABLE_IN_A_ROW;
 pub use worker::Worker;
 
 /// How often the store's size is read and old days are dropped.

@@ -24,7 +24,7 @@ use crate::day::{Cycle, Day, Days, Zone};
 use crate::vendor::{Call, Vendor};
 
 pub use decode::{Asked, Decoded, Malformed, Paging, Shape, decode};
-pub use listing::{Directory, Entry, Found, ListPaging, Listing};
+pub use listing::{Directory, Entry, Found, ListPaging, Listing, Need};
 pub use selection::Selection;
 pub use table::{Combine, Field, Span, Table, Unit};
 
@@ -86,6 +86,8 @@ pub struct Api {
     pub refresh_interval: Duration,
     /// How many days back the vendor keeps figures, where it says so.
     pub keeps_days: Option<u32>,
+    /// The codes by which it refuses a day that it does not keep, or that is not over.
+    pub date_codes: &'static [i64],
     /// The info metrics of its subjects.
     pub infos: &'static [&'static Info],
     /// The one of them whose names come with the figures.

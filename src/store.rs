@@ -220,6 +220,15 @@ impl Store {
         self.scan_by(table, days, rows::Order::Subjects, each)
     }
 
+    /// The days of `days` for which `source` of `account` has any answer, in their order. Blocks.
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub fn answered_days(&self, source: &str, account: &str, days: Days) -> Result<Vec<Day>, StoreError> {
+        let read = ledger::answered_days(&self.inner.lock(), source, account, days);
+        read.map_err(|error| self.inner.explain(error))
+    }
+
     /// Keeps what the list `key` of `account` held on `day`, in place of what it held before; an older day is ignored.
     ///
     /// # Errors

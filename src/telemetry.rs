@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 use crate::day::Clock;
 
+pub use encode::STAT_TIMESTAMP;
 pub use status::{Outcome, SourceStatus, TargetCounts};
 
 /// Upper bounds in seconds: vendors answer within a second, and the default timeout is 30 s.
@@ -47,6 +48,8 @@ struct State {
     reload_ok: Option<bool>,
     reloaded: Option<Timestamp>,
     store_size: Option<u64>,
+    /// Counts the changes.
+    version: u64,
 }
 
 /// The calls of one account to one API.
@@ -70,7 +73,7 @@ impl Telemetry {
 
     /// Counts a call to `api` for `account`; all outcomes of the pair are shown from then on.
     pub fn request(&self, account: &str, api: &'static str, outcome: Outcome, took: Duration) {
-        let mut state = self.state();
+        let mut state = self.change();
         let calls = state
             .calls
             .entry((account.to_owned(), api))
@@ -83,7 +86,7 @@ impl Telemetry {
     /// Shows that `account` does not call `api` before `until`, or that it does again.
     pub fn paused(&self, account: &str, api: &'static str, until: Option<Timestamp>) {
         let key = (account.to_owned(), api);
-        let mut state = self.state();
+        let mut state = self.change();
         match until {
             Some(until) => state.paused.insert(key, until),
             None => state.paused.remove(&key),
@@ -92,12 +95,12 @@ impl Telemetry {
 
     /// Replaces what is known of a source.
     pub fn set_source(&self, source: &'static str, account: &str, status: SourceStatus) {
-        self.state().sources.insert((source, account.to_owned()), status);
+        self.change().sources.insert((source, account.to_owned()), status);
     }
 
     /// Forgets a source, which a reload has removed.
     pub fn remove_source(&self, source: &str, account: &str) {
-        self.state().sources.retain(|(name, owner), _| *name != source || owner != account);
+        self.change().sources.retain(|(name, owner), _| *name != source || owner != account);
     }
 
     /// How all sources stand, ordered by source and account.
@@ -123,7 +126,7 @@ impl Telemetry {
 
     /// Notes that the configuration was loaded at `at`, or that it was refused.
     pub fn reload(&self, ok: bool, at: Timestamp) {
-        let mut state = self.state();
+        let mut state = self.change();
         state.reload_ok = Some(ok);
         if ok {
             state.reloaded = Some(at);
@@ -137,7 +140,7 @@ impl Telemetry {
 
     /// Shows the size of the store.
     pub fn set_store_size(&self, bytes: u64) {
-        self.state().store_size = Some(bytes);
+        self.change().store_size = Some(bytes);
     }
 
     /// The version and the source revision of the program.
@@ -155,6 +158,19 @@ impl Telemetry {
         // Writing to a string does not fail.
         let _ = text::encode_registry(&mut page, &registry);
         page
+    }
+
+    /// A number that changes with everything that is shown, but for HTTP requests and what only time changes.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.state().version
+    }
+
+    /// The state, to be changed.
+    fn change(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.version += 1;
+        state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,17 +4,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args;
 
 use super::estimate::{Estimate, estimate, is_open, words};
 use super::{Flags, program};
-use crate::config::{Config, SourceConfig};
+use crate::config::SourceConfig;
 use crate::http::WebConfig;
+use crate::poller::{Context, probe};
 use crate::source::Directory;
 
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Also tries each credential, its permissions, the lists and one statistics call.
+    #[arg(long)]
+    online: bool,
+}
+
 /// Checks the configuration files and prints a line per source.
-#[allow(clippy::print_stdout, reason = "the findings are the command's answer")]
-pub(super) async fn check(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&flags.config_file)?;
+#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
+pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let config = flags.config()?;
     if let Some(path) = &flags.web_config {
         WebConfig::load(path).context("--web.config.file")?;
     }
@@ -25,8 +34,10 @@ pub(super) async fn check(flags: &Flags) -> anyhow::Result<ExitCode> {
     // Lists of an earlier run tell how many `all` are; without one nothing is created.
     let has_store =
         !flags.storage_path.is_empty() && std::path::Path::new(&flags.storage_path).join("imstats.db").exists();
-    let context = program::assemble(if has_store { &flags.storage_path } else { "" })?;
-    let mut fits = true;
+    // What is found online is known better than what was stored.
+    let context = program::assemble(if has_store && !args.online { &flags.storage_path } else { "" })?;
+    let mut fits = !args.online || try_all(&context, &config.sources).await?;
+    println!();
     for source in &config.sources {
         let directory = directory(&context, source).await?;
         let day = source.schedule.target_day(context.clock.now());
@@ -38,12 +49,32 @@ pub(super) async fn check(flags: &Flags) -> anyhow::Result<ExitCode> {
             println!("error: {too_much}");
         }
     }
-    println!("credentials were not tried");
+    if !args.online {
+        println!("credentials were not tried: check --online does");
+    }
     Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Tries every source at its vendor, and prints what works and what does not.
+#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
+async fn try_all(context: &Context, sources: &[SourceConfig]) -> anyhow::Result<bool> {
+    let mut all_work = true;
+    for source in sources {
+        println!("\n{} of {}", source.source.api().name, source.account.name);
+        for step in probe(context, source).await? {
+            let (mark, words) = match &step.result {
+                Ok(words) => ("ok  ", words),
+                Err(words) => ("FAIL", words),
+            };
+            all_work &= step.result.is_ok();
+            println!("  {mark}  {:<40} {words}", step.what);
+        }
+    }
+    Ok(all_work)
+}
+
 /// The lists that the store has, as far as it has them.
-async fn directory(context: &crate::poller::Context, source: &SourceConfig) -> anyhow::Result<Directory> {
+async fn directory(context: &Context, source: &SourceConfig) -> anyhow::Result<Directory> {
     let mut directory = Directory::new();
     loop {
         let before = directory.len();

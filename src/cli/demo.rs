@@ -10,7 +10,7 @@ use super::{Flags, program, serve};
 use crate::config::Config;
 use crate::day::Clock;
 use crate::http::bind;
-use crate::simulator::{Options, Simulator};
+use crate::simulator::{Effect, Fault, Options, Simulator};
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -20,6 +20,9 @@ pub(super) struct DemoArgs {
     /// Another seed makes other figures.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Lets a vendor refuse: wecom=60020, feishu=99991672, kf/account/list=48002; may be given several times.
+    #[arg(long = "fault", value_name = "API=CODE", value_parser = fault)]
+    faults: Vec<Fault>,
 }
 
 #[derive(Debug, Args)]
@@ -27,19 +30,37 @@ pub(super) struct SimulateArgs {
     #[command(flatten)]
     demo: DemoArgs,
     /// Where the simulated vendors listen.
-    #[arg(long, default_value = "127.0.0.1:10102", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    #[arg(long = "listen", default_value = "127.0.0.1:10102", value_name = "ADDRESS")]
+    address: SocketAddr,
     /// Leaves the vendors' rate limits out.
     #[arg(long)]
     no_limits: bool,
 }
 
+/// Reads `API=CODE`.
+fn fault(text: &str) -> Result<Fault, String> {
+    let (api, code) =
+        text.split_once('=').ok_or("write an API's path or a vendor, `=`, and the vendor's error code")?;
+    let code = code.parse().map_err(|_| "the vendor's error code is a whole number")?;
+    Ok(Fault::on(api, Effect::Refuse(code)))
+}
+
+/// The simulated vendors on `address`.
+async fn start(args: DemoArgs, address: SocketAddr, limits: bool) -> anyhow::Result<Simulator> {
+    let options = Options { seed: args.seed, enforce_limits: limits, ..Options::new(args.users, Clock::system()) };
+    let simulator = Simulator::start(address, options).await.with_context(|| format!("cannot listen on {address}"))?;
+    for fault in args.faults {
+        simulator.faults().add(fault);
+    }
+    Ok(simulator)
+}
+
 /// Serves a simulated company.
-#[allow(clippy::print_stdout, reason = "what to open is the command's answer")]
+#[expect(clippy::print_stdout, reason = "what to open is the command's answer")]
 pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let users = args.users;
     // The vendors' limits would make a demonstration slow, and teach nothing.
-    let options = Options { seed: args.seed, enforce_limits: false, ..Options::new(args.users, Clock::system()) };
-    let simulator = Simulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options).await?;
+    let simulator = start(args, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await?;
     let config = Config::parse(&simulator.configuration(), "the demo's configuration")?;
     // It starts anew each time: another number of users is another company.
     let context = program::assemble("")?;
@@ -49,17 +70,15 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
         "A company of {} people, its vendors simulated; all of it ends with this program.\n\n  \
          http://localhost:{port}/          how each source stands\n  \
          http://localhost:{port}{}   what Prometheus scrapes\n",
-        args.users, flags.telemetry_path
+        users, flags.telemetry_path
     );
-    serve::run(flags, context, bound, config.sources, None).await
+    serve::run(flags, context, bound, config.sources, false).await
 }
 
 /// Serves the simulated vendors alone.
-#[allow(clippy::print_stdout, reason = "the configuration is the command's answer")]
+#[expect(clippy::print_stdout, reason = "the configuration is the command's answer")]
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
-    let SimulateArgs { demo: DemoArgs { users, seed }, listen, no_limits } = args;
-    let options = Options { seed, enforce_limits: !no_limits, ..Options::new(users, Clock::system()) };
-    let simulator = Simulator::start(listen, options).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let simulator = start(args.demo, args.address, !args.no_limits).await?;
     println!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url());
     print!("{}", simulator.configuration());
     tokio::signal::ctrl_c().await?;

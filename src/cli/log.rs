@@ -36,7 +36,12 @@ pub(super) fn start(level: Level, format: Format) {
     // Libraries log what passes through them, which has URLs and headers with tokens in it.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("imstats_exporter", level);
     let layer = match format {
-        Format::Logfmt => tracing_logfmt::builder().with_target(false).layer().with_filter(filter.clone()).boxed(),
+        Format::Logfmt => tracing_logfmt::builder()
+            .with_target(false)
+            .layer()
+            .with_writer(std::io::stderr)
+            .with_filter(filter.clone())
+            .boxed(),
         Format::Json => tracing_subscriber::fmt::layer()
             .json()
             .flatten_event(true)

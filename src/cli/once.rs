@@ -5,14 +5,13 @@ use std::process::ExitCode;
 use tokio::task::JoinSet;
 
 use super::{Flags, program};
-use crate::config::Config;
 use crate::exposition::Format;
 use crate::poller::Worker;
 
 /// Polls each source once and prints the page.
-#[allow(clippy::print_stdout, reason = "the page is the command's answer")]
+#[expect(clippy::print_stdout, reason = "the page is the command's answer")]
 pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&flags.config_file)?;
+    let config = flags.config()?;
     let context = program::assemble("")?;
     let now = context.clock.now();
     let mut rounds = JoinSet::new();

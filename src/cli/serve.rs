@@ -1,6 +1,5 @@
 //! `serve`: polls and serves until a signal ends it.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,34 +11,37 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Flags, program};
 use crate::config::{Config, SourceConfig};
-use crate::http::{App, Bound, Drained, Reload, WebConfig, bind};
+use crate::http::{App, Bound, Drained, Reload, Supervisor, WebConfig, bind};
 use crate::poller::{Context, Poller, keep_house};
 
 /// Serves the configuration file.
 pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
-    let config = load(&flags.config_file)?;
+    let config = load(&flags)?;
     let context = program::assemble(&flags.storage_path)?;
-    let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
-    let file = Some(flags.config_file.clone());
-    run(flags, context, bound, config.sources, file).await
+    let bound = match Bound::inherited().context("the sockets that systemd opened")? {
+        Some(bound) => bound,
+        None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
+    };
+    run(flags, context, bound, config.sources, true).await
 }
 
 /// Loads the configuration file and logs its warnings.
-fn load(file: &std::path::Path) -> anyhow::Result<Config> {
-    let config = Config::load(file)?;
+fn load(flags: &Flags) -> anyhow::Result<Config> {
+    let config = flags.config()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     Ok(config)
 }
 
-/// Polls `sources` and serves their pages on `bound`; reloads from `file`, where there is one.
+/// Polls `sources` and serves their pages on `bound`; a reload loads the configuration file, where the
+/// sources came from it.
 pub(super) async fn run(
     flags: Flags,
     context: Context,
     bound: Bound,
     sources: Vec<SourceConfig>,
-    file: Option<PathBuf>,
+    reloadable: bool,
 ) -> anyhow::Result<ExitCode> {
     let shutdown = CancellationToken::new();
     let web = match &flags.web_config {
@@ -50,7 +52,8 @@ pub(super) async fn run(
         tracing::info!(%address, "listening");
     }
     let poller: Arc<Mutex<Option<Poller>>> = Arc::default();
-    let reload = reloading(context.clone(), file, Arc::clone(&poller));
+    let supervisor = Supervisor::from_env();
+    let reload = reloading(context.clone(), reloadable.then(|| flags.clone()), Arc::clone(&poller), supervisor.clone());
     let ready = Arc::new(AtomicBool::new(false));
     let app = App {
         exposition: context.exposition.clone(),
@@ -66,10 +69,13 @@ pub(super) async fn run(
     *poller.lock().await = Some(Poller::start(context.clone(), sources).await?);
     context.telemetry.reload(true, context.clock.now());
     ready.store(true, Ordering::Release);
+    supervisor.ready("polling and serving");
+    let watchdog = tokio::spawn(supervisor.clone().feed_watchdog());
     let house = tokio::spawn(keep_house(context.clone(), flags.retention_days, shutdown.clone()));
 
     wait_for_the_end(&reload).await?;
     tracing::info!("ending: requests under way are answered; a second signal ends at once");
+    supervisor.stopping();
     shutdown.cancel();
     let drained = tokio::select! {
         drained = serving => drained?,
@@ -79,6 +85,7 @@ pub(super) async fn run(
         poller.stop().await;
     }
     house.await?;
+    watchdog.abort();
     if let Drained::Cut(connections) = drained {
         tracing::warn!(connections, "connections were cut");
     }
@@ -86,19 +93,31 @@ pub(super) async fn run(
 }
 
 /// What a reload does: takes the new file whole, or keeps the old one and says why.
-fn reloading(context: Context, file: Option<PathBuf>, poller: Arc<Mutex<Option<Poller>>>) -> Reload {
+fn reloading(
+    context: Context,
+    flags: Option<Flags>,
+    poller: Arc<Mutex<Option<Poller>>>,
+    supervisor: Supervisor,
+) -> Reload {
     Arc::new(move || {
-        let (context, file, poller) = (context.clone(), file.clone(), Arc::clone(&poller));
+        let (context, flags) = (context.clone(), flags.clone());
+        let (poller, supervisor) = (Arc::clone(&poller), supervisor.clone());
         Box::pin(async move {
+            supervisor.reloading();
             let reload = async {
-                let file = file.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
-                let config = load(&file).map_err(|error| error.to_string())?;
+                let flags = flags.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
+                let config = load(&flags).map_err(|error| error.to_string())?;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
                 poller.replace(config.sources).await.map_err(|error| error.to_string())
             };
             let done = reload.await;
             context.telemetry.reload(done.is_ok(), context.clock.now());
+            supervisor.ready(if done.is_ok() {
+                "polling and serving"
+            } else {
+                "the new configuration has errors; the old one is in use"
+            });
             match &done {
                 Ok(()) => tracing::info!("the configuration was loaded anew"),
                 Err(error) => tracing::error!("the configuration stays as it was: {error}"),
@@ -122,7 +141,7 @@ async fn wait_for_the_end(reload: &Reload) -> std::io::Result<()> {
 }
 
 /// Waits for SIGTERM or SIGINT.
-async fn ended() -> std::io::Result<()> {
+pub(super) async fn ended() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -55,7 +55,8 @@ pub(super) fn connect(account: &Account) -> Result<reqwest::Client, String> {
     })
 }
 
-fn is_loopback(base_url: &str) -> bool {
+/// Tells whether `base_url` names this machine, which no proxy of the environment is for.
+pub(crate) fn is_loopback(base_url: &str) -> bool {
     let Ok(url) = Url::parse(base_url) else { return false };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -116,7 +117,7 @@ pub(super) async fn exchange(
 }
 
 /// What went wrong, in the innermost words: the outer ones hold the URL, and with it the token.
-fn words(error: reqwest::Error) -> String {
+pub(crate) fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {
         let what =

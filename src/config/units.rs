@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 const MOST_CALLS: u32 = 1_000_000;
 
 /// Reads a duration such as `10m` or `1h30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let fault = |why: &str| format!("`{}` is not a duration: {why}, as in 30s, 10m, 1h30m or 3d", cut(text));
     if text == "0" {
         return Ok(Duration::ZERO);

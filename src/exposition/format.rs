@@ -23,14 +23,6 @@ impl Format {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
-
-    /// What stands behind the last family.
-    pub(super) fn end(self) -> &'static str {
-        match self {
-            Self::OpenMetrics | Self::OpenMetricsDraft => "# EOF\n",
-            Self::Text => "",
-        }
-    }
 }
 
 /// The families of `openmetrics` in the text format 0.0.4; `None` where they read the same there.

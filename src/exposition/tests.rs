@@ -50,27 +50,27 @@ fn the_documented_figures_are_shown_whole_in_both_formats() {
     assert_eq!(exposition.publish(api, "beta", Some(page(api, &[&[("lisi", &some), ("amy", &some)]]))), 2);
     assert_eq!(exposition.publish(api, "acme", Some(shown)), 7);
     let expected = "\
-# HELP wecom_contact_user_friend_requests_sent WeCom customer contact: friend requests to customers of one member (new_apply_cnt), of the statistics day
+# HELP wecom_contact_user_friend_requests_sent WeCom customer contact, one member: friend requests to customers (new_apply_cnt), of the statistics day
 # TYPE wecom_contact_user_friend_requests_sent gauge
 wecom_contact_user_friend_requests_sent{account=\"acme\",userid=\"zhangsan\"} 6.0
-# HELP wecom_contact_user_new_contacts WeCom customer contact: customers newly added of one member (new_contact_cnt), of the statistics day
+# HELP wecom_contact_user_new_contacts WeCom customer contact, one member: customers newly added (new_contact_cnt), of the statistics day
 # TYPE wecom_contact_user_new_contacts gauge
 wecom_contact_user_new_contacts{account=\"acme\",userid=\"zhangsan\"} 5.0
 wecom_contact_user_new_contacts{account=\"beta\",userid=\"amy\"} 1.0
 wecom_contact_user_new_contacts{account=\"beta\",userid=\"lisi\"} 1.0
-# HELP wecom_contact_user_active_chats WeCom customer contact: single chats with a message sent to the customer of one member (chat_cnt), of the statistics day
+# HELP wecom_contact_user_active_chats WeCom customer contact, one member: single chats with a message sent to the customer (chat_cnt), of the statistics day
 # TYPE wecom_contact_user_active_chats gauge
 wecom_contact_user_active_chats{account=\"acme\",userid=\"zhangsan\"} 100.0
-# HELP wecom_contact_user_messages_sent WeCom customer contact: messages sent in single chats of one member (message_cnt), of the statistics day
+# HELP wecom_contact_user_messages_sent WeCom customer contact, one member: messages sent in single chats (message_cnt), of the statistics day
 # TYPE wecom_contact_user_messages_sent gauge
 wecom_contact_user_messages_sent{account=\"acme\",userid=\"zhangsan\"} 80.0
-# HELP wecom_contact_user_replied_chats_ratio WeCom customer contact: share of the chats started by customers that got a reply on the same day of one member (reply_percentage), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
+# HELP wecom_contact_user_replied_chats_ratio WeCom customer contact, one member: share of the chats started by customers that got a reply on the same day (reply_percentage), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
 # TYPE wecom_contact_user_replied_chats_ratio gauge
 wecom_contact_user_replied_chats_ratio{account=\"acme\",userid=\"zhangsan\"} 0.6025
-# HELP wecom_contact_user_first_reply_average_seconds WeCom customer contact: average time to the first reply in chats started by customers of one member (avg_reply_time), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
+# HELP wecom_contact_user_first_reply_average_seconds WeCom customer contact, one member: average time to the first reply in chats started by customers (avg_reply_time), of the statistics day; do not sum: WeCom does not say how many chats it is of, so ask for a department or team
 # TYPE wecom_contact_user_first_reply_average_seconds gauge
 wecom_contact_user_first_reply_average_seconds{account=\"acme\",userid=\"zhangsan\"} 60.0
-# HELP wecom_contact_user_lost_customers WeCom customer contact: customers who deleted or blocked the member of one member (negative_feedback_cnt), of the statistics day
+# HELP wecom_contact_user_lost_customers WeCom customer contact, one member: customers who deleted or blocked the member (negative_feedback_cnt), of the statistics day
 # TYPE wecom_contact_user_lost_customers gauge
 wecom_contact_user_lost_customers{account=\"acme\",userid=\"zhangsan\"} 0.0
 ";
@@ -86,7 +86,7 @@ fn every_combination_is_a_page_that_prometheus_reads() {
     let names = vec![NamePage { info: api.infos[0], names: vec![found("a", Some("A"))] }];
     exposition.publish_names(api, "acme", names);
     let telemetry = &exposition.0.telemetry;
-    telemetry.request("acme", "gettoken", crate::telemetry::Outcome::Ok, std::time::Duration::from_secs(1));
+    telemetry.request("acme", "gettoken", crate::telemetry::Outcome::Ok, Duration::from_secs(1));
     telemetry.http_request("/metrics", 200);
     for (format, dialect) in [(Format::OpenMetrics, Dialect::OpenMetrics), (Format::Text, Dialect::Text)] {
         let whole = exposition.scrape(format, false, None);
@@ -191,4 +191,17 @@ fn a_part_can_be_scraped_alone() {
     assert!(text.contains("imstats_build_info"));
     assert!(show(&["wecom_contact", "wecom_groupchat_owner"]).contains("wecom_contact_user_new_contacts"));
     assert!(exposition.sources().any(|name| name == "wecom_contact"));
+}
+
+#[test]
+fn what_changes_in_a_source_is_shown_by_the_very_next_scrape() {
+    let exposition = exposition();
+    let telemetry = &exposition.0.telemetry;
+    for up in [false, true, false] {
+        let status = crate::telemetry::SourceStatus { up, ..Default::default() };
+        telemetry.set_source("wecom_contact", "acme", status);
+        let text = String::from_utf8(exposition.scrape(Format::Text, false, None).concat()).unwrap();
+        let line = format!("imstats_source_up{{source=\"wecom_contact\",account=\"acme\"}} {}.0\n", u8::from(up));
+        assert!(text.contains(&line), "{text}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Connections: how many, how long, and how they end.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listen::{ListenError, listen};
 use super::stall::Unstalled;
-use super::{App, route};
+use super::{App, route, systemd};
 
 /// More wait in the kernel's queue, so that no client can use up our memory and file descriptors.
 const MOST_CONNECTIONS: u32 = 512;
@@ -67,6 +68,19 @@ pub async fn bind(addresses: &[String]) -> Result<Bound, ListenError> {
 }
 
 impl Bound {
+    /// The sockets that systemd opened for the program; `None` where it opened none.
+    ///
+    /// # Errors
+    /// What the system says of one that is no TCP socket that listens.
+    pub fn inherited() -> io::Result<Option<Self>> {
+        let mut listeners = Vec::new();
+        for socket in systemd::sockets()? {
+            socket.set_nonblocking(true)?;
+            listeners.push(TcpListener::from_std(socket)?);
+        }
+        Ok((!listeners.is_empty()).then_some(Self { listeners }))
+    }
+
     /// The addresses, with the ports that the system chose where 0 was asked for.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long a client may read nothing; Prometheus gives up a scrape long before.
 const STALL: Duration = Duration::from_secs(60);
@@ -15,25 +15,32 @@ const STALL: Duration = Duration::from_secs(60);
 /// connection's slot.
 pub(super) struct Unstalled<S> {
     stream: S,
-    /// Runs while a write waits.
+    /// Since when a write has been waiting.
+    since: Option<Instant>,
+    /// Set once and moved only when it runs out: a large page waits for its client a thousand times.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Unstalled<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, timer: None }
+        Self { stream, since: None, timer: None }
     }
 
     /// Passes on what a write said, or fails where it has waited for too long.
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<Result<T>>) -> Poll<Result<T>> {
         if written.is_ready() {
-            self.timer = None;
+            self.since = None;
             return written;
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(STALL)));
-        ready!(timer.as_mut().poll(cx));
-        timer.as_mut().reset(Instant::now() + STALL);
-        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client does not read")))
+        let end = *self.since.get_or_insert_with(Instant::now) + STALL;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            timer.as_mut().reset(end);
+            if Instant::now() >= end {
+                return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client does not read")));
+            }
+        }
     }
 }
 
@@ -76,6 +83,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::sleep;
 
     use super::*;
 

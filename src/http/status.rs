@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write};
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::App;
@@ -82,11 +82,7 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
         write!(page, "<p>The configuration names no sources.</p>\n</main>\n</body>\n</html>\n")?;
         return Ok(());
     }
-    writeln!(
-        page,
-        "<p><span class=\"{class}\">{answering} of {}</span> are answered by their vendors.</p>",
-        sources.len()
-    )?;
+    writeln!(page, "<p><span class=\"{class}\">{answering} of {} up.</span></p>", sources.len())?;
     page.push_str(
         "<table>\n<thead><tr><th scope=\"col\">Source, account</th><th scope=\"col\">Vendor</th><th scope=\"col\">Day shown</th>\
          <th scope=\"col\">Targets</th><th scope=\"col\">Series</th><th scope=\"col\">Last round</th>\
@@ -179,7 +175,7 @@ fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Re
 
 /// `time` without fractions of a second.
 fn whole(time: Timestamp) -> Timestamp {
-    time.round(Unit::Second).unwrap_or(time)
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// How far away an instant is, in words.
@@ -264,7 +260,7 @@ mod tests {
     fn the_page_says_what_is_wrong_and_escapes_it() {
         let page = html(&standing());
         for part in [
-            "<span class=\"bad\">1 of 2</span> are answered",
+            "<span class=\"bad\">1 of 2 up.</span>",
             "wecom_contact<small>acme</small>",
             "<span class=\"bad\">down</span>",
             "2026-11-18<small class=\"warn\">2026-11-19 is ready</small>",

@@ -82,6 +82,7 @@ pub(super) fn parse(answer: &[u8]) -> Got {
 #[tokio::test]
 async fn metrics_are_served_in_the_negotiated_form() {
     let server = start(app()).await;
+    assert_eq!(server.get("/nothing").await.0, 404);
     let plain = server.get("/metrics").await;
     assert_eq!(plain.0, 200);
     assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -97,7 +98,7 @@ async fn metrics_are_served_in_the_negotiated_form() {
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed.2.as_slice()).read_to_string(&mut text).unwrap();
     assert!(text.ends_with("# EOF\n"));
-    assert!(text.contains("imstats_http_requests_total{handler=\"metrics\",code=\"200\"} 1\n"), "{text}");
+    assert!(text.contains("imstats_http_requests_total{handler=\"other\",code=\"404\"} 1\n"), "{text}");
 
     let refused = server.send("GET /metrics HTTP/1.1\r\nAccept-Encoding: identity;q=0").await;
     assert_eq!(refused.0, 406);
@@ -233,4 +234,80 @@ async fn dashboards_are_there_to_download() {
     for other in ["/dashboards/other.json", "/dashboards/wecom", "/dashboards/"] {
         assert_eq!(server.get(other).await.0, 404, "{other}");
     }
+}
+
+/// A server whose page is larger than all buffers between it and a client, and a client that does not read it.
+async fn with_a_client_that_does_not_read() -> (Running, Exposition, TcpStream) {
+    let app = app();
+    let exposition = app.exposition.clone();
+    publish(&exposition, 2_000, 1_000);
+    let server = start(app).await;
+    let mut stuck = TcpStream::connect(&server.address).await.unwrap();
+    stuck.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stuck.read_exact(&mut [0; 12]).await.unwrap();
+    (server, exposition, stuck)
+}
+
+/// Publishes a page of so many rows whose labels are so long.
+fn publish(exposition: &Exposition, rows: usize, length: usize) {
+    let api = source::apis()[0];
+    let day = crate::day::Day::new(2026, 11, 19).unwrap();
+    let labels = |n| vec![format!("{n:0length$}")];
+    let rows = (0..rows).map(|n| crate::sample::Row { day, labels: labels(n), values: vec![Some(1.0); 7] }).collect();
+    exposition.publish(api, "acme", Some(crate::exposition::Page { day, tables: vec![(api.tables[0], rows)] }));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_delays_nobody() {
+    let (server, exposition, stuck) = with_a_client_that_does_not_read().await;
+    assert!(server.get("/metrics").await.2.len() > 10_000_000);
+    publish(&exposition, 3, 1);
+    let page = server.get("/metrics").await;
+    assert!(page.2.len() < 10_000 && page.text().contains("userid=\"2\""));
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_ten_seconds_after_the_end() {
+    let (server, _, stuck) = with_a_client_that_does_not_read().await;
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    server.shutdown.cancel();
+    assert_eq!(server.serving.await.unwrap(), Drained::Cut(1));
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let server = start(app()).await;
+    for words in ["", "GET /metrics HTTP/1.1\r\nHost:"] {
+        let mut silent = TcpStream::connect(&server.address).await.unwrap();
+        silent.write_all(words.as_bytes()).await.unwrap();
+        // So that the server has the connection before time flies.
+        assert_eq!(server.get("/-/healthy").await.0, 200);
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        // Its ten seconds began a moment before.
+        assert!((9..=10).contains(&begun.elapsed().as_secs()), "{words}");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn several_addresses_serve_the_same() {
+    let addresses = ["127.0.0.1:0".to_owned(), "localhost:0".to_owned()];
+    let bound = bind(&addresses).await.unwrap();
+    let all = bound.addresses();
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(bound.serve(app(), shutdown.clone()));
+    for address in all {
+        let shutdown = shutdown.clone();
+        let idle = tokio::spawn(async { Drained::Whole });
+        let server = Running { address: address.to_string(), shutdown, serving: idle };
+        assert_eq!(server.get("/-/healthy").await.0, 200);
+    }
+    shutdown.cancel();
+    assert_eq!(serving.await.unwrap(), Drained::Whole);
 }

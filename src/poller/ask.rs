@@ -9,7 +9,7 @@ use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::sample::Row;
 use crate::source::{Asked, Decoded, Malformed, Paging, Target, decode};
-use crate::vendor::Call;
+use crate::vendor::{Call, Refusal};
 
 /// No answer has more pages; one that goes on beyond is broken.
 const MOST_PAGES: usize = 10_000;
@@ -30,8 +30,8 @@ pub(crate) struct Answers {
 pub(crate) enum Given {
     /// Its rows; none where there are no figures.
     Rows(Vec<Row>),
-    /// A refusal of this target, by its code.
-    Refusal(i64),
+    /// A refusal of this target.
+    Refusal(Refusal),
 }
 
 /// Asks about `targets`, which are of one table and for the same `days`.
@@ -56,7 +56,7 @@ pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Tar
             Err(failure) => {
                 let given = || match &failure {
                     Failure::NoData => Ok(Given::Rows(Vec::new())),
-                    Failure::Refused(refusal) => Ok(Given::Refusal(refusal.code)),
+                    Failure::Refused(refusal) => Ok(Given::Refusal(refusal.clone())),
                     failure => Err(failure.clone()),
                 };
                 answers.targets.extend(targets.into_iter().map(|target| (target, given())));
@@ -64,6 +64,14 @@ pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Tar
         }
     }
     answers
+}
+
+/// Tells whether one request may be for both targets, as far as its size allows.
+pub(crate) fn may_share(one: &Target, other: &Target) -> bool {
+    // One that takes all rows can't share an answer.
+    one.table.prefix == other.table.prefix
+        && one.labels.len() == other.labels.len()
+        && other.labels.len() == other.table.labels.len()
 }
 
 /// Makes the calls for one batch and adds up their answers.

@@ -36,6 +36,8 @@ pub(super) enum State {
 pub(super) struct Ledger {
     /// The target day.
     pub(super) day: Day,
+    /// How many days a question covers.
+    lookback: u32,
     targets: Vec<Entry>,
     index: HashMap<String, usize>,
 }
@@ -51,8 +53,8 @@ struct Entry {
 }
 
 impl Ledger {
-    /// The ledger of `targets`, parents before their children, for `day`.
-    pub(super) fn new(day: Day, targets: Vec<Target>) -> Self {
+    /// The ledger of `targets`, parents before their children, for `day`; a question covers `lookback` days.
+    pub(super) fn new(day: Day, lookback: u32, targets: Vec<Target>) -> Self {
         let keys: Vec<_> = targets.iter().map(Target::key).collect();
         let index: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), n)).collect();
         let entries = targets.into_iter().enumerate().map(|(n, target)| Entry {
@@ -63,7 +65,7 @@ impl Ledger {
             figures: false,
             failed: false,
         });
-        Self { day, targets: entries.collect(), index }
+        Self { day, lookback, targets: entries.collect(), index }
     }
 
     /// Takes up an answer, where it is of a target as it is now defined.
@@ -72,7 +74,9 @@ impl Ledger {
         if entry.target.definition != answer.definition {
             return;
         }
-        entry.figures |= answer.state == AnswerState::Ok;
+        // A week's last day is among the days that are looked up, but says nothing about the children's day.
+        let asked = entry.target.days(self.day, self.lookback).contains(answer.day);
+        entry.figures |= asked && answer.state == AnswerState::Ok;
         if answer.day == entry.target.day(self.day) {
             entry.failed = false;
             entry.answer = Some(answer);
@@ -135,6 +139,11 @@ impl Ledger {
             }
         }
         counts
+    }
+
+    /// Whether there is nobody to ask about.
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
     }
 
     /// The targets to ask at `now`, without those `asked` already: the ones without an answer, then those due for a

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Context;
-use super::ask::{Answers, Given, ask};
+use super::ask::{Answers, Given, ask, may_share};
 use super::ledger::Ledger;
 use crate::client::Failure;
 use crate::config::SourceConfig;
@@ -15,7 +15,7 @@ use crate::source::Target;
 use crate::store::{Answer, AnswerState, Answered, Outcome, StoreError};
 
 /// After this many calls in a row that the vendor could not answer, the round ends.
-const UNAVAILABLE_IN_A_ROW: usize = 5;
+pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
 
 /// How a round went.
 #[derive(Debug, Default)]
@@ -96,7 +96,21 @@ impl<'a> Round<'a> {
             let (client, config) = (self.context.client.clone(), self.config.clone());
             self.running.spawn(async move { (ask(&client, &config, targets, days).await, days) });
         }
-        match self.running.join_next().await {
+        // Answers that came while others were being stored don't wait for a slow call.
+        let answered = loop {
+            let Some(storing) = self.storing.as_mut().filter(|_| !self.unstored.is_empty()) else {
+                break self.running.join_next().await;
+            };
+            tokio::select! {
+                answered = self.running.join_next() => break answered,
+                stored = storing => {
+                    self.storing = None;
+                    stored.unwrap_or(Ok(()))?;
+                    self.store_some().await?;
+                }
+            }
+        };
+        match answered {
             Some(Ok((answers, days))) => self.take(answers, days, ledger),
             // A task ends like this only when the program does.
             Some(Err(error)) => tracing::error!("a question ended early: {error}"),
@@ -120,9 +134,9 @@ impl<'a> Round<'a> {
             let key = target.key();
             let outcome = match given {
                 Ok(Given::Rows(rows)) => Outcome::Rows(rows),
-                Ok(Given::Refusal(code)) => {
-                    tracing::debug!(source = self.config.source.api().name, target = key, code, "refused");
-                    Outcome::Refused { code }
+                Ok(Given::Refusal(refusal)) => {
+                    tracing::debug!(source = self.config.source.api().name, target = key, "refused: {refusal}");
+                    Outcome::Refused { code: refusal.code }
                 }
                 Err(failure) => {
                     tracing::debug!(source = self.config.source.api().name, target = key, "failed: {failure}");
@@ -145,7 +159,9 @@ impl<'a> Round<'a> {
         }
         self.report.answered |= !matches!(&failed, Some(Failure::Unavailable(_) | Failure::Denied(_)));
         if let Some(failure) = failed {
-            if matches!(failure, Failure::Denied(_)) || self.unavailable >= UNAVAILABLE_IN_A_ROW {
+            // All else of the source goes to the same account and API.
+            let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
+            if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
                 self.report.ended.get_or_insert(failure.clone());
             }
             self.report.failure = Some(failure);
@@ -188,13 +204,7 @@ fn questions(config: &SourceConfig, due: Vec<Target>, ledger: &Ledger) -> VecDeq
     let mut questions: VecDeque<(Vec<Target>, Days)> = VecDeque::new();
     for target in due {
         let days = target.days(ledger.day, config.lookback_days);
-        // One that takes all rows can't share an answer.
-        let joins = |others: &Vec<Target>| {
-            others.len() < batch
-                && others[0].table.prefix == target.table.prefix
-                && others[0].labels.len() == target.labels.len()
-                && target.labels.len() == target.table.labels.len()
-        };
+        let joins = |others: &Vec<Target>| others.len() < batch && may_share(&others[0], &target);
         match questions.back_mut() {
             Some((others, same)) if *same == days && joins(others) => others.push(target),
             _ => questions.push_back((vec![target], days)),

@@ -12,27 +12,26 @@ use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
-use crate::exposition::{NamePage, Page};
-use crate::source::{Directory, Found};
+use crate::source::Directory;
 use crate::store::{Kept, StoreError};
 use crate::telemetry::{SourceStatus, TargetCounts};
 
 /// How often the state of a long round is shown, and its page brought up to date.
-const LOOK: SignedDuration = SignedDuration::from_secs(10);
+const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
 pub struct Worker {
-    context: Context,
-    config: SourceConfig,
+    pub(super) context: Context,
+    pub(super) config: SourceConfig,
     /// From when on `flip_after` counts, where the target day was ready before.
     started: Timestamp,
     jitter: SignedDuration,
-    kept: Kept,
+    pub(super) kept: Kept,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
     counts: TargetCounts,
-    series: usize,
+    pub(super) series: usize,
     unmapped: BTreeSet<String>,
     next: Option<Timestamp>,
 }
@@ -64,15 +63,16 @@ impl Worker {
     pub async fn restore(&mut self) -> Result<(), StoreError> {
         let (source, account) = (self.config.source.api().name, self.config.account.name.clone());
         self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
+        let target_day = self.config.schedule.target_day(self.context.clock.now());
+        self.drop_old_page(target_day).await?;
         if let Some(day) = self.kept.shown {
             let directory = self.stored_directory().await?;
             let ledger = self.ledger(day, &directory).await?;
             self.publish(&ledger, &directory).await?;
         }
-        let day = self.config.schedule.target_day(self.context.clock.now());
         let directory = self.stored_directory().await?;
-        self.counts = self.ledger(day, &directory).await?.counts();
-        self.tell(day);
+        self.counts = self.ledger(target_day, &directory).await?.counts();
+        self.tell(target_day);
         Ok(())
     }
 
@@ -112,8 +112,9 @@ impl Worker {
         self.next = Some(self.next_waking(day, now));
         self.drop_old_page(day).await?;
         let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
-        if denial.is_none() {
-            self.round(day).await?;
+        match denial {
+            None => self.round(day).await?,
+            Some(denial) => self.hold(day, denial.text).await?,
         }
         let next = self.next_waking(day, now);
         self.next = Some(next);
@@ -121,22 +122,37 @@ impl Worker {
         Ok(next)
     }
 
+    /// Asks nothing, as the account is refused; a source that has something to ask says so, though it was another
+    /// source that was told.
+    async fn hold(&mut self, day: Day, refusal: String) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
+        let directory = self.stored_directory().await?;
+        let mut ledger = self.ledger(day, &directory).await?;
+        let late = self.is_late(day, now);
+        let due = || !ledger.due(now, self.config.refresh_interval, late, &HashSet::new()).is_empty();
+        if (ledger.is_empty() || due()) && (self.kept.up || self.kept.error.as_ref() != Some(&refusal)) {
+            self.kept.up = false;
+            self.kept.error = Some(refusal);
+            self.keep().await?;
+        }
+        // Without a list nobody knows what would be missing from the page.
+        if ledger.is_empty() { Ok(()) } else { self.look(&mut ledger, &directory, false).await }
+    }
+
     /// Asks what is due for `day`, and what may be shown of it.
     async fn round(&mut self, day: Day) -> Result<(), StoreError> {
         let started = self.context.clock.now();
-        let (directory, stale) = match self.directory(day).await {
+        let (config, names) = (&self.config, self.config.names);
+        let (directory, stale, name_lists) = match self.context.discovery.directory(config, names, day).await {
             Ok(found) => found,
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Vendor { list, failure }) => {
-                let report = Report { failures: 1, ended: Some(failure.clone()), ..Report::default() };
-                self.finish(day, started, &report, Some(format!("cannot list {list}: {failure}"))).await?;
-                return Ok(());
+                let error = format!("cannot list {list}: {failure}");
+                let report = Report { failures: 1, ended: Some(failure), ..Report::default() };
+                return self.finish(day, started, report, Some(error)).await;
             }
         };
         let mut ledger = self.ledger(day, &directory).await?;
-        for key in self.failed.iter().flat_map(|(_, keys)| keys) {
-            ledger.fail(key);
-        }
         self.counts = ledger.counts();
         self.tell(day);
         let (context, config) = (self.context.clone(), self.config.clone());
@@ -148,7 +164,7 @@ impl Worker {
                 self.look(&mut ledger, &directory, true).await?;
             }
         }
-        let report = round.report;
+        let mut report = round.report;
         self.keep_names(day, &report).await?;
         if let Some((_, failed)) = &mut self.failed {
             *failed = ledger.failed().map(str::to_owned).collect();
@@ -163,9 +179,13 @@ impl Worker {
                 (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
                 (None, None) => None,
             };
-            self.finish(day, started, &report, error).await?;
+            // Where nothing else was asked, the lists tell whether the vendor answers.
+            if report.asked == 0 {
+                report.ended = stale;
+            }
+            self.finish(day, started, report, error).await?;
         }
-        Ok(())
+        self.bring_names(day, &ledger, directory, name_lists).await
     }
 
     /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
@@ -189,7 +209,7 @@ impl Worker {
         &mut self,
         day: Day,
         started: Timestamp,
-        report: &Report,
+        report: Report,
         error: Option<String>,
     ) -> Result<(), StoreError> {
         let now = self.context.clock.now();
@@ -200,7 +220,7 @@ impl Worker {
         if report.failures == 0 && error.is_none() {
             self.kept.last_success = Some(now);
         }
-        self.unmapped.extend(report.unmapped.iter().cloned());
+        self.unmapped.extend(report.unmapped);
         let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
         let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
         let (asked, series, seconds) = (report.asked, self.series, self.kept.round_seconds);
@@ -243,29 +263,6 @@ impl Worker {
         self.keep().await
     }
 
-    /// The lists that the source needs as of `day`, and why one of them is older.
-    async fn directory(&self, day: Day) -> Result<(Directory, Option<Failure>), DiscoveryError> {
-        let mut directory = Directory::new();
-        let mut stale = None;
-        loop {
-            let listings = self.config.source.listings(&directory, self.config.names);
-            if listings.is_empty() {
-                return Ok((directory, stale));
-            }
-            for listing in listings {
-                let listed = self.context.discovery.list(&self.config.account, &listing, day).await?;
-                if let Some(failure) = listed.stale {
-                    if listing.names_only {
-                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
-                    } else {
-                        stale = Some(failure);
-                    }
-                }
-                directory.insert(listing.key, listed.list);
-            }
-        }
-    }
-
     /// The lists as they are stored; those that are not are empty.
     async fn stored_directory(&self) -> Result<Directory, StoreError> {
         let mut directory = Directory::new();
@@ -285,7 +282,7 @@ impl Worker {
     async fn ledger(&self, day: Day, directory: &Directory) -> Result<Ledger, StoreError> {
         let targets = self.config.source.targets(directory);
         let has_children = targets.iter().any(|target| target.after.is_some());
-        let mut ledger = Ledger::new(day, targets);
+        let mut ledger = Ledger::new(day, self.config.lookback_days, targets);
         let mut days = ledger.days();
         if has_children {
             days.extend(Days::ending(day, self.config.lookback_days).iter());
@@ -298,84 +295,13 @@ impl Worker {
                 ledger.note(answer);
             }
         }
+        for key in self.failed.iter().filter(|(of, _)| *of == day).flat_map(|(_, keys)| keys) {
+            ledger.fail(key);
+        }
         Ok(ledger)
     }
 
-    /// Replaces the source's page by what the store has for the ledger's day.
-    async fn publish(&mut self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
-        let api = self.config.source.api();
-        let account = self.config.account.name.clone();
-        let mut tables = Vec::new();
-        for table in api.tables {
-            let shown = ledger.shown(table);
-            let mut rows = Vec::new();
-            for day in ledger.days() {
-                let mut of_day = self.context.store.rows(table, &account, day).await?;
-                of_day.retain(|row| shown(&row.labels, day));
-                rows.append(&mut of_day);
-            }
-            rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-            tables.push((*table, rows));
-        }
-        let names = self.names(ledger, directory).await?;
-        let page = Page { day: ledger.day, tables };
-        let exposition = self.context.exposition.clone();
-        let published = tokio::task::spawn_blocking(move || {
-            exposition.publish_names(api, &account, names);
-            exposition.publish(api, &account, Some(page))
-        });
-        // It ends early only with the program.
-        self.series = published.await.unwrap_or(0);
-        Ok(())
-    }
-
-    /// The names of the ledger's subjects, as far as they are known and may be shown.
-    async fn names(&self, ledger: &Ledger, directory: &Directory) -> Result<Vec<NamePage>, StoreError> {
-        let mut pages = Vec::new();
-        let api = self.config.source.api();
-        let ids = ledger.ids();
-        for (info, list) in self.config.source.names() {
-            if self.config.names || !info.people {
-                let all = directory.get(&list).map_or(&[][..], |list| list.as_slice());
-                let known = |found: &&Found| found.name.is_some() && (!info.people || ids.contains(found.id.as_str()));
-                pages.push(NamePage { info, names: all.iter().filter(known).cloned().collect() });
-            }
-        }
-        if let Some(info) = api.row_names
-            && (self.config.names || !info.people)
-        {
-            let names = self.context.store.names(info.name, &self.config.account.name).await?;
-            pages.push(NamePage { info, names });
-        }
-        Ok(pages)
-    }
-
-    /// Stores the names that came with the figures.
-    async fn keep_names(&self, day: Day, report: &Report) -> Result<(), StoreError> {
-        let Some(info) = self.config.source.api().row_names else { return Ok(()) };
-        if report.names.is_empty() || (info.people && !self.config.names) {
-            return Ok(());
-        }
-        let names = report.names.iter();
-        let names = names.map(|(id, name)| Found { id: id.clone(), parent: None, name: Some(name.clone()) }).collect();
-        self.context.store.put_names(info.name, &self.config.account.name, day, names).await
-    }
-
-    /// Takes down a page that is too old to be shown beside `day`.
-    async fn drop_old_page(&mut self, day: Day) -> Result<(), StoreError> {
-        let Some(shown) = self.kept.shown else { return Ok(()) };
-        if day.days_since(shown) <= i64::from(self.config.max_age_days) {
-            return Ok(());
-        }
-        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
-        tracing::warn!(source, account, day = %shown, "the page is older than max_age: it is taken down");
-        self.context.exposition.publish(self.config.source.api(), account, None);
-        self.series = 0;
-        self.kept.shown = None;
-        self.keep().await
-    }
-
-    async fn keep(&self) -> Result<(), StoreError> {
+    pub(super) async fn keep(&self) -> Result<(), StoreError> {
         self.context.store.put_status(self.config.source.api().name, &self.config.account.name, &self.kept).await
     }
 

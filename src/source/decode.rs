@@ -1,6 +1,6 @@
 //! The one decoder for all statistics answers, steered by an API's [`Shape`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -97,8 +97,9 @@ pub struct Asked<'a> {
 pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, Malformed> {
     let mut decoded = Decoded { targets: asked.targets.iter().map(|_| Ok(Vec::new())).collect(), ..Decoded::default() };
     let Some(table) = asked.targets.first().map(|target| target.table) else { return Ok(decoded) };
-    let mut strangers = 0;
-    let mut rows = 0;
+    let (mut strangers, mut rows) = (0, 0);
+    // Where each subject's row of each day is kept: hostile answers have a hundred thousand.
+    let mut places = HashMap::new();
     for page in pages {
         let list = page.pointer(api.shape.rows).and_then(Value::as_array);
         for (n, row) in list.ok_or_else(|| Malformed::new(api.shape.rows, "a list"))?.iter().enumerate() {
@@ -117,7 +118,7 @@ pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, M
             {
                 decoded.names.insert(id, name.to_owned());
             }
-            keep(&mut decoded.targets[index], read, &path);
+            keep(&mut decoded.targets[index], read, &path, &mut places);
         }
     }
     if strangers > 0 && strangers == rows {
@@ -127,13 +128,21 @@ pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, M
 }
 
 /// Adds a row to those of its target; two different rows for one subject and day spoil the target.
-fn keep(kept: &mut Result<Vec<Row>, Malformed>, read: Result<Option<Row>, Malformed>, path: &str) {
+fn keep(
+    kept: &mut Result<Vec<Row>, Malformed>,
+    read: Result<Option<Row>, Malformed>,
+    path: &str,
+    places: &mut HashMap<(Day, Vec<String>), usize>,
+) {
     let Ok(rows) = kept else { return };
     match read {
         Err(malformed) => *kept = Err(malformed),
         Ok(None) => {}
-        Ok(Some(row)) => match rows.iter().find(|other| other.day == row.day && other.labels == row.labels) {
-            None => rows.push(row),
+        Ok(Some(row)) => match places.get(&(row.day, row.labels.clone())).and_then(|place| rows.get(*place)) {
+            None => {
+                places.insert((row.day, row.labels.clone()), rows.len());
+                rows.push(row);
+            }
             Some(other) if *other == row => {}
             Some(_) => *kept = Err(Malformed::new(path, "the same as an earlier row for the same subject and day")),
         },

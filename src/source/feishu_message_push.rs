@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::listing::{array, id, text};
 use super::{
-    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Malformed, Paging, Selection, Shape,
+    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Malformed, Need, Paging, Selection, Shape,
     Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Cycle, Days, Zone};
@@ -37,7 +37,7 @@ const FIELDS: &[Field] = &[Field {
 const TENANT: Table = Table {
     prefix: "feishu_message_push",
     labels: &["app_id", "cycle", "metric_name"],
-    of: "of one application in the whole tenant",
+    of: "one application in the whole tenant",
     overlap: Some("cycles overlap, metrics differ, and people may be reached by several applications"),
     fields: FIELDS,
 };
@@ -45,7 +45,7 @@ const TENANT: Table = Table {
 const DEPARTMENT: Table = Table {
     prefix: "feishu_department_message_push",
     labels: &["app_id", "department_id", "cycle", "metric_name"],
-    of: "of one application in one department and its children",
+    of: "one application in one department and its children",
     overlap: Some("departments contain their children, cycles overlap and metrics differ"),
     fields: FIELDS,
 };
@@ -81,6 +81,7 @@ pub(super) const API: Api = Api {
     lag_days: 2,
     refresh_interval: Duration::from_hours(24),
     keeps_days: None,
+    date_codes: &[211_010],
     infos: &[&DEPARTMENT_INFO],
     row_names: None,
 };
@@ -166,7 +167,7 @@ impl Params {
             call: Call::get(path, format!("open-apis/contact/v3/departments/{ROOT}/children"), query),
             paging: ListPaging::PageToken,
             read: read_departments,
-            names_only: false,
+            need: Need::Whole,
         })
     }
 }

@@ -33,8 +33,19 @@ pub struct Listing {
     pub paging: ListPaging,
     /// Reads a page.
     pub read: fn(page: &Value, listing: &Listing) -> Result<Vec<Entry>, Malformed>,
-    /// Whether only names come from it: then a failure disturbs nothing.
-    pub names_only: bool,
+    /// What it means where the vendor does not give it.
+    pub need: Need,
+}
+
+/// What it means that a list can't be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without it there is nobody to ask about.
+    Whole,
+    /// It is one of several: a refusal leaves it empty, and the others stand.
+    Part,
+    /// Only names come from it, which may be missing.
+    Names,
 }
 
 /// How a list goes on after its first page.
@@ -72,6 +83,18 @@ pub(super) fn entries<'a>(directory: &'a Directory, key: &str) -> &'a [Found] {
 /// [`Malformed`] where there is none.
 pub(super) fn array<'a>(page: &'a Value, pointer: &str) -> Result<&'a Vec<Value>, Malformed> {
     page.pointer(pointer).and_then(Value::as_array).ok_or_else(|| Malformed::new(pointer, "a list"))
+}
+
+/// Reads each entry of the list at `pointer` with `read`, which is told its place.
+///
+/// # Errors
+/// [`Malformed`] where there is no list, and what `read` says.
+pub(super) fn each(
+    page: &Value,
+    pointer: &str,
+    read: impl Fn(&Value, usize) -> Result<Entry, Malformed>,
+) -> Result<Vec<Entry>, Malformed> {
+    array(page, pointer)?.iter().enumerate().map(|(n, entry)| read(entry, n)).collect()
 }
 
 /// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty, or a whole number.

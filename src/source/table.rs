@@ -10,7 +10,7 @@ pub struct Table {
     pub prefix: &'static str,
     /// The labels after `account`.
     pub labels: &'static [&'static str],
-    /// Whose figures these are, for HELP: `of one member`.
+    /// Whose figures these are, for HELP: `one member`.
     pub of: &'static str,
     /// Why figures of several subjects do not add up, where none of the table's do.
     pub overlap: Option<&'static str>,
@@ -118,7 +118,7 @@ impl Table {
     /// The HELP text of the field's metric, of an API that people call `title`.
     #[must_use]
     pub fn help(&self, field: &Field, title: &str) -> String {
-        let mut help = format!("{title}: {} {} ({}), {}", field.help, self.of, field.name, field.span.words());
+        let mut help = format!("{title}, {}: {} ({}), {}", self.of, field.help, field.name, field.span.words());
         let caution = match (field.combine, self.overlap) {
             (Combine::Sum, None) => None,
             (Combine::Sum, Some(overlap)) => Some(format!("do not sum: {overlap}")),

@@ -41,7 +41,7 @@ const fn time(name: &'static str, suffix: &'static str, help: &'static str) -> F
 const AGENT: Table = Table {
     prefix: "tencent_desk_agent",
     labels: &["agent"],
-    of: "of one agent",
+    of: "one agent",
     overlap: None,
     fields: &[
         time("FirstLoginTimestamp", "first_login_timestamp_seconds", "first login"),
@@ -108,6 +108,7 @@ pub(super) const API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: None,
+    date_codes: &[141_004],
     infos: &[&AGENT_INFO],
     row_names: Some(&AGENT_INFO),
 };

@@ -85,12 +85,12 @@ const FIELDS: &[Field] = &[
 ];
 
 const USER: Table =
-    Table { prefix: "wecom_contact_user", labels: &["userid"], of: "of one member", overlap: None, fields: FIELDS };
+    Table { prefix: "wecom_contact_user", labels: &["userid"], of: "one member", overlap: None, fields: FIELDS };
 
 const DEPARTMENT: Table = Table {
     prefix: "wecom_contact_department",
     labels: &["partyid"],
-    of: "of one department",
+    of: "one department",
     overlap: Some("a department contains its children"),
     fields: FIELDS,
 };
@@ -98,7 +98,7 @@ const DEPARTMENT: Table = Table {
 const TEAM: Table = Table {
     prefix: "wecom_contact_team",
     labels: &["team_name"],
-    of: "of one team",
+    of: "one team",
     overlap: Some("teams may overlap"),
     fields: FIELDS,
 };
@@ -126,6 +126,7 @@ pub(super) const API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
+    date_codes: &[600_018],
     infos: &[&USER_INFO, &DEPARTMENT_INFO],
     row_names: None,
 };

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::listing::{array, id, text};
-use super::{Entry, Found, Info, ListPaging, Listing, Malformed};
+use super::listing::{each, id, text};
+use super::{Entry, Found, Info, ListPaging, Listing, Malformed, Need};
 use crate::vendor::Call;
 
 /// The key of [`follow_users`].
@@ -34,23 +34,20 @@ pub(super) const DEPARTMENT_INFO: Info = Info {
 /// The members who have the customer-contact right, within the app's visible range.
 pub(super) fn follow_users() -> Listing {
     let path = "externalcontact/get_follow_user_list";
-    listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), false, |page, _| {
-        let users = array(page, "/follow_user")?.iter().enumerate();
-        users
-            .map(|(n, user)| match user.as_str() {
-                Some(user) if !user.is_empty() => {
-                    Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None }))
-                }
-                _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
-            })
-            .collect()
+    listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
+        each(page, "/follow_user", |user, n| match user.as_str() {
+            Some(user) if !user.is_empty() => {
+                Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None }))
+            }
+            _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
+        })
     })
 }
 
 /// The departments that the app may see.
 pub(super) fn departments() -> Listing {
     let path = "department/simplelist";
-    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), false, |page, _| {
+    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
         read_departments(page, "/department_id")
     })
 }
@@ -58,7 +55,7 @@ pub(super) fn departments() -> Listing {
 /// The same with their names, from an older call that newer apps may be refused.
 pub(super) fn department_names() -> Listing {
     let path = "department/list";
-    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, _| {
+    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
         read_departments(page, "/department")
     })
 }
@@ -66,14 +63,8 @@ pub(super) fn department_names() -> Listing {
 /// The names of all members of all departments that the app may see.
 pub(super) fn user_names() -> Listing {
     let path = "department/simplelist";
-    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), true, |page, _| {
-        let departments = array(page, "/department_id")?.iter().enumerate();
-        departments
-            .map(|(n, entry)| {
-                let department = id(entry, "id", "/department_id", n)?;
-                Ok(Entry::More(members(&department)))
-            })
-            .collect()
+    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
+        each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
     })
 }
 
@@ -81,35 +72,26 @@ pub(super) fn user_names() -> Listing {
 pub(super) fn members(department: &str) -> Listing {
     let path = "user/simplelist";
     let query = vec![("department_id", department.to_owned())];
-    listing(&format!("member/{department}"), Call::get(path, format!("cgi-bin/{path}"), query), false, |page, _| {
-        let users = array(page, "/userlist")?.iter().enumerate();
-        users
-            .map(|(n, user)| {
-                Ok(Entry::Subject(Found {
-                    id: id(user, "userid", "/userlist", n)?,
-                    parent: None,
-                    name: text(user, "name"),
-                }))
+    listing(
+        &format!("member/{department}"),
+        Call::get(path, format!("cgi-bin/{path}"), query),
+        Need::Part,
+        |page, _| {
+            each(page, "/userlist", |user, n| {
+                let id = id(user, "userid", "/userlist", n)?;
+                Ok(Entry::Subject(Found { id, parent: None, name: text(user, "name") }))
             })
-            .collect()
-    })
+        },
+    )
 }
 
-fn listing(
-    key: &str,
-    call: Call,
-    names_only: bool,
-    read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>,
-) -> Listing {
-    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, names_only }
+fn listing(key: &str, call: Call, need: Need, read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>) -> Listing {
+    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, need }
 }
 
 fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed> {
-    let departments = array(page, pointer)?.iter().enumerate();
-    departments
-        .map(|(n, department)| {
-            let parent = id(department, "parentid", pointer, n).ok();
-            Ok(Entry::Subject(Found { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
-        })
-        .collect()
+    each(page, pointer, |department, n| {
+        let parent = id(department, "parentid", pointer, n).ok();
+        Ok(Entry::Subject(Found { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
+    })
 }

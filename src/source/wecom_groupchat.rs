@@ -50,13 +50,13 @@ const FIELDS: &[Field] = &[
 ];
 
 const OWNER: Table =
-    Table { prefix: "wecom_groupchat_owner", labels: &["owner"], of: "of one owner", overlap: None, fields: FIELDS };
+    Table { prefix: "wecom_groupchat_owner", labels: &["owner"], of: "one owner", overlap: None, fields: FIELDS };
 
 const TEAM: Table = Table {
     prefix: "wecom_groupchat_team",
     labels: &["team_name"],
-    of: "of one team of owners (above 100 owners a person in two batches of 100 counts twice)",
-    overlap: Some("teams may overlap"),
+    of: "one team of owners",
+    overlap: Some("teams may overlap; above 100 owners a person in groups of two batches of 100 counts twice"),
     fields: FIELDS,
 };
 
@@ -85,6 +85,7 @@ pub(super) const OWNER_API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
+    date_codes: &[600_018],
     infos: &[&USER_INFO],
     row_names: None,
 };
@@ -112,6 +113,7 @@ pub(super) const TEAM_API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
+    date_codes: &[600_018],
     infos: &[],
     row_names: None,
 };

@@ -11,11 +11,11 @@ use std::time::Duration;
 use serde::de::MapAccess;
 use serde_json::json;
 
-use super::listing::{array, id, text};
+use super::listing::{each, id, text};
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
 use super::{
-    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Paging, Selection, Shape, Source, Span,
-    Table, Target, Unit, listing,
+    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Need, Paging, Selection, Shape, Source,
+    Span, Table, Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
 use crate::vendor::{Call, Vendor, Wecom};
@@ -93,18 +93,13 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
-const ACCOUNT: Table = Table {
-    prefix: "wecom_kf_account",
-    labels: &["open_kfid"],
-    of: "of one KF account",
-    overlap: None,
-    fields: FIELDS,
-};
+const ACCOUNT: Table =
+    Table { prefix: "wecom_kf_account", labels: &["open_kfid"], of: "one KF account", overlap: None, fields: FIELDS };
 
 const SERVICER: Table = Table {
     prefix: "wecom_kf_servicer",
     labels: &["open_kfid", "userid"],
-    of: "of one servicer in one KF account",
+    of: "one servicer in one KF account",
     overlap: None,
     fields: FIELDS,
 };
@@ -140,6 +135,7 @@ pub(super) const API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
+    date_codes: &[600_018],
     infos: &[&ACCOUNT_INFO, &USER_INFO],
     row_names: None,
 };
@@ -206,18 +202,12 @@ fn account_listing() -> Listing {
         // There is neither a total nor a cursor.
         paging: ListPaging::Offset(PAGE),
         read: |page, _| {
-            let accounts = array(page, "/account_list")?.iter().enumerate();
-            accounts
-                .map(|(n, account)| {
-                    Ok(Entry::Subject(Found {
-                        id: id(account, "open_kfid", "/account_list", n)?,
-                        parent: None,
-                        name: text(account, "name"),
-                    }))
-                })
-                .collect()
+            each(page, "/account_list", |account, n| {
+                let id = id(account, "open_kfid", "/account_list", n)?;
+                Ok(Entry::Subject(Found { id, parent: None, name: text(account, "name") }))
+            })
         },
-        names_only: false,
+        need: Need::Whole,
     }
 }
 
@@ -229,18 +219,15 @@ fn servicer_listing(open_kfid: &str) -> Listing {
         call: Call::get(path, format!("cgi-bin/{path}"), query),
         paging: ListPaging::Single,
         read: |page, _| {
-            let servicers = array(page, "/servicer_list")?.iter().enumerate();
-            servicers
-                .map(|(n, servicer)| {
-                    if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
-                        return Ok(Entry::More(department(&id(servicer, "department_id", "/servicer_list", n)?)));
-                    }
-                    let id = id(servicer, "userid", "/servicer_list", n)?;
-                    Ok(Entry::Subject(Found { id, parent: None, name: None }))
-                })
-                .collect()
+            each(page, "/servicer_list", |servicer, n| {
+                if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
+                    return Ok(Entry::More(department(&id(servicer, "department_id", "/servicer_list", n)?)));
+                }
+                let id = id(servicer, "userid", "/servicer_list", n)?;
+                Ok(Entry::Subject(Found { id, parent: None, name: None }))
+            })
         },
-        names_only: false,
+        need: Need::Part,
     }
 }
 
@@ -253,10 +240,9 @@ fn department(department: &str) -> Listing {
         call: Call::get(path, format!("cgi-bin/{path}"), query),
         paging: ListPaging::Single,
         read: |page, _| {
-            let departments = array(page, "/department_id")?.iter().enumerate();
-            departments.map(|(n, entry)| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?)))).collect()
+            each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
         },
-        names_only: false,
+        need: Need::Part,
     }
 }
 

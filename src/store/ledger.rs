@@ -135,6 +135,24 @@ pub(super) fn answers(
     answers.collect()
 }
 
+/// The days of `days` with an entry of `source` of `account`, in their order.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn answered_days(
+    connection: &Connection,
+    source: &str,
+    account: &str,
+    days: Days,
+) -> rusqlite::Result<Vec<Day>> {
+    let Some(source) = find_source(connection, source, account)? else { return Ok(Vec::new()) };
+    let sql = "SELECT DISTINCT day FROM answer WHERE source = ? AND day BETWEEN ? AND ? ORDER BY day";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .query_map(params![source, Iso(days.first), Iso(days.last)], |row| row.get(0).map(|Iso(day)| day))?
+        .collect()
+}
+
 /// The number of `source` of `account`, where it has one.
 ///
 /// # Errors

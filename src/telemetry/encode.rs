@@ -74,17 +74,17 @@ pub(super) fn counter<V: EncodeCounterValue, const N: usize>(
 /// A gauge of every source that has a value of it.
 struct SourceGauge(&'static str, &'static str, fn(&SourceStatus) -> Option<f64>);
 
+/// The name and HELP of the gauge that tells the day shown, which exported history has as well.
+pub const STAT_TIMESTAMP: (&str, &str) =
+    ("imstats_source_stat_timestamp_seconds", "Midnight, in the zone of the source, of the day shown");
+
 const SOURCE_GAUGES: &[SourceGauge] = &[
     SourceGauge(
         "imstats_source_up",
         "Whether the vendor answers: 0 if the last round was ended by a refusal of the account or by unavailability, or if there was no answer yet",
         |status| Some(f64::from(u8::from(status.up))),
     ),
-    SourceGauge(
-        "imstats_source_stat_timestamp_seconds",
-        "Midnight, in the zone of the source, of the day shown",
-        |status| status.shown.map(|(_, midnight)| seconds(midnight)),
-    ),
+    SourceGauge(STAT_TIMESTAMP.0, STAT_TIMESTAMP.1, |status| status.shown.map(|(_, midnight)| seconds(midnight))),
     SourceGauge(
         "imstats_source_target_timestamp_seconds",
         "Midnight, in the zone of the source, of the newest day that is ready",

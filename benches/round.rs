@@ -1,0 +1,222 @@
+//! How fast a round asks, and how soon a restarted program shows its page.
+//!
+//! `cargo bench --bench round [-- rounds | limit | restart [DAYS]]`. Rounds are compared, in one run, with a bare
+//! reqwest loop of the same concurrency that throws the answers away.
+
+#![expect(clippy::print_stdout, reason = "the figures are the answer")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imstats_exporter::client::Client;
+use imstats_exporter::config::{Config, SourceConfig};
+use imstats_exporter::day::{Clock, Day, Days};
+use imstats_exporter::discovery::Discovery;
+use imstats_exporter::exposition::{Exposition, Format};
+use imstats_exporter::poller::{Context, Worker};
+use imstats_exporter::sample::Row;
+use imstats_exporter::simulator::{Options, Simulator};
+use imstats_exporter::source::{Found, Target, apis};
+use imstats_exporter::store::{Answered, Outcome, Store};
+use imstats_exporter::telemetry::Telemetry;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const USERS: u32 = 10_000;
+const CONCURRENCY: usize = 16;
+const STATISTICS: &str = "externalcontact/get_user_behavior_data";
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    // An error would mean that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let wants = |word: &str| words.is_empty() || words[0] == word;
+    if wants("rounds") {
+        rounds().await?;
+    }
+    if wants("limit") {
+        limit().await?;
+    }
+    if wants("restart") {
+        let days = words.get(1).and_then(|days| days.parse().ok());
+        for days in days.map_or(vec![2, 180], |days| vec![days]) {
+            restart(days).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Polls contact users only, at `rate`.
+fn config(simulator: &Simulator, rate: &str) -> Result<SourceConfig, Failure> {
+    let company = simulator.company();
+    let text = format!(
+        "wecom: [{{account: acme, corp_id: {}, secret: \"{}\", base_url: \"{}\", \
+         contact: {{users: all, rate_limit: {rate}, concurrency: {CONCURRENCY}}}}}]",
+        company.corp_id,
+        company.secret,
+        simulator.base_url()
+    );
+    Config::parse(&text, "bench")?.sources.into_iter().next().ok_or_else(|| "no source".into())
+}
+
+fn context(store: Store) -> Context {
+    let clock = Clock::system();
+    let telemetry = Telemetry::with_clock("bench", "bench", clock.clone());
+    let client = Client::new(clock.clone(), telemetry.clone(), Duration::from_secs(1));
+    Context {
+        discovery: Discovery::new(client.clone(), store.clone()),
+        exposition: Exposition::new(telemetry.clone(), &apis()),
+        store,
+        client,
+        telemetry,
+        clock,
+        jitter: Duration::ZERO,
+    }
+}
+
+/// The calls of one round, and the seconds that it takes.
+async fn our_round(config: SourceConfig) -> Result<(usize, f64), Failure> {
+    let folder = tempfile::tempdir()?;
+    let context = context(Store::open(Some(folder.path()), &apis())?.store);
+    let now = context.clock.now();
+    let mut worker = Worker::new(context.clone(), config, now);
+    let started = Instant::now();
+    worker.wake().await?;
+    let seconds = started.elapsed().as_secs_f64();
+    let status = context.telemetry.sources().pop().ok_or("no status")?.2;
+    if status.targets.failed > 0 || status.targets.pending > 0 {
+        return Err(format!("the round was not whole: {status:?}").into());
+    }
+    Ok((status.targets.ok + status.targets.no_data, seconds))
+}
+
+/// The same calls without doing anything with the answers.
+async fn bare_round(simulator: &Simulator, day: Day) -> Result<(usize, f64), Failure> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let (base, company) = (simulator.base_url(), simulator.company());
+    let url = format!("{base}/cgi-bin/gettoken?corpid={}&corpsecret={}", company.corp_id, company.secret);
+    let token: Value = http.get(url).send().await?.json().await?;
+    let token = token["access_token"].as_str().ok_or("no token")?;
+    let url = Arc::new(format!("{base}/cgi-bin/{STATISTICS}?access_token={token}"));
+    let zone = imstats_exporter::day::Zone::china();
+    let (start, end) = (day.plus(-2).midnight(&zone).as_second(), day.midnight(&zone).as_second());
+    let slots = Arc::new(Semaphore::new(CONCURRENCY));
+    let mut calls = JoinSet::new();
+    let started = Instant::now();
+    let mut count = 0;
+    for user in company.follow_users() {
+        let body = json!({"userid": [user.userid], "start_time": start, "end_time": end});
+        let (http, url, slot) = (http.clone(), Arc::clone(&url), Arc::clone(&slots).acquire_owned().await?);
+        count += 1;
+        calls.spawn(async move {
+            let answer = http.post(url.as_str()).json(&body).send().await?.bytes().await;
+            drop(slot);
+            answer.map(|_| ())
+        });
+    }
+    while let Some(call) = calls.join_next().await {
+        call??;
+    }
+    Ok((count, started.elapsed().as_secs_f64()))
+}
+
+fn local() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+async fn rounds() -> Result<(), Failure> {
+    let options = Options { enforce_limits: false, ..Options::new(USERS, Clock::system()) };
+    let simulator = Simulator::start(local(), options).await?;
+    let config = config(&simulator, "1000000/s")?;
+    let day = config.schedule.target_day(Clock::system().now());
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let (calls, seconds) = bare_round(&simulator, day).await?;
+        bare.push(calls as f64 / seconds);
+        let (calls, seconds) = our_round(config.clone()).await?;
+        ours.push(calls as f64 / seconds);
+    }
+    let (ours, bare) = (median(ours), median(bare));
+    println!(
+        "round of {USERS} users, {CONCURRENCY} at once: {ours:.0} calls/s; bare loop {bare:.0} calls/s; ratio {:.2}",
+        ours / bare
+    );
+    Ok(())
+}
+
+async fn limit() -> Result<(), Failure> {
+    const PERMITTED: u32 = 6000;
+    let options = Options { calls_per_minute: Some(PERMITTED), ..Options::new(7500, Clock::system()) };
+    let simulator = Simulator::start(local(), options).await?;
+    // A burst of one second, and a rate that leaves room for it in the vendor's minute.
+    let (calls, seconds) = our_round(config(&simulator, "5880/m")?).await?;
+    let used = calls as f64 / seconds * 60.0 / f64::from(PERMITTED);
+    let refused = simulator.log().iter().filter(|call| call.refused.is_some()).count();
+    println!(
+        "permitted {PERMITTED} calls a minute: {calls} calls in {seconds:.1} s, {used:.3} of it used, {refused} refused"
+    );
+    Ok(())
+}
+
+async fn restart(days: u32) -> Result<(), Failure> {
+    const SUBJECTS: usize = 100_000;
+    let text =
+        "wecom: [{account: acme, corp_id: ww1, secret: s, base_url: \"http://127.0.0.1:9\", contact: {users: all}}]";
+    let config = Config::parse(text, "bench")?.sources.into_iter().next().ok_or("no source")?;
+    let api = config.source.api();
+    let folder = tempfile::tempdir()?;
+    let store = Store::open(Some(folder.path()), &apis())?.store;
+    let now = Clock::system().now();
+    let last = config.schedule.target_day(now);
+    let ids: Vec<_> = (0..SUBJECTS).map(|n| format!("user{n:06}")).collect();
+    let found: Vec<_> = ids.iter().map(|id| Found { id: id.clone(), parent: None, name: None }).collect();
+    store.put_list("wecom", "acme", "follow_user", last, &found).await?;
+    let (mut first, start) = (last.plus(1 - i64::from(days)), Instant::now());
+    while first <= last {
+        let span = Days { first, last: first.plus(29).min(last) };
+        for ids in ids.chunks(20_000) {
+            let answered = |id: &String| Answered {
+                target: Target::of(api.tables[0], vec![id.clone()]),
+                days: span,
+                outcome: Outcome::Rows(
+                    span.iter().map(|day| Row { day, labels: vec![id.clone()], values: vec![Some(3.0); 7] }).collect(),
+                ),
+            };
+            store.record(api, "acme", now, ids.iter().map(answered).collect()).await?;
+        }
+        first = span.last.plus(1);
+    }
+    let kept = imstats_exporter::store::Kept { shown: Some(last), up: true, ..Default::default() };
+    store.put_status(api.name, "acme", &kept).await?;
+    let (filled, size) = (start.elapsed().as_secs_f64(), store.size_bytes());
+    drop(store);
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let started = Instant::now();
+        let context = context(Store::open(Some(folder.path()), &apis())?.store);
+        let mut worker = Worker::new(context.clone(), config.clone(), now);
+        worker.restore().await?;
+        let page = context.exposition.scrape(Format::Text, false, None);
+        times.push(started.elapsed().as_secs_f64());
+        if page.length < SUBJECTS * 7 * 40 {
+            return Err(format!("the page is not whole: {} bytes", page.length).into());
+        }
+    }
+    println!(
+        "restart with {SUBJECTS} subjects x {days} days ({:.0} MB, filled in {filled:.0} s): page of {} series whole after {:.2} s",
+        size as f64 / 1e6,
+        SUBJECTS * 7,
+        median(times)
+    );
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,248 @@
+//! `backfill`: past days into the store.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::estimate::words;
+use super::progress::{Display, State, TICK};
+use super::serve::ended;
+use super::{Flags, program};
+use crate::config::SourceConfig;
+use crate::day::{Cycle, Day, Days};
+use crate::history::{self, Bounds, OutOfBounds, Plan, Progress, Summary};
+use crate::poller::Context;
+use crate::source::apis;
+
+#[derive(Debug, Args)]
+pub(super) struct BackfillArgs {
+    /// The first day, such as 2026-06-01.
+    #[arg(long, value_name = "DAY")]
+    from: Day,
+    /// The last day; those that are not ready yet are left out.
+    #[arg(long, value_name = "DAY")]
+    to: Day,
+    /// Only this source, such as wecom_contact; may be given several times.
+    #[arg(long = "source", value_name = "NAME")]
+    sources: Vec<String>,
+    /// Only this account; may be given several times.
+    #[arg(long = "account", value_name = "NAME")]
+    accounts: Vec<String>,
+    /// Only says how many calls it would make and how long they would take; asks for nothing but lists.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Fetches what the store lacks.
+pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Result<ExitCode> {
+    ensure!(!flags.storage_path.is_empty(), "past days are kept in the store: give it a folder with --storage.path");
+    ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
+    let sources = chosen(flags.config()?.sources, &args)?;
+    let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
+    let context = program::assemble(&flags.storage_path)?;
+    let (plans, complete) = plan(&context, sources).await?;
+    announce(&plans);
+    if args.dry_run {
+        return Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let whole = carry_out(&context, plans).await?;
+    Ok(if complete && whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The sources that the arguments name, or all.
+fn chosen(mut sources: Vec<SourceConfig>, args: &BackfillArgs) -> anyhow::Result<Vec<SourceConfig>> {
+    for name in &args.sources {
+        if !apis().iter().any(|api| api.name == name) {
+            let known: Vec<_> = apis().iter().map(|api| api.name).collect();
+            bail!("--source {name}: there is no such source; there are {}", known.join(", "));
+        }
+    }
+    for account in &args.accounts {
+        ensure!(
+            sources.iter().any(|config| config.account.name == *account),
+            "--account {account}: the configuration has no such account"
+        );
+    }
+    let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|other| other == name);
+    sources
+        .retain(|config| named(&args.sources, config.source.api().name) && named(&args.accounts, &config.account.name));
+    ensure!(!sources.is_empty(), "the configuration has no source that fits --source, --account and --shard");
+    Ok(sources)
+}
+
+/// Each source with the days that can be asked for; says which are left out.
+#[expect(clippy::print_stderr, reason = "what is left out is told whoever called the command")]
+fn within_bounds(sources: Vec<SourceConfig>, days: Days) -> anyhow::Result<Vec<(SourceConfig, Days, Day)>> {
+    let now = jiff::Timestamp::now();
+    let mut too_old = Vec::new();
+    let mut within = Vec::new();
+    for config in sources {
+        let bounds = Bounds::of(&config, now);
+        let name = format!("{} of {}", config.source.api().name, config.account.name);
+        match bounds.clip(days) {
+            Ok(clipped) => {
+                if clipped.last < days.last {
+                    eprintln!("{name}: {} is the newest day that is ready: later days are left out", clipped.last);
+                }
+                within.push((config, clipped, bounds.newest));
+            }
+            Err(error @ OutOfBounds::TooOld { .. }) => too_old.push(format!("{name}: {error}")),
+            Err(error @ OutOfBounds::NotReady { .. }) => eprintln!("{name}: {error}: nothing to fetch"),
+        }
+    }
+    ensure!(
+        too_old.is_empty(),
+        "nothing was asked, as --from {} is too long ago (--source picks the sources without such an end):\n  {}",
+        days.first,
+        too_old.join("\n  ")
+    );
+    ensure!(!within.is_empty(), "none of these days is ready");
+    Ok(within)
+}
+
+/// What the store lacks of each source; tells whether all of their lists could be had.
+#[expect(clippy::print_stderr, reason = "failures are told whoever called the command")]
+async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> anyhow::Result<(Vec<Plan>, bool)> {
+    let mut plans = Vec::new();
+    let mut complete = true;
+    for (config, days, newest) in sources {
+        let name = format!("{} of {}", config.source.api().name, config.account.name);
+        // Past days are asked of those who are listed today.
+        match context.discovery.directory(&config, false, newest).await {
+            Ok((directory, stale, _)) => {
+                if let Some(stale) = stale {
+                    eprintln!("{name}: the lists of an earlier day are in use: {stale}");
+                }
+                let targets = config.source.targets(&directory);
+                plans.push(Plan::new(&context.store, config, targets, days, newest).await?);
+            }
+            Err(error) => {
+                complete = false;
+                eprintln!("{name}: {error}");
+            }
+        }
+    }
+    Ok((plans, complete))
+}
+
+/// Says how many calls there will be, and how long they take at the limits.
+#[expect(clippy::print_stdout, reason = "the announcement is the command's answer")]
+fn announce(plans: &[Plan]) {
+    // Sources of one company and API wait for each other, all others run side by side.
+    let mut gates: BTreeMap<(&str, &str, &str), Duration> = BTreeMap::new();
+    let (mut all, mut below) = (0, 0);
+    for plan in plans {
+        let calls = plan.calls();
+        let config = plan.config();
+        let (api, credential) = (config.source.api(), &config.account.credential);
+        let (targets, refused) = plan.targets();
+        let mut line = format!(
+            "{} of {}, {}: {targets} targets, {} calls",
+            api.name,
+            config.account.name,
+            plan.days(),
+            calls.sure
+        );
+        if calls.below > 0 {
+            let more = calls.below;
+            line.push_str(&format!(", and up to {more} below those that have figures on the days in question"));
+        }
+        if calls.paged && calls.sure > 0 {
+            line.push_str("; more where a list has more than one page");
+        }
+        if refused > 0 {
+            line.push_str(&format!("; {refused} targets are refused by the vendor and not asked"));
+        }
+        println!("{line}");
+        all += calls.most();
+        below += calls.below;
+        let most = u32::try_from(calls.most()).unwrap_or(u32::MAX);
+        let time = config.account.rate(api.path).interval().saturating_mul(most);
+        let gate = gates.entry((credential.vendor.name(), &credential.id, api.path)).or_default();
+        *gate = gate.saturating_add(time);
+    }
+    let longest = gates.values().max().copied().unwrap_or_default();
+    let up_to = if below > 0 { "up to " } else { "" };
+    println!("{up_to}{all} calls in all; at the configured limits they take {}", words(longest));
+}
+
+/// Makes the calls; tells whether nothing is missing.
+async fn carry_out(context: &Context, plans: Vec<Plan>) -> anyhow::Result<bool> {
+    let stop = CancellationToken::new();
+    let names: Vec<_> = plans.iter().map(|plan| format!("{} of {}", plan.name().0, plan.name().1)).collect();
+    let configs: Vec<_> = plans.iter().map(|plan| plan.config().clone()).collect();
+    let progress: Vec<Arc<Progress>> = plans.iter().map(|_| Arc::default()).collect();
+    let mut running = JoinSet::new();
+    for (n, plan) in plans.into_iter().enumerate() {
+        let (context, progress, stop) = (context.clone(), Arc::clone(&progress[n]), stop.clone());
+        running.spawn(async move { (n, history::backfill(&context, plan, &progress, &stop).await) });
+    }
+    let states = || -> Vec<State> {
+        let each = progress.iter().zip(&configs).map(|(progress, config)| {
+            let pause = context.client.pause_left(&config.account, config.source.api().path);
+            let held_up = (!pause.is_zero()).then(|| format!("the vendor wants a pause of {}", words(pause)));
+            State { done: progress.done(), most: Some(progress.most()), held_up }
+        });
+        each.collect()
+    };
+    let mut display = Display::new(names.clone(), "calls");
+    let mut tick = tokio::time::interval(TICK);
+    let mut summaries: Vec<Option<Summary>> = configs.iter().map(|_| None).collect();
+    let end = ended();
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            joined = running.join_next() => match joined {
+                Some(joined) => {
+                    let (n, summary) = joined.context("a source ended early")?;
+                    summaries[n] = Some(summary?);
+                }
+                None => break,
+            },
+            signal = &mut end => {
+                signal?;
+                ensure!(!stop.is_cancelled(), "ended by a second signal; what was stored stays so");
+                stop.cancel();
+                end.set(ended());
+            }
+            _ = tick.tick() => display.show(&states()),
+        }
+    }
+    display.end(&states());
+    let summaries: Vec<_> = summaries.into_iter().flatten().collect();
+    Ok(report(&names, &summaries))
+}
+
+/// Says how it went; tells whether nothing is missing.
+#[expect(clippy::print_stdout, reason = "the result is the command's answer")]
+fn report(names: &[String], summaries: &[Summary]) -> bool {
+    let calls: u64 = summaries.iter().map(|summary| summary.calls).sum();
+    println!("{calls} calls made");
+    let mut whole = true;
+    for (name, summary) in names.iter().zip(summaries) {
+        for edge in &summary.edges {
+            let what = if edge.cycle == Cycle::Day { "days" } else { "weeks or months that end" };
+            println!("{name}: the vendor has no {what} on {} and before (code {})", edge.day, edge.code);
+        }
+        if summary.refused > 0 {
+            println!("{name}: {} targets were refused by the vendor", summary.refused);
+        }
+    }
+    for (name, summary) in names.iter().zip(summaries) {
+        for trouble in &summary.troubles {
+            if std::mem::take(&mut whole) {
+                println!("\nMissing still; the same command asks for it again:");
+                println!("{:<36} {:>8}  {:<24} why", "source", "requests", "days");
+            }
+            let days = trouble.days.to_string();
+            println!("{name:<36} {:>8}  {days:<24} {} ({})", trouble.ranges, trouble.failure, trouble.example);
+        }
+    }
+    whole
+}

@@ -1,0 +1,220 @@
+//! `export`: past days out of the store.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, ensure};
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Flags;
+use super::progress::{Display, State, TICK};
+use crate::config::parse_duration;
+use crate::day::{Day, Days};
+use crate::history::{
+    Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
+};
+use crate::source::apis;
+use crate::store::Store;
+
+/// promtool must not write blocks of the time that Prometheus still holds in memory.
+const TOO_NEW: SignedDuration = SignedDuration::from_hours(3);
+
+/// A receiver that takes no samples gets them again after about this long, then twice that.
+const REPEAT_DELAY: Duration = Duration::from_secs(1);
+
+/// The variables that hold what must not stand on a command line.
+const TOKEN: &str = "IMSTATS_REMOTE_WRITE_BEARER_TOKEN";
+const PASSWORD: &str = "IMSTATS_REMOTE_WRITE_PASSWORD";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// One text for `promtool tsdb create-blocks-from openmetrics`.
+    Openmetrics,
+    /// A file for each table, for spreadsheets.
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The first day, such as 2026-06-01.
+    #[arg(long, value_name = "DAY")]
+    from: Day,
+    /// The last day.
+    #[arg(long, value_name = "DAY")]
+    to: Day,
+    /// What is written.
+    #[arg(long, default_value = "openmetrics")]
+    format: Format,
+    /// Where to: a file, or for csv a folder; without it standard output.
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// A label for all series, such as job=imstats; may be given several times.
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// The time between two samples of a series: 1d makes 24 times less, and keeps one sample a day.
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = step)]
+    step: Duration,
+    /// Sends it instead to this receiver of Prometheus remote write, such as http://localhost:9090/api/v1/write.
+    #[arg(long, value_name = "URL", env = "IMSTATS_REMOTE_WRITE_URL", hide_env_values = true, conflicts_with_all = ["format", "output"])]
+    remote_write: Option<String>,
+    /// A file with the bearer token for the receiver (or IMSTATS_REMOTE_WRITE_BEARER_TOKEN).
+    #[arg(long = "remote-write.bearer-token-file", value_name = "FILE", conflicts_with = "username")]
+    token_file: Option<PathBuf>,
+    /// The user at the receiver.
+    #[arg(long = "remote-write.username", value_name = "NAME", env = "IMSTATS_REMOTE_WRITE_USERNAME")]
+    username: Option<String>,
+    /// A file with the user's password (or IMSTATS_REMOTE_WRITE_PASSWORD).
+    #[arg(long = "remote-write.password-file", value_name = "FILE", requires = "username")]
+    password_file: Option<PathBuf>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "write it as NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn step(text: &str) -> Result<Duration, String> {
+    let step = parse_duration(text)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&step) && step.subsec_nanos() == 0;
+    if fits { Ok(step) } else { Err("it must be whole seconds, from 1s to 1d".to_owned()) }
+}
+
+/// Writes the history of the store.
+#[expect(clippy::print_stderr, reason = "standard output may be the export itself")]
+pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<ExitCode> {
+    ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
+    let config = flags.config()?;
+    let file = Path::new(&flags.storage_path).join("imstats.db");
+    ensure!(!flags.storage_path.is_empty() && file.exists(), "there is no store to export at {}", file.display());
+    let store = Store::open(Some(Path::new(&flags.storage_path)), &apis()).context("cannot open the store")?.store;
+    let now = Timestamp::now();
+    let until = if args.remote_write.is_some() { now } else { now.saturating_sub(TOO_NEW)? };
+    let days = Days { first: args.from, last: args.to };
+    let chronicle = Chronicle::new(store, days, &config.sources, args.step, until, args.labels.clone())?;
+    let tally = if args.remote_write.is_some() {
+        send(chronicle, &args).await?
+    } else {
+        let (format, output) = (args.format, args.output.clone());
+        tokio::task::spawn_blocking(move || write(&chronicle, format, output.as_deref())).await??
+    };
+    for account in &tally.unconfigured {
+        eprintln!("{account}: left out, as the configuration does not say when this account's days are ready");
+    }
+    if tally.cut && args.remote_write.is_none() && matches!(args.format, Format::Openmetrics) {
+        eprintln!(
+            "left out: samples of the last 3 hours, which Prometheus does not take from promtool; the exporter shows them"
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file, a folder, or to standard output.
+#[expect(clippy::print_stderr, reason = "standard output may be the export itself")]
+fn write(chronicle: &Chronicle, format: Format, output: Option<&Path>) -> anyhow::Result<Tally> {
+    match (format, output) {
+        (Format::Csv, None) => Err(anyhow!("a folder is needed for the files: --output FOLDER")),
+        (Format::Csv, Some(folder)) => {
+            let tables = export_csv(chronicle, folder)?;
+            for (table, rows) in &tables {
+                eprintln!("{}: {rows} rows", folder.join(format!("{table}.csv")).display());
+            }
+            if tables.is_empty() {
+                eprintln!("the store has no rows on these days");
+            }
+            Ok(Tally::default())
+        }
+        (Format::Openmetrics, output) => {
+            let tally = match output {
+                Some(path) => {
+                    // For its owner only, like the store.
+                    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+                    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+                    written(chronicle, file)?
+                }
+                None => written(chronicle, std::io::stdout().lock())?,
+            };
+            eprintln!("{} samples of {} series", tally.samples, tally.series);
+            Ok(tally)
+        }
+    }
+}
+
+fn written(chronicle: &Chronicle, output: impl Write) -> anyhow::Result<Tally> {
+    Ok(export_openmetrics(chronicle, &mut BufWriter::with_capacity(1 << 20, output))?)
+}
+
+/// Sends it to the receiver.
+#[expect(clippy::print_stderr, reason = "progress and result are for whoever called the command")]
+async fn send(chronicle: Chronicle, args: &ExportArgs) -> anyhow::Result<Tally> {
+    let url = args.remote_write.as_deref().unwrap_or_default();
+    let receiver = Receiver::new(url, authorization(args)?, REPEAT_DELAY).context("--remote-write")?;
+    if receiver.is_exposed() {
+        eprintln!("warning: {} is not https: whoever listens on the way learns the credentials", receiver.name());
+    }
+    let sent = Sent::default();
+    let state = || State {
+        done: sent.samples(),
+        most: None,
+        held_up: sent.is_waiting().then(|| "the receiver takes none now: it is tried again".to_owned()),
+    };
+    let mut display = Display::new(vec![receiver.name()], "samples");
+    let mut tick = tokio::time::interval(TICK);
+    let sending = export_remote_write(chronicle, &receiver, &sent);
+    tokio::pin!(sending);
+    let tally = loop {
+        tokio::select! {
+            tally = &mut sending => break tally,
+            _ = tick.tick() => display.show(&[state()]),
+        }
+    };
+    display.end(&[state()]);
+    let tally = tally.with_context(|| format!("{} samples were sent; they may be sent again", sent.samples()))?;
+    eprintln!(
+        "{} samples of {} series sent in {} requests of {} bytes in all",
+        sent.samples(),
+        tally.series,
+        sent.batches(),
+        sent.bytes()
+    );
+    Ok(tally)
+}
+
+/// The credentials, from files or the environment.
+fn authorization(args: &ExportArgs) -> anyhow::Result<Authorization> {
+    let read = |file: &Option<PathBuf>, variable: &str| -> anyhow::Result<Option<String>> {
+        match file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                Ok(Some(text.trim().to_owned()))
+            }
+            None => Ok(std::env::var(variable).ok().filter(|text| !text.is_empty())),
+        }
+    };
+    if let Some(username) = &args.username {
+        let password = read(&args.password_file, PASSWORD)?;
+        let password = password.with_context(|| format!("a user needs --remote-write.password-file or {PASSWORD}"))?;
+        return Ok(Authorization::Basic { username: username.clone(), password: password.into() });
+    }
+    Ok(match read(&args.token_file, TOKEN)? {
+        Some(token) => Authorization::Bearer(token.into()),
+        None => Authorization::None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_from_a_second_to_a_day() {
+        assert_eq!(step("1h"), Ok(Duration::from_hours(1)));
+        for bad in ["0", "500ms", "2d", "1", "x"] {
+            assert!(step(bad).is_err(), "{bad}");
+        }
+    }
+}

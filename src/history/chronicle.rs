@@ -1,0 +1,201 @@
+//! The store read for those who write it out: whose rows, at which times, under which labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::timeline::{Timeline, cycle};
+use crate::config::SourceConfig;
+use crate::day::{Cycle, Day, Days};
+use crate::sample::Row;
+use crate::source::{Api, Table};
+use crate::store::{Store, StoreError};
+
+/// Why the export broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The output can't be written.
+    #[error("cannot write the output")]
+    Write(#[from] io::Error),
+    /// A label is not one that may be added.
+    #[error("the label {label}: {reason}")]
+    Label {
+        /// The label.
+        label: String,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The series.
+    pub series: u64,
+    /// Their samples.
+    pub samples: u64,
+    /// Accounts that have rows in the store and no source in the configuration, which says when their days are ready.
+    pub unconfigured: BTreeSet<String>,
+    /// Whether samples were left out because they are too new.
+    pub cut: bool,
+}
+
+/// The history in a store, as a live exporter of some sources would have shown it.
+#[derive(Debug)]
+pub struct Chronicle {
+    store: Store,
+    days: Days,
+    labels: Vec<(String, String)>,
+    apis: Vec<&'static Api>,
+    timelines: BTreeMap<(&'static str, String), Timeline>,
+}
+
+/// The row of one subject on one day, and the times at which it is on show.
+pub(super) struct Shown<'a> {
+    pub(super) account: &'a str,
+    pub(super) row: &'a Row,
+    pub(super) timeline: &'a Timeline,
+    pub(super) cycle: Cycle,
+}
+
+/// The days that a source has shown: those for which anybody was answered.
+pub(super) struct ShownDays<'a> {
+    pub(super) source: &'static str,
+    pub(super) account: &'a str,
+    pub(super) timeline: &'a Timeline,
+    pub(super) days: Vec<Day>,
+}
+
+impl Chronicle {
+    /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all.
+    ///
+    /// # Errors
+    /// [`ExportError::Label`] where a label has no valid name or is one of ours.
+    pub fn new(
+        store: Store,
+        days: Days,
+        sources: &[SourceConfig],
+        step: Duration,
+        until: Timestamp,
+        labels: Vec<(String, String)>,
+    ) -> Result<Self, ExportError> {
+        let step = i64::try_from(step.as_secs()).unwrap_or(i64::MAX);
+        let mut apis: Vec<&'static Api> = Vec::new();
+        let mut timelines = BTreeMap::new();
+        for config in sources {
+            let api = config.source.api();
+            if !apis.iter().any(|known| known.name == api.name) {
+                apis.push(api);
+            }
+            let timeline = Timeline::new(config.schedule.clone(), days, step, until);
+            timelines.insert((api.name, config.account.name.clone()), timeline);
+        }
+        check_labels(&labels, &apis)?;
+        Ok(Self { store, days, labels, apis, timelines })
+    }
+
+    /// The labels that are added to all series.
+    pub(super) fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    /// The tables, with the APIs that they belong to, in the order of the page.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&'static Api, &'static Table)> {
+        self.apis.iter().flat_map(|api| api.tables.iter().map(|table| (*api, *table)))
+    }
+
+    /// Shows `each` the rows of `table`, those of one subject after each other and by day, until it fails.
+    ///
+    /// # Errors
+    /// What `each` says, and [`ExportError::Store`].
+    pub(super) fn rows<E: From<ExportError>>(
+        &self,
+        api: &'static Api,
+        table: &'static Table,
+        tally: &mut Tally,
+        each: &mut dyn FnMut(&mut Tally, Shown<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut failed = Ok(());
+        let mut timeline: Option<(String, Option<&Timeline>)> = None;
+        let scanned = self.store.scan_series(table, self.days, &mut |account, row, _| {
+            if timeline.as_ref().is_none_or(|(of, _)| *of != account) {
+                let found = self.timelines.get(&(api.name, account.clone()));
+                if found.is_none() {
+                    tally.unconfigured.insert(account.clone());
+                }
+                timeline = Some((account.clone(), found));
+            }
+            let Some((_, Some(timeline))) = &timeline else { return ControlFlow::Continue(()) };
+            let cycle = cycle(table, &row.labels);
+            tally.cut |= timeline.is_cut(row.day);
+            match each(tally, Shown { account: &account, row: &row, timeline, cycle }) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Err(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        scanned.map_err(|error| E::from(error.into()))?;
+        failed
+    }
+
+    /// The days that each source has shown, by source and account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn shown_days(&self) -> Result<Vec<ShownDays<'_>>, StoreError> {
+        let each = self.timelines.iter().map(|((source, account), timeline)| {
+            let days = self.store.answered_days(source, account, self.days)?;
+            Ok(ShownDays { source, account, timeline, days })
+        });
+        each.collect()
+    }
+
+    /// The store, and the days that are written.
+    pub(super) fn raw(&self) -> (&Store, Days) {
+        (&self.store, self.days)
+    }
+}
+
+fn check_labels(labels: &[(String, String)], apis: &[&'static Api]) -> Result<(), ExportError> {
+    let ours: BTreeSet<&str> = apis.iter().flat_map(|api| api.tables).flat_map(|table| table.labels).copied().collect();
+    let mut seen = BTreeSet::new();
+    for (name, _) in labels {
+        let valid = |n: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (n > 0 && c.is_ascii_digit());
+        let reason = if name.is_empty() || !name.chars().enumerate().all(|(n, c)| valid(n, c)) {
+            "a name has letters, digits and underscores only, and begins with no digit"
+        } else if name.starts_with("__") {
+            "names that begin with two underscores are Prometheus' own"
+        } else if name == "account" || name == "source" || ours.contains(name.as_str()) {
+            "the series have a label of that name"
+        } else if !seen.insert(name) {
+            "it is given twice"
+        } else {
+            continue;
+        };
+        return Err(ExportError::Label { label: name.clone(), reason });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::apis;
+
+    #[test]
+    fn labels_of_ours_are_not_overwritten() {
+        let check = |name: &str| check_labels(&[(name.to_owned(), "x".to_owned())], &apis());
+        assert!(check("job").is_ok() && check("instance").is_ok());
+        for bad in ["", "1a", "a-b", "account", "userid", "cycle", "__name__", "名"] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

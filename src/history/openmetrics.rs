@@ -1,0 +1,134 @@
+//! History as one OpenMetrics text, for `promtool tsdb create-blocks-from openmetrics`.
+//!
+//! The format wants each family in one piece, so a table is read once for each of its fields: nothing is kept in
+//! memory but the row at hand.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::chronicle::{Chronicle, ExportError, Shown, ShownDays, Tally};
+use crate::source::{Api, Table};
+use crate::telemetry::STAT_TIMESTAMP;
+
+/// Writes all of `chronicle` to `output`. Blocks.
+///
+/// # Errors
+/// [`ExportError`]; what was written by then lacks its last line, so that no reader takes it for whole.
+pub fn export_openmetrics(chronicle: &Chronicle, output: &mut dyn Write) -> Result<Tally, ExportError> {
+    let mut tally = Tally::default();
+    let mut writer = Writer { output, added: chronicle.labels(), series: String::new(), announced: false };
+    for (api, table) in chronicle.tables() {
+        for place in 0..table.fields.len() {
+            writer.family(chronicle, (api, table), place, &mut tally)?;
+        }
+    }
+    writer.stat_timestamps(chronicle, &mut tally)?;
+    writer.output.write_all(b"# EOF\n")?;
+    writer.output.flush()?;
+    Ok(tally)
+}
+
+struct Writer<'a> {
+    output: &'a mut dyn Write,
+    added: &'a [(String, String)],
+    /// Name and labels of the series at hand.
+    series: String,
+    /// Whether the family's HELP and TYPE are written.
+    announced: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes the family of the field at `place`; nothing where it has no samples.
+    fn family(
+        &mut self,
+        chronicle: &Chronicle,
+        (api, table): (&'static Api, &'static Table),
+        place: usize,
+        tally: &mut Tally,
+    ) -> Result<(), ExportError> {
+        let field = &table.fields[place];
+        let (name, help) = (table.metric(field), table.help(field, api.title));
+        let mut subject: Option<(String, Vec<String>)> = None;
+        self.announced = false;
+        chronicle.rows(api, table, tally, &mut |tally, Shown { account, row, timeline, cycle }| {
+            let Some(value) = row.values.get(place).copied().flatten() else { return Ok(()) };
+            let instants = timeline.instants(row.day, cycle);
+            if instants.len() == 0 {
+                return Ok(());
+            }
+            if subject.as_ref().is_none_or(|(of, labels)| of != account || *labels != row.labels) {
+                let labels = table.labels.iter().copied().zip(row.labels.iter().map(String::as_str));
+                self.begin(&name, [("account", account)].into_iter().chain(labels));
+                subject = Some((account.to_owned(), row.labels.clone()));
+                tally.series += 1;
+            }
+            self.samples(&name, &help, value, instants, tally)
+        })
+    }
+
+    fn stat_timestamps(&mut self, chronicle: &Chronicle, tally: &mut Tally) -> Result<(), ExportError> {
+        let (name, help) = STAT_TIMESTAMP;
+        self.announced = false;
+        for ShownDays { source, account, timeline, days } in chronicle.shown_days()? {
+            self.begin(name, [("source", source), ("account", account)]);
+            let before = tally.samples;
+            for day in days {
+                let instants = timeline.instants(day, crate::day::Cycle::Day);
+                self.samples(name, help, timeline.midnight(day) as f64, instants, tally)?;
+            }
+            tally.series += u64::from(tally.samples > before);
+        }
+        Ok(())
+    }
+
+    /// Makes the series with those labels the one at hand.
+    fn begin<'b>(&mut self, name: &str, labels: impl IntoIterator<Item = (&'b str, &'b str)>)
+    where
+        'a: 'b,
+    {
+        self.series.clear();
+        self.series.push_str(name);
+        let added: &'a [(String, String)] = self.added;
+        let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (n, (label, value)) in labels.into_iter().chain(added).enumerate() {
+            self.series.push(if n == 0 { '{' } else { ',' });
+            self.series.push_str(label);
+            self.series.push_str("=\"");
+            for c in value.chars() {
+                match c {
+                    '\\' => self.series.push_str("\\\\"),
+                    '"' => self.series.push_str("\\\""),
+                    '\n' => self.series.push_str("\\n"),
+                    c => self.series.push(c),
+                }
+            }
+            self.series.push('"');
+        }
+        self.series.push('}');
+    }
+
+    /// Writes `value` of the series at hand at `instants`.
+    fn samples(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: f64,
+        instants: impl Iterator<Item = i64>,
+        tally: &mut Tally,
+    ) -> Result<(), ExportError> {
+        let start = self.series.len();
+        // Writing to a string does not fail.
+        let _ = write!(self.series, " {value:?} ");
+        for instant in instants {
+            if !self.announced {
+                writeln!(self.output, "# HELP {name} {help}\n# TYPE {name} gauge")?;
+                self.announced = true;
+            }
+            self.output.write_all(self.series.as_bytes())?;
+            writeln!(self.output, "{instant}")?;
+            tally.samples += 1;
+        }
+        self.series.truncate(start);
+        Ok(())
+    }
+}

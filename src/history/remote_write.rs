@@ -1,0 +1,83 @@
+//! History by Prometheus remote write 1.0, to whatever receives that: Prometheus, VictoriaMetrics, Mimir, Thanos.
+//!
+//! One thread reads the store and fills batches, bounded in series and bytes; the batches are sent one after another,
+//! so that no series goes back in time. What a receiver got twice, as after a broken connection, has the same
+//! timestamps and values, which it keeps once.
+
+mod batch;
+mod message;
+mod send;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::chronicle::{Chronicle, ExportError, Tally};
+
+pub use send::{Authorization, Receiver, ReceiverError};
+
+/// How many batches wait to be sent; the thread that fills them waits for a place.
+const WAITING: usize = 2;
+
+/// What was sent so far; others may read it meanwhile.
+#[derive(Debug, Default)]
+pub struct Sent {
+    samples: AtomicU64,
+    batches: AtomicU64,
+    bytes: AtomicU64,
+    waiting: AtomicBool,
+}
+
+impl Sent {
+    /// How many samples the receiver took.
+    pub fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// In how many requests.
+    pub fn batches(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes these were, compressed.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the receiver does not take samples now, so that a batch waits to be sent again.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// Why not all was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteWriteError {
+    /// The history can't be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The receiver does not take it.
+    #[error(transparent)]
+    Receiver(#[from] ReceiverError),
+}
+
+/// Sends all of `chronicle` to `receiver`.
+///
+/// # Errors
+/// [`RemoteWriteError`]; what was sent by then may be sent again.
+pub async fn export_remote_write(
+    chronicle: Chronicle,
+    receiver: &Receiver,
+    sent: &Sent,
+) -> Result<Tally, RemoteWriteError> {
+    let (sender, mut batches) = mpsc::channel(WAITING);
+    let reading = tokio::task::spawn_blocking(move || batch::fill(&chronicle, sender));
+    while let Some(batch) = batches.recv().await {
+        receiver.send(&batch.body, &sent.waiting).await?;
+        sent.samples.fetch_add(batch.samples, Ordering::Relaxed);
+        sent.batches.fetch_add(1, Ordering::Relaxed);
+        sent.bytes.fetch_add(batch.body.len() as u64, Ordering::Relaxed);
+    }
+    // It ends early only with the program.
+    Ok(reading.await.unwrap_or_else(|_| Ok(Tally::default()))?)
+}

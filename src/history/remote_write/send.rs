@@ -1,0 +1,252 @@
+//! Sends batches, repeats what may pass, and keeps credentials out of every message.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use jiff::Timestamp;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::client::{is_loopback, words};
+
+/// A batch that a receiver does not take is sent again that many times: with growing waits, about ten minutes.
+const REPEATS: usize = 24;
+
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The longest that a receiver may ask us to wait.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
+
+/// How long a receiver may take for a batch.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How we prove who we are.
+#[derive(Clone, Debug, Default)]
+pub enum Authorization {
+    /// Not at all.
+    #[default]
+    None,
+    /// By `Authorization: Bearer`.
+    Bearer(SecretString),
+    /// By user and password.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
+/// Where samples are sent.
+#[derive(Debug)]
+pub struct Receiver {
+    http: reqwest::Client,
+    /// Without user and password.
+    url: Url,
+    authorization: Authorization,
+    repeat_delay: Duration,
+}
+
+/// Why a receiver did not take a batch; without credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    /// The URL is none, or not of HTTP.
+    #[error("the receiver is not an http or https URL")]
+    Url,
+    /// TLS can't be set up.
+    #[error("cannot set up the connection: {0}")]
+    Setup(String),
+    /// It refuses the batch for good.
+    #[error("{receiver} refuses the samples with HTTP {status}: {text}{hint}")]
+    Refused {
+        /// Its URL.
+        receiver: String,
+        /// The status.
+        status: u16,
+        /// The beginning of what it says.
+        text: String,
+        /// What the operator may do.
+        hint: &'static str,
+    },
+    /// It did not take the batch, however often it was sent.
+    #[error("{receiver} takes no samples: {text}")]
+    Unavailable {
+        /// Its URL.
+        receiver: String,
+        /// What it said last.
+        text: String,
+        /// How long it wants us to wait.
+        wait: Option<Duration>,
+    },
+}
+
+impl Receiver {
+    /// The receiver at `url`, whose own user and password count where `authorization` is none. A batch that may pass
+    /// is sent again after about `repeat_delay`, then twice that, and so on.
+    ///
+    /// # Errors
+    /// [`ReceiverError::Url`] and [`ReceiverError::Setup`].
+    pub fn new(url: &str, authorization: Authorization, repeat_delay: Duration) -> Result<Self, ReceiverError> {
+        let mut url = Url::parse(url).map_err(|_| ReceiverError::Url)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(ReceiverError::Url);
+        }
+        let authorization = match (authorization, url.password()) {
+            (Authorization::None, Some(password)) => {
+                Authorization::Basic { username: decoded(url.username()), password: decoded(password).into() }
+            }
+            (authorization, _) => authorization,
+        };
+        // It cannot fail: the URL has a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        // An error means that somebody installed it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("imstats_exporter/", env!("CARGO_PKG_VERSION")))
+            // Another address would get our credentials.
+            .redirect(Policy::none())
+            .referer(false)
+            .timeout(TIMEOUT);
+        if is_loopback(url.as_str()) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| ReceiverError::Setup(words(error)))?;
+        Ok(Self { http, url, authorization, repeat_delay })
+    }
+
+    /// The URL for people: without credentials and without a query, which may hold a token.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.to_string()
+    }
+
+    /// Whether credentials would travel unencrypted, to another machine.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        let has_secret = !matches!(self.authorization, Authorization::None);
+        has_secret && self.url.scheme() == "http" && !is_loopback(self.url.as_str())
+    }
+
+    /// Sends one batch, again where it may pass; `waiting` tells meanwhile that it does not.
+    ///
+    /// # Errors
+    /// [`ReceiverError`].
+    pub(super) async fn send(&self, body: &[u8], waiting: &AtomicBool) -> Result<(), ReceiverError> {
+        let delays = ExponentialBuilder::default()
+            .with_min_delay(self.repeat_delay)
+            .with_max_delay(LONGEST_WAIT)
+            .with_max_times(REPEATS)
+            .with_jitter();
+        let sent = (|| self.post(body))
+            .retry(delays)
+            .when(|error| matches!(error, ReceiverError::Unavailable { .. }))
+            .notify(|error, wait| {
+                if !waiting.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(seconds = wait.as_secs(), "sending again: {error}");
+                }
+            })
+            .adjust(|error, delay| match error {
+                ReceiverError::Unavailable { wait: Some(wait), .. } => delay.map(|_| (*wait).min(LONGEST_RETRY_AFTER)),
+                _ => delay,
+            })
+            .await;
+        waiting.store(false, Ordering::Relaxed);
+        sent
+    }
+
+    async fn post(&self, body: &[u8]) -> Result<(), ReceiverError> {
+        let unavailable = |text, wait| ReceiverError::Unavailable { receiver: self.name(), text, wait };
+        let request = self
+            .http
+            .post(self.url.clone())
+            .header("content-type", "application/x-protobuf")
+            .header("content-encoding", "snappy")
+            .header("x-prometheus-remote-write-version", "0.1.0")
+            .body(body.to_vec());
+        let request = match &self.authorization {
+            Authorization::None => request,
+            Authorization::Bearer(token) => request.bearer_auth(token.expose_secret()),
+            Authorization::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
+        };
+        let response = request.send().await.map_err(|error| unavailable(words(error), None))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let wait = retry_after(response.headers());
+        let text = response.text().await.unwrap_or_default();
+        let text: String = text.trim().chars().filter(|c| !c.is_control()).take(200).collect();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(unavailable(format!("HTTP {}: {text}", status.as_u16()), wait));
+        }
+        let hint = match status.as_u16() {
+            400 => {
+                "; Prometheus takes old samples only within storage.tsdb.out_of_order_time_window of its configuration"
+            }
+            401 | 403 => "; check the bearer token, or the user and password",
+            404 => "; Prometheus receives only with --web.enable-remote-write-receiver, at /api/v1/write",
+            _ => "",
+        };
+        Err(ReceiverError::Refused { receiver: self.name(), status: status.as_u16(), text, hint })
+    }
+}
+
+/// How long the receiver wants us to wait: seconds, or the date that the header may hold instead.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+/// The part of a URL without its escapes.
+fn decoded(part: &str) -> String {
+    // As a value of a form, where a plus would be a space.
+    let value = part.replace('+', "%2B");
+    form_urlencoded::parse(format!("x={value}").as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_of_the_url_are_used_and_not_shown() {
+        let url = "https://me:p%40ss+1@example.org/api/v1/write?token=x";
+        let receiver = Receiver::new(url, Authorization::None, Duration::ZERO).unwrap();
+        assert_eq!(receiver.name(), "https://example.org/api/v1/write");
+        let Authorization::Basic { username, password } = &receiver.authorization else { panic!() };
+        assert_eq!((username.as_str(), password.expose_secret()), ("me", "p@ss+1"));
+        assert!(!format!("{receiver:?}").contains("p@ss"), "{receiver:?}");
+        assert!(!receiver.is_exposed());
+    }
+
+    #[test]
+    fn only_http_is_taken_and_the_text_is_not_repeated() {
+        for bad in ["", "localhost:9090", "ftp://me:secret@x/", "http://"] {
+            let error = Receiver::new(bad, Authorization::None, Duration::ZERO).unwrap_err();
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let of = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(of("7"), Some(Duration::from_secs(7)));
+        assert_eq!(of("Fri, 20 Nov 2020 10:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(of("soon"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! What a worker shows: the page of a day, and the names of its subjects.
+
+use super::ledger::Ledger;
+use super::round::Report;
+use super::worker::Worker;
+use crate::day::Day;
+use crate::discovery::DiscoveryError;
+use crate::exposition::{NamePage, Page};
+use crate::source::{Directory, Found, Listing};
+use crate::store::StoreError;
+
+impl Worker {
+    /// Replaces the source's page by what the store has for the ledger's day.
+    pub(super) async fn publish(&mut self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
+        let api = self.config.source.api();
+        let account = self.config.account.name.clone();
+        let mut tables = Vec::new();
+        for table in api.tables {
+            let shown = ledger.shown(table);
+            let mut rows = Vec::new();
+            for day in ledger.days() {
+                let mut of_day = self.context.store.rows(table, &account, day).await?;
+                of_day.retain(|row| shown(&row.labels, day));
+                rows.append(&mut of_day);
+            }
+            rows.sort_by(|a, b| a.labels.cmp(&b.labels));
+            tables.push((*table, rows));
+        }
+        let names = self.names(ledger, directory).await?;
+        let page = Page { day: ledger.day, tables };
+        let exposition = self.context.exposition.clone();
+        let published = tokio::task::spawn_blocking(move || {
+            exposition.publish_names(api, &account, names);
+            exposition.publish(api, &account, Some(page))
+        });
+        // It ends early only with the program.
+        self.series = published.await.unwrap_or(0);
+        Ok(())
+    }
+
+    /// The names of the ledger's subjects, as far as they are known and may be shown.
+    async fn names(&self, ledger: &Ledger, directory: &Directory) -> Result<Vec<NamePage>, StoreError> {
+        let mut pages = Vec::new();
+        let api = self.config.source.api();
+        let ids = ledger.ids();
+        for (info, list) in self.config.source.names() {
+            if self.config.names || !info.people {
+                let all = directory.get(&list).map_or(&[][..], |list| list.as_slice());
+                let known = |found: &&Found| found.name.is_some() && (!info.people || ids.contains(found.id.as_str()));
+                pages.push(NamePage { info, names: all.iter().filter(known).cloned().collect() });
+            }
+        }
+        if let Some(info) = api.row_names
+            && (self.config.names || !info.people)
+        {
+            let names = self.context.store.names(info.name, &self.config.account.name).await?;
+            pages.push(NamePage { info, names });
+        }
+        Ok(pages)
+    }
+
+    /// Stores the names that came with the figures.
+    pub(super) async fn keep_names(&self, day: Day, report: &Report) -> Result<(), StoreError> {
+        let Some(info) = self.config.source.api().row_names else { return Ok(()) };
+        if report.names.is_empty() || (info.people && !self.config.names) {
+            return Ok(());
+        }
+        let names = report.names.iter();
+        let names = names.map(|(id, name)| Found { id: id.clone(), parent: None, name: Some(name.clone()) }).collect();
+        self.context.store.put_names(info.name, &self.config.account.name, day, names).await
+    }
+
+    /// Takes down a page that is too old to be shown beside `day`.
+    pub(super) async fn drop_old_page(&mut self, day: Day) -> Result<(), StoreError> {
+        let Some(shown) = self.kept.shown else { return Ok(()) };
+        if day.days_since(shown) <= i64::from(self.config.max_age_days) {
+            return Ok(());
+        }
+        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+        tracing::warn!(source, account, day = %shown, "the page is older than max_age: it is taken down");
+        self.context.exposition.publish(self.config.source.api(), account, None);
+        self.series = 0;
+        self.kept.shown = None;
+        self.keep().await
+    }
+
+    /// Fetches lists of names, and shows them where they say anything new.
+    pub(super) async fn bring_names(
+        &self,
+        day: Day,
+        ledger: &Ledger,
+        mut directory: Directory,
+        lists: Vec<Listing>,
+    ) -> Result<(), StoreError> {
+        let mut news = false;
+        for listing in lists {
+            match self.context.discovery.list(&self.config.account, &listing, day).await {
+                Ok(listed) => {
+                    if let Some(failure) = listed.stale {
+                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                    }
+                    news |= directory.get(&listing.key) != Some(&listed.list);
+                    directory.insert(listing.key, listed.list);
+                }
+                Err(DiscoveryError::Store(error)) => return Err(error),
+                Err(DiscoveryError::Vendor { failure, .. }) => {
+                    tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                }
+            }
+        }
+        if news && self.kept.shown.is_some() {
+            let names = self.names(ledger, &directory).await?;
+            let (exposition, api) = (self.context.exposition.clone(), self.config.source.api());
+            let account = self.config.account.name.clone();
+            // It ends early only with the program.
+            let _ = tokio::task::spawn_blocking(move || exposition.publish_names(api, &account, names)).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Who there is to ask about: asked once a day, shared, and kept for the days on which it can't be had.
+
+use imstats_exporter::simulator::Effect;
+
+use crate::harness::*;
+
+const BOTH: &str = "wecom: [{$wecom, contact: {users: all, departments: all, $fast}, groupchat: {owners: all, teams: {t: {owners: all}}, $fast}}]";
+
+#[tokio::test]
+async fn lists_are_asked_for_once_a_day_and_shared() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
+    stage.run_until("2026-11-21T05:59:00").await;
+    assert_eq!((stage.calls(FOLLOW), stage.calls("department/simplelist"), stage.calls("department/list")), (1, 1, 1));
+    stage.run_until("2026-11-21T23:00:00").await;
+    assert_eq!((stage.calls(FOLLOW), stage.calls("department/simplelist"), stage.calls("department/list")), (2, 2, 2));
+    stage.restart().await;
+    stage.wake().await;
+    assert_eq!(stage.calls(FOLLOW), 2, "they outlive a restart");
+}
+
+#[tokio::test]
+async fn the_last_list_serves_while_the_vendor_does_not_give_one() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
+    stage.wake().await;
+    let users = stage.page().all("wecom_contact_user_active_chats").len();
+    stage.every(FOLLOW, Effect::Html(503));
+    stage.wake_at("2026-11-21T06:00:00").await;
+    assert_eq!(stage.shown("wecom_contact").as_deref(), Some("2026-11-20"));
+    assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), users);
+    assert!(stage.up("wecom_contact"));
+    assert!(stage.error("wecom_contact").contains("lists of an earlier day"), "{}", stage.error("wecom_contact"));
+    // Three sources, each with two repetitions; and again at the next waking.
+    assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3);
+    stage.mend();
+    stage.wake_at("2026-11-21T06:10:00").await;
+    assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3 + 1);
+    stage.wake_at("2026-11-21T06:20:00").await;
+    assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3 + 1);
+    stage.wake_at("2026-11-21T07:00:00").await;
+    assert_eq!(stage.error("wecom_contact"), "", "all is well with the refresh at the latest");
+}
+
+#[tokio::test]
+async fn without_any_list_the_round_fails_and_the_source_is_down() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
+    stage.every(FOLLOW, Effect::Html(503));
+    stage.wake().await;
+    assert!(!stage.up("wecom_contact"));
+    assert!(stage.error("wecom_contact").contains("cannot list follow_user"), "{}", stage.error("wecom_contact"));
+    assert_eq!((stage.calls(CONTACT), stage.shown("wecom_contact")), (0, None));
+    stage.mend();
+    stage.wake_at("2026-11-20T06:10:00").await;
+    assert!(stage.up("wecom_contact") && stage.shown("wecom_contact").is_some());
+}
+
+#[tokio::test]
+async fn written_lists_need_no_discovery() {
+    let yaml = "
+wecom: [{$wecom, contact: {users: [WangWu], departments: [1]}, groupchat: {owners: [WangWu], teams: {t: {owners: [WangWu]}}}, kf: {accounts: [wk1], servicers: [WangWu], $kf_secret}}]
+feishu: [{$feishu, message_push: {departments: [od-1]}}]
+tencent_desk: [{$desk, agent_statistics: {agents: [a@example.com]}}]
+";
+    let mut stage = Stage::new("2026-11-20T10:00:00", yaml).await;
+    stage.wake_slowly().await;
+    let known = [GETTOKEN, CONTACT, OWNERS, TEAMS, KF, TENANT_TOKEN, PUSH, DESK];
+    for api in stage.simulator.calls().keys() {
+        assert!(known.contains(&api.as_str()), "{api} was called");
+    }
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_had_break_nothing() {
+    let yaml = "wecom: [{$wecom, names: true, contact: {users: all, departments: all, $fast}}]";
+    let mut stage = Stage::new("2026-11-20T06:00:00", yaml).await;
+    stage.every("department/list", Effect::Refuse(48002));
+    stage.every("user/simplelist", Effect::Refuse(60011));
+    stage.wake_slowly().await;
+    assert!(stage.up("wecom_contact"), "{}", stage.error("wecom_contact"));
+    assert_eq!(stage.error("wecom_contact"), "");
+    assert_eq!(stage.shown("wecom_contact").as_deref(), Some("2026-11-19"));
+    assert!(stage.page().all("wecom_user_info").is_empty() && stage.page().all("wecom_department_info").is_empty());
+}
+
+#[tokio::test]
+async fn whoever_leaves_the_list_leaves_the_page_with_the_next_day() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", "wecom: [{$wecom, contact: {users: all, $fast}}]").await;
+    stage.wake().await;
+    stage.every(FOLLOW, raw(r#"{"errcode": 0, "follow_user": ["WangWu", "WangWu"]}"#));
+    stage.wake_at("2026-11-20T12:00:00").await;
+    assert!(stage.page().all("wecom_contact_user_active_chats").len() > 30, "today's list holds");
+    stage.wake_at("2026-11-21T06:00:00").await;
+    assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), 1, "and nobody counts twice");
+    assert_eq!(stage.targets("wecom_contact"), [1, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_broken_list_is_not_taken_for_an_empty_one() {
+    for (body, words) in [
+        (r#"{"errcode": 0}"#, "/follow_user"),
+        (r#"{"errcode": 0, "follow_user": null}"#, "/follow_user"),
+        (r#"{"errcode": 0, "follow_user": [7]}"#, "/follow_user/0"),
+        (r#"{"errcode": 0, "follow_user": ["a""#, "not JSON"),
+    ] {
+        let mut stage = Stage::new("2026-11-20T06:00:00", "wecom: [{$wecom, contact: {}}]").await;
+        stage.every(FOLLOW, raw(body));
+        stage.wake().await;
+        assert!(stage.error("wecom_contact").contains(words), "{body}: {}", stage.error("wecom_contact"));
+        assert_eq!(stage.shown("wecom_contact"), None, "{body}");
+    }
+}

@@ -1,0 +1,184 @@
+//! One day at a time is shown: when a new day takes the page's place, and what is missing from it.
+
+use imstats_exporter::simulator::{Effect, Fault};
+
+use crate::harness::*;
+
+const TWO: &str = "wecom: [{$wecom, contact: {users: [Zhang.San, WangWu], $fast}}]";
+const SOURCE: &str = "wecom_contact";
+const CHATS: &str = "wecom_contact_user_active_chats";
+
+/// An exporter that shows the 18th, at 05:59 on the 20th.
+async fn yesterday(yaml: &str) -> Stage {
+    let mut stage = Stage::new("2026-11-19T06:00:00", yaml).await;
+    stage.run_until("2026-11-20T05:59:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
+    stage
+}
+
+fn only(subject: &str, effect: Effect) -> Fault {
+    Fault::on(CONTACT, effect).subject(subject)
+}
+
+#[tokio::test]
+async fn the_new_day_takes_the_page_when_it_is_ready() {
+    let mut stage = yesterday(TWO).await;
+    let before = stage.page().figures();
+    let asked = stage.calls(CONTACT);
+    stage.wake().await;
+    assert_eq!((stage.calls(CONTACT), stage.page().figures()), (asked, before), "it is not ready at 05:59");
+    let next = stage.wake_one(SOURCE).await;
+    assert_eq!(next, at("2026-11-20T06:00:00"), "it wakes when it is");
+    stage.wake_at("2026-11-20T06:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+    let stat = "imstats_source_stat_timestamp_seconds";
+    assert_eq!(stage.series(stat), Some(midnight("2026-11-19") as f64));
+}
+
+#[tokio::test]
+async fn the_old_page_stands_until_every_target_is_settled() {
+    let mut stage = yesterday(TWO).await;
+    let before = stage.page().figures();
+    stage.fault(only("WangWu", Effect::Truncate));
+    stage.wake_at("2026-11-20T06:00:00").await;
+    assert_eq!(stage.page().figures(), before);
+    assert_eq!(stage.targets(SOURCE), [1, 0, 0, 1, 0], "these are of the new day");
+    assert_eq!(stage.series("imstats_source_stat_timestamp_seconds"), Some(midnight("2026-11-18") as f64));
+    assert_eq!(stage.series("imstats_source_target_timestamp_seconds"), Some(midnight("2026-11-19") as f64));
+    stage.mend();
+    stage.simulator.reset_calls();
+    stage.wake_at("2026-11-20T06:10:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+    assert_eq!(stage.calls(CONTACT), 1, "only the one that failed is asked again");
+}
+
+#[tokio::test]
+async fn after_two_hours_one_good_target_is_enough_and_the_other_appears_when_it_succeeds() {
+    let mut stage = yesterday(TWO).await;
+    stage.fault(only("WangWu", Effect::Truncate));
+    stage.run_until("2026-11-20T07:59:59").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
+    stage.run_until("2026-11-20T08:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+    assert_eq!(stage.page().all(CHATS).len(), 1);
+    assert_eq!(stage.series(&format!("{CHATS}{{userid=\"WangWu\"}}")), None, "absent, not yesterday's and not 0");
+    assert_eq!(stage.targets(SOURCE), [1, 0, 0, 1, 0]);
+    stage.mend();
+    stage.run_until("2026-11-20T08:10:00").await;
+    assert_eq!(stage.page().all(CHATS).len(), 2);
+}
+
+#[tokio::test]
+async fn two_that_fail_are_absent_and_then_appear() {
+    let yaml = "wecom: [{$wecom, contact: {users: all, $fast}}]";
+    let mut stage = yesterday(yaml).await;
+    let all = stage.page().all(CHATS).len();
+    stage.fault(only("WangWu", Effect::Html(502)));
+    stage.fault(only("Zhang.San", Effect::Refuse(999_999)));
+    stage.run_until("2026-11-20T08:00:00").await;
+    assert_eq!(stage.page().all(CHATS).len(), all - 2);
+    assert!(stage.up(SOURCE), "the vendor answers");
+    assert_eq!(stage.targets(SOURCE)[3], 2);
+    let succeeded = stage.series("imstats_source_last_success_timestamp_seconds").unwrap();
+    assert!(succeeded < at("2026-11-20T06:00:00").as_second() as f64, "no round of today left nothing failed");
+    stage.mend();
+    stage.wake_at("2026-11-20T08:10:00").await;
+    assert_eq!(stage.page().all(CHATS).len(), all);
+    assert_eq!(
+        stage.series("imstats_source_last_success_timestamp_seconds"),
+        Some(at("2026-11-20T08:10:00").as_second() as f64)
+    );
+}
+
+#[tokio::test]
+async fn the_two_hours_begin_anew_with_the_program() {
+    let mut stage = yesterday(TWO).await;
+    stage.fault(only("WangWu", Effect::Truncate));
+    stage.set("2026-11-20T09:00:00");
+    stage.restart().await;
+    stage.run_until("2026-11-20T10:59:59").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
+    stage.run_until("2026-11-20T11:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+}
+
+#[tokio::test]
+async fn a_day_without_data_for_anybody_is_not_produced_and_asked_for_every_half_hour() {
+    let mut stage = yesterday(TWO).await;
+    stage.every(CONTACT, raw(r#"{"errcode": 0, "behavior_data": []}"#));
+    let before = stage.page().figures();
+    stage.simulator.reset_calls();
+    stage.run_until("2026-11-20T07:59:59").await;
+    let asked: Vec<_> =
+        stage.log(CONTACT).into_iter().filter(|call| call.subject == "WangWu").map(|call| call.at).collect();
+    assert_eq!(asked, ["06:00", "06:30", "07:00", "07:30"].map(|time| at(&format!("2026-11-20T{time}:00"))));
+    assert_eq!(stage.page().figures(), before, "the old page stands");
+    assert_eq!(stage.targets(SOURCE), [0, 2, 0, 0, 0]);
+    assert!(stage.up(SOURCE));
+    // The holiday is believed after two hours: the page is empty then.
+    stage.run_until("2026-11-20T08:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+    assert!(stage.page().figures().is_empty());
+    stage.simulator.reset_calls();
+    stage.run_until("2026-11-20T13:29:59").await;
+    assert_eq!(stage.calls(CONTACT), 0, "from then on it is asked with the refresh");
+    stage.run_until("2026-11-20T14:00:00").await;
+    assert_eq!(stage.calls(CONTACT), 2);
+}
+
+#[tokio::test]
+async fn a_day_that_is_produced_late_is_shown_within_half_an_hour() {
+    let mut stage = yesterday(TWO).await;
+    let nothing = stage.every(CONTACT, raw(r#"{"errcode": 0, "behavior_data": []}"#));
+    stage.run_until("2026-11-20T06:40:00").await;
+    stage.simulator.faults().remove(nothing);
+    stage.run_until("2026-11-20T07:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+    assert_eq!(stage.page().all(CHATS).len(), 2);
+}
+
+#[tokio::test]
+async fn a_page_that_is_more_than_three_days_behind_is_taken_down() {
+    let mut stage = yesterday(TWO).await;
+    stage.every("wecom", Effect::Html(502));
+    stage.run_until("2026-11-22T06:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"), "three days behind the 21st");
+    assert!(!stage.up(SOURCE));
+    stage.run_until("2026-11-23T05:59:00").await;
+    assert_eq!(stage.page().all(CHATS).len(), 2);
+    stage.run_until("2026-11-23T06:00:00").await;
+    assert_eq!(stage.shown(SOURCE), None);
+    assert!(stage.page().figures().is_empty());
+    assert_eq!(stage.series("imstats_source_series"), Some(0.0));
+    stage.restart().await;
+    assert!(stage.page().figures().is_empty(), "a restart does not bring it back");
+    stage.mend();
+    stage.wake_at("2026-11-23T06:10:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-22"));
+}
+
+#[tokio::test]
+async fn a_page_that_grew_too_old_while_the_program_was_down_is_not_shown_again() {
+    let mut stage = yesterday(TWO).await;
+    stage.every("wecom", Effect::Html(502));
+    stage.set("2026-11-30T12:00:00");
+    stage.restart().await;
+    assert!(stage.page().figures().is_empty());
+    assert_eq!(stage.shown(SOURCE), None);
+}
+
+#[tokio::test]
+async fn all_families_of_a_source_are_of_one_day() {
+    let yaml =
+        "wecom: [{$wecom, contact: {users: [WangWu], departments: [1], teams: {t: {departments: [1001]}}, $fast}}]";
+    let mut stage = yesterday(yaml).await;
+    let before = stage.page().figures();
+    stage.fault(only("1", Effect::Truncate));
+    stage.wake_at("2026-11-20T06:00:00").await;
+    assert_eq!(stage.page().figures(), before);
+    stage.mend();
+    stage.wake_at("2026-11-20T06:10:00").await;
+    let after = stage.page().figures();
+    let changed = after.iter().filter(|(series, value)| before.get(*series) != Some(value)).count();
+    assert!(changed * 2 > after.len(), "another day has other figures: {changed} of {}", after.len());
+}

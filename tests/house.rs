@@ -1,0 +1,239 @@
+//! The order of the modules, and the documents against the code.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use imstats_exporter::config::known_keys;
+use imstats_exporter::source::{Combine, Span, Unit, apis};
+
+/// The modules in the order of `src/lib.rs`: each may name only those before it.
+const ORDER: &[&str] = &[
+    "day",
+    "sample",
+    "telemetry",
+    "vendor",
+    "source",
+    "config",
+    "client",
+    "store",
+    "discovery",
+    "exposition",
+    "poller",
+    "history",
+    "http",
+    "cli",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every Rust file below `src`, with the module that it belongs to.
+fn sources() -> Vec<(String, PathBuf)> {
+    let mut folders = vec![root().join("src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let relative = path.strip_prefix(root().join("src")).unwrap();
+                let first = relative.iter().next().unwrap().to_str().unwrap();
+                files.push((first.trim_end_matches(".rs").to_owned(), path));
+            }
+        }
+    }
+    files.retain(|(module, _)| module != "lib" && module != "main");
+    files
+}
+
+/// The code of a file, without its comments and without its tests.
+fn code(path: &Path) -> String {
+    let text = read(path);
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    path.iter().any(|part| part.to_string_lossy().trim_end_matches(".rs").ends_with("tests"))
+}
+
+/// The modules that `code` names after `crate::`, also in braces.
+fn named(code: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (place, _) in code.match_indices("crate::") {
+        let rest = &code[place + "crate::".len()..];
+        let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match rest.strip_prefix('{') {
+            Some(list) => names.extend(list.split('}').next().unwrap().split(',').map(|item| word(item.trim()))),
+            None => drop(names.insert(word(rest))),
+        }
+    }
+    names
+}
+
+#[test]
+fn each_module_names_only_those_before_it() {
+    let place = |module: &str| ORDER.iter().position(|other| *other == module);
+    let mut checked = 0;
+    for (module, path) in sources().into_iter().filter(|(_, path)| !is_test(path)) {
+        for name in named(&code(&path)) {
+            let Some(named) = place(&name) else {
+                let simulates = name == "simulator" && (module == "simulator" || module == "cli");
+                assert!(simulates, "{} names {name}", path.display());
+                continue;
+            };
+            checked += 1;
+            match place(&module) {
+                Some(own) => assert!(named <= own, "{} names {name}, which comes after it", path.display()),
+                None => assert_eq!((module.as_str(), name.as_str()), ("simulator", "day"), "{}", path.display()),
+            }
+        }
+    }
+    assert!(checked > 100, "the test must see the modules: {checked}");
+}
+
+#[test]
+fn lib_rs_lists_the_modules_in_their_order() {
+    let lib = read("src/lib.rs");
+    let listed: Vec<_> = lib.lines().filter_map(|line| line.strip_prefix("//! * [`")?.split('`').next()).collect();
+    let expected: Vec<_> = ORDER.iter().filter(|module| lib.contains(&format!("pub mod {module};"))).copied().collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn libraries_stay_in_their_rooms() {
+    let rooms: &[(&str, &[&str])] = &[
+        ("prometheus_client", &["telemetry", "exposition"]),
+        ("rusqlite", &["store"]),
+        ("reqwest::Client", &["client", "history"]),
+        ("clap", &["cli"]),
+        ("anyhow", &["cli"]),
+        ("serde_yaml", &["config", "http"]),
+    ];
+    for (library, modules) in rooms {
+        for (module, path) in sources().into_iter().filter(|(_, path)| !is_test(path)) {
+            let names = code(&path).contains(&format!("{library}::"));
+            assert!(!names || modules.contains(&module.as_str()), "{} names {library}", path.display());
+        }
+    }
+}
+
+/// The table of all metrics, as README.md has it.
+fn metrics_table() -> String {
+    let mut text = String::new();
+    for api in apis() {
+        let _ = writeln!(text, "\n**`{}`**: [{}]({}), `{}`\n", api.name, api.title, api.page, api.path);
+        let mut last: *const imstats_exporter::source::Field = std::ptr::null();
+        for table in api.tables {
+            let labels: Vec<_> = ["account"].iter().chain(table.labels).copied().collect();
+            let _ = writeln!(text, "- `{}*{{{}}}`: {}", prefix(table), labels.join(","), table.of);
+        }
+        for table in api.tables {
+            // Tables of one API mostly share their fields.
+            if std::ptr::eq(last, table.fields.as_ptr()) {
+                continue;
+            }
+            last = table.fields.as_ptr();
+            text.push_str("\n| field | metric ends with | what it is | combine |\n|---|---|---|---|\n");
+            for field in table.fields {
+                let suffix = if field.suffix.is_empty() {
+                    "(the prefix alone)".to_owned()
+                } else {
+                    format!("`{}`", field.suffix)
+                };
+                let end = if field.span == Span::EndOfDay { " \\*" } else { "" };
+                let unit = match field.unit {
+                    Unit::Minutes => " (minutes, shown as seconds)",
+                    Unit::Percent => " (percent, shown as 0 to 1)",
+                    _ => "",
+                };
+                let combine = match field.combine {
+                    Combine::Sum
+                        if table.overlap.is_some() && api.tables.iter().all(|table| table.overlap.is_some()) =>
+                    {
+                        "no".to_owned()
+                    }
+                    Combine::Sum => "sum".to_owned(),
+                    Combine::Weighted(by) => format!("average by {}", by.join(" × ")),
+                    Combine::Never(_) => "no".to_owned(),
+                };
+                let _ = writeln!(text, "| `{}`{end} | {suffix} | {}{unit} | {combine} |", field.name, field.help);
+            }
+        }
+    }
+    let _ = writeln!(text, "\n**Names** to join on, value 1:\n");
+    let mut infos: Vec<_> = apis().into_iter().flat_map(|api| api.infos).collect();
+    infos.sort_by_key(|info| info.name);
+    infos.dedup_by_key(|info| info.name);
+    for info in infos {
+        let parent = info.parent.map(|parent| format!("{parent},")).unwrap_or_default();
+        let when = if info.people { " (only with `names: true`)" } else { "" };
+        let _ = writeln!(text, "- `{}{{account,{},{parent}name}}`: {}{when}", info.name, info.id, info.help);
+    }
+    text
+}
+
+fn prefix(table: &imstats_exporter::source::Table) -> String {
+    if table.fields.iter().any(|field| field.suffix.is_empty()) {
+        table.prefix.to_owned()
+    } else {
+        format!("{}_", table.prefix)
+    }
+}
+
+/// Compares what stands between the marks of `file` with `expected`; `UPDATE_FIXTURES=1` writes it there instead.
+fn between_marks(file: &str, mark: &str, expected: &str) {
+    let text = read(file);
+    let (start, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end of {mark} -->\n"));
+    let from = text.find(&start).unwrap_or_else(|| panic!("{file} has no {start}")) + start.len();
+    let to = text.find(&end).unwrap_or_else(|| panic!("{file} has no {end}"));
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::write(root().join(file), format!("{}{expected}{}", &text[..from], &text[to..])).unwrap();
+    } else {
+        assert_eq!(&text[from..to], expected, "{file}: run the tests once with UPDATE_FIXTURES=1");
+    }
+}
+
+#[test]
+fn readme_lists_every_metric() {
+    between_marks("README.md", "metrics", &metrics_table());
+}
+
+#[test]
+fn readme_names_every_flag_and_no_other() {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_imstats_exporter")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let flags = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !(c.is_alphanumeric() || "-.".contains(c)));
+        let flags = words
+            .filter(|word| ["--config.", "--web.", "--storage.", "--log."].iter().any(|start| word.starts_with(start)));
+        flags.map(|flag| flag.trim_end_matches('.').to_owned()).collect()
+    };
+    assert!(flags(&help).len() >= 8, "{help}");
+    assert_eq!(flags(&read("README.md")), flags(&help));
+}
+
+#[test]
+fn readme_names_only_keys_that_exist() {
+    let known: BTreeSet<_> =
+        known_keys().iter().map(|key| key.rsplit('.').next().unwrap().trim_end_matches("[]").to_owned()).collect();
+    let readme = read("README.md");
+    let (_, chapter) = readme.split_once("## Configuration").expect("the chapter");
+    let chapter = chapter.split("\n## ").next().unwrap();
+    let mut seen = 0;
+    for row in chapter.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `--")) {
+        for key in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            assert!(known.contains(key), "README.md names the key {key}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 15, "{seen}");
+}
