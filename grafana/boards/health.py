@@ -6,7 +6,6 @@ from .promql import over, selector
 from .text import Text as T
 
 KEYS = ("instance", "account", "source")
-QUIET = T("None", "无")
 
 
 def own(metric, **match):
