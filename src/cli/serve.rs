@@ -55,7 +55,8 @@ pub(super) async fn run(
     }
     let poller: Arc<Mutex<Option<Poller>>> = Arc::default();
     let supervisor = Supervisor::from_env();
-    let reload = reloading(context.clone(), reloadable.then(|| flags.clone()), Arc::clone(&poller), supervisor.clone());
+    let from = reloadable.then(|| flags.clone());
+    let reload = reloading(context.clone(), from, Arc::clone(&poller), supervisor.clone());
     let ready = Arc::new(AtomicBool::new(false));
     let app = App {
         exposition: context.exposition.clone(),
