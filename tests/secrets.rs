@@ -59,7 +59,7 @@ async fn nothing_that_fails_tells_a_secret_to_the_log_the_page_or_the_status() {
     // All of the test runs on this thread.
     let logging = tracing::subscriber::set_default(subscriber);
     let mut stage = Stage::with(20, "2026-11-20T10:00:00", |simulator| {
-        everything(simulator).replace("    names: true", "    names: true\n    timeout: 100ms")
+        everything(simulator).replace("    names: true", "    names: true\n    timeout: 20ms")
     })
     .await;
     let mut secrets: Vec<String> = configured_secrets(&stage.simulator).into_values().collect();
@@ -90,7 +90,7 @@ async fn nothing_that_fails_tells_a_secret_to_the_log_the_page_or_the_status() {
         stage.clock.advance(std::time::Duration::from_hours(25));
         stage.every("*", effect);
         stage.simulator.revoke_tokens();
-        stage.wake_slowly().await;
+        soon(stage.wake_slowly()).await;
         told.push_str(&stage.text());
         let served = Served::start(&stage).await;
         for path in ["/metrics", "/", "/api/v1/status"] {

@@ -73,6 +73,23 @@ async fn feishu_says_itself_how_long_to_wait() {
 }
 
 #[tokio::test]
+async fn a_vendor_that_always_asks_for_a_short_pause_is_asked_three_times_and_left_for_the_next_waking() {
+    for (yaml, api, source) in [
+        ("feishu: [{$feishu, message_push: {$fast}}]", PUSH, "feishu_message_push"),
+        ("tencent_desk: [{$desk, agent_statistics: {$fast}}]", DESK, "tencent_desk_agent"),
+    ] {
+        let mut stage = Stage::new(MORNING, yaml).await;
+        let throttle = stage.every(api, Effect::TooManyRequests(Some(7)));
+        soon(stage.wake_slowly()).await;
+        assert_eq!((stage.calls(api), stage.targets(source)), (3, [0, 0, 0, 1, 0]));
+        assert!(stage.up(source), "the vendor does answer us");
+        stage.simulator.faults().remove(throttle);
+        stage.wake_at("2026-11-20T10:10:00").await;
+        assert_eq!(stage.targets(source), [1, 0, 0, 0, 0]);
+    }
+}
+
+#[tokio::test]
 async fn every_throttle_of_every_vendor_is_one() {
     for (yaml, api, source, effect) in [
         ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::Refuse(141_009)),
