@@ -147,7 +147,7 @@ async fn the_demo_shows_all_six_sources_within_seconds_and_ends_well() {
     assert_eq!(Page::read(&page).all("imstats_source_up").len(), 6);
     let status = metrics.replace("/metrics", "/");
     assert!(get(&status).await.unwrap().contains("wecom_contact"));
-    assert_eq!(get(&metrics.replace("/metrics", "/-/ready")).await.is_some_and(|text| !text.is_empty()), true);
+    assert!(get(&metrics.replace("/metrics", "/-/ready")).await.is_some_and(|text| !text.is_empty()));
     let (code, _, log) = demo.end("-TERM");
     assert_eq!(code, Some(0), "{log}");
     let company = Company::new(40, 1);
