@@ -6,6 +6,7 @@ mod admission;
 mod answers;
 mod budget;
 mod days;
+mod deploy;
 mod discovery;
 mod figures;
 mod flip;
