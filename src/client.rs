@@ -305,9 +305,10 @@ impl Client {
         tracing::debug!(account = account.name, api = call.api, ?outcome, "asked the vendor");
         match judged {
             Ok((Ok(()), body)) => {
-                gate.accepted();
+                if gate.accepted(self.0.clock.elapsed()) {
+                    self.0.telemetry.paused(&account.name, call.api, None);
+                }
                 admittance.accepted(call.api);
-                self.0.telemetry.paused(&account.name, call.api, None);
                 Ok(Said::Yes(body))
             }
             Ok((Err(refusal), _)) => Ok(Said::No(refusal)),

@@ -65,6 +65,14 @@ pub(crate) struct Polled {
     pub(crate) source: &'static str,
     pub(crate) account: String,
     pub(crate) worker: Worker,
+    /// When it wants to wake; `None` before its first time.
+    next: Option<Timestamp>,
+}
+
+impl Polled {
+    async fn wake(&mut self) {
+        self.next = Some(soon(self.worker.wake()).await.unwrap());
+    }
 }
 
 impl Stage {
@@ -81,8 +89,13 @@ impl Stage {
 
     /// The same with a configuration that may have seen the simulator.
     pub(crate) async fn with(users: u32, time: &str, yaml: impl FnOnce(&Simulator) -> String) -> Self {
-        let clock = Clock::manual(at(time));
-        let options = Options { enforce_limits: false, ..Options::new(users, clock.clone()) };
+        let options = Options { enforce_limits: false, ..Options::new(users, Clock::manual(at(time))) };
+        Self::with_options(options, yaml).await
+    }
+
+    /// The same with vendors as strict as the test wants them.
+    pub(crate) async fn with_options(options: Options, yaml: impl FnOnce(&Simulator) -> String) -> Self {
+        let clock = options.clock.clone();
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
         let folder = TempDir::new().unwrap();
         let yaml = yaml(&simulator);
@@ -99,7 +112,7 @@ impl Stage {
             let (source, account) = (config.source.api().name, config.account.name.clone());
             let mut worker = Worker::new(self.context.clone(), config, started);
             worker.restore().await.unwrap();
-            self.workers.push(Polled { source, account, worker });
+            self.workers.push(Polled { source, account, worker, next: None });
         }
     }
 
@@ -151,12 +164,15 @@ impl Stage {
     /// Wakes every source, one after the other.
     pub(crate) async fn wake(&mut self) {
         for polled in &mut self.workers {
-            soon(polled.worker.wake()).await.unwrap();
+            polled.wake().await;
         }
     }
 
+    /// Wakes one source; gives when it wants to wake next.
     pub(crate) async fn wake_one(&mut self, source: &str) -> Timestamp {
-        soon(self.worker(source).wake()).await.unwrap()
+        let polled = self.workers.iter_mut().find(|polled| polled.source == source).unwrap();
+        polled.wake().await;
+        polled.next.unwrap()
     }
 
     /// Wakes every source, while time passes: for what waits for its turn.
@@ -168,7 +184,7 @@ impl Stage {
             loop {
                 tokio::select! {
                     woken = &mut wake => {
-                        woken.unwrap();
+                        polled.next = Some(woken.unwrap());
                         break;
                     }
                     _ = tick.tick() => self.clock.advance(Duration::from_millis(50)),
@@ -179,20 +195,18 @@ impl Stage {
 
     /// Lets every source wake when it wants to, until `time`.
     pub(crate) async fn run_until(&mut self, time: &str) {
-        let mut next = vec![self.clock.now(); self.workers.len()];
         loop {
-            let (n, when) = next.iter().copied().enumerate().min_by_key(|(_, when)| *when).unwrap();
-            if when > at(time) {
+            let now = self.clock.now();
+            let when = |polled: &Polled| polled.next.map_or(now, |next| next.max(now));
+            let polled = self.workers.iter_mut().min_by_key(|polled| when(polled)).unwrap();
+            let at_last = when(polled);
+            if at_last > at(time) {
                 return self.set(time);
             }
-            self.clock.set(when);
-            next[n] = soon(self.workers[n].worker.wake()).await.unwrap();
-            assert!(next[n] > when, "{} wakes for ever at {when}", self.workers[n].source);
+            self.clock.set(at_last);
+            polled.wake().await;
+            assert!(polled.next > Some(at_last), "{} wakes for ever at {at_last}", polled.source);
         }
-    }
-
-    pub(crate) fn worker(&mut self, source: &str) -> &mut Worker {
-        &mut self.workers.iter_mut().find(|polled| polled.source == source).unwrap().worker
     }
 
     /// Takes a worker away, for a task of its own.

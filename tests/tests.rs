@@ -4,6 +4,9 @@
 
 mod admission;
 mod answers;
+mod budget;
+mod days;
+mod deploy;
 mod discovery;
 mod figures;
 mod flip;
@@ -11,6 +14,10 @@ mod harness;
 mod history;
 mod house;
 mod paging;
+mod program;
+mod recorder;
 mod refusals;
 mod restarts;
+mod secrets;
 mod sources;
+mod throttling;

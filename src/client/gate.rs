@@ -81,9 +81,16 @@ impl Gate {
         state.paused_until - now
     }
 
-    /// Notes that the vendor accepted a call.
-    pub(super) fn accepted(&self) {
-        self.state().pauses = 0;
+    /// Notes that the vendor accepted a call; tells whether it may be called again.
+    ///
+    /// One that was under way when the vendor asked for a pause says nothing about it.
+    pub(super) fn accepted(&self, now: Duration) -> bool {
+        let mut state = self.state();
+        let open = state.paused_until <= now;
+        if open {
+            state.pauses = 0;
+        }
+        open
     }
 }
 
@@ -121,8 +128,10 @@ mod tests {
         assert_eq!(gate.pause(None, 2 * SECOND), SHORT_PAUSE - SECOND, "one that was under way");
         assert_eq!(gate.take(rate(10), 2 * SECOND), Turn::Paused(SHORT_PAUSE - SECOND));
         assert_eq!(gate.pause(None, 62 * SECOND), LONG_PAUSE);
-        gate.accepted();
-        assert_eq!(gate.pause(None, 2 * LONG_PAUSE), SHORT_PAUSE);
+        assert!(!gate.accepted(63 * SECOND), "one that was under way");
+        assert_eq!(gate.pause(None, 2 * LONG_PAUSE), LONG_PAUSE);
+        assert!(gate.accepted(4 * LONG_PAUSE));
+        assert_eq!(gate.pause(None, 4 * LONG_PAUSE), SHORT_PAUSE);
     }
 
     #[test]

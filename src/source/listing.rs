@@ -85,6 +85,18 @@ pub(super) fn array<'a>(page: &'a Value, pointer: &str) -> Result<&'a Vec<Value>
     page.pointer(pointer).and_then(Value::as_array).ok_or_else(|| Malformed::new(pointer, "a list"))
 }
 
+/// Reads each entry of the list at `pointer` with `read`, which is told its place.
+///
+/// # Errors
+/// [`Malformed`] where there is no list, and what `read` says.
+pub(super) fn each(
+    page: &Value,
+    pointer: &str,
+    read: impl Fn(&Value, usize) -> Result<Entry, Malformed>,
+) -> Result<Vec<Entry>, Malformed> {
+    array(page, pointer)?.iter().enumerate().map(|(n, entry)| read(entry, n)).collect()
+}
+
 /// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty, or a whole number.
 ///
 /// # Errors

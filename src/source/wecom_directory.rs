@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::listing::{array, id, text};
+use super::listing::{each, id, text};
 use super::{Entry, Found, Info, ListPaging, Listing, Malformed, Need};
 use crate::vendor::Call;
 
@@ -35,15 +35,12 @@ pub(super) const DEPARTMENT_INFO: Info = Info {
 pub(super) fn follow_users() -> Listing {
     let path = "externalcontact/get_follow_user_list";
     listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
-        let users = array(page, "/follow_user")?.iter().enumerate();
-        users
-            .map(|(n, user)| match user.as_str() {
-                Some(user) if !user.is_empty() => {
-                    Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None }))
-                }
-                _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
-            })
-            .collect()
+        each(page, "/follow_user", |user, n| match user.as_str() {
+            Some(user) if !user.is_empty() => {
+                Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None }))
+            }
+            _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
+        })
     })
 }
 
@@ -67,13 +64,7 @@ pub(super) fn department_names() -> Listing {
 pub(super) fn user_names() -> Listing {
     let path = "department/simplelist";
     listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
-        let departments = array(page, "/department_id")?.iter().enumerate();
-        departments
-            .map(|(n, entry)| {
-                let department = id(entry, "id", "/department_id", n)?;
-                Ok(Entry::More(members(&department)))
-            })
-            .collect()
+        each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
     })
 }
 
@@ -86,16 +77,10 @@ pub(super) fn members(department: &str) -> Listing {
         Call::get(path, format!("cgi-bin/{path}"), query),
         Need::Part,
         |page, _| {
-            let users = array(page, "/userlist")?.iter().enumerate();
-            users
-                .map(|(n, user)| {
-                    Ok(Entry::Subject(Found {
-                        id: id(user, "userid", "/userlist", n)?,
-                        parent: None,
-                        name: text(user, "name"),
-                    }))
-                })
-                .collect()
+            each(page, "/userlist", |user, n| {
+                let id = id(user, "userid", "/userlist", n)?;
+                Ok(Entry::Subject(Found { id, parent: None, name: text(user, "name") }))
+            })
         },
     )
 }
@@ -105,11 +90,8 @@ fn listing(key: &str, call: Call, need: Need, read: fn(&Value, &Listing) -> Resu
 }
 
 fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed> {
-    let departments = array(page, pointer)?.iter().enumerate();
-    departments
-        .map(|(n, department)| {
-            let parent = id(department, "parentid", pointer, n).ok();
-            Ok(Entry::Subject(Found { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
-        })
-        .collect()
+    each(page, pointer, |department, n| {
+        let parent = id(department, "parentid", pointer, n).ok();
+        Ok(Entry::Subject(Found { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
+    })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::MapAccess;
 use serde_json::json;
 
-use super::listing::{array, id, text};
+use super::listing::{each, id, text};
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
 use super::{
     Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Need, Paging, Selection, Shape, Source,
@@ -202,16 +202,10 @@ fn account_listing() -> Listing {
         // There is neither a total nor a cursor.
         paging: ListPaging::Offset(PAGE),
         read: |page, _| {
-            let accounts = array(page, "/account_list")?.iter().enumerate();
-            accounts
-                .map(|(n, account)| {
-                    Ok(Entry::Subject(Found {
-                        id: id(account, "open_kfid", "/account_list", n)?,
-                        parent: None,
-                        name: text(account, "name"),
-                    }))
-                })
-                .collect()
+            each(page, "/account_list", |account, n| {
+                let id = id(account, "open_kfid", "/account_list", n)?;
+                Ok(Entry::Subject(Found { id, parent: None, name: text(account, "name") }))
+            })
         },
         need: Need::Whole,
     }
@@ -225,16 +219,13 @@ fn servicer_listing(open_kfid: &str) -> Listing {
         call: Call::get(path, format!("cgi-bin/{path}"), query),
         paging: ListPaging::Single,
         read: |page, _| {
-            let servicers = array(page, "/servicer_list")?.iter().enumerate();
-            servicers
-                .map(|(n, servicer)| {
-                    if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
-                        return Ok(Entry::More(department(&id(servicer, "department_id", "/servicer_list", n)?)));
-                    }
-                    let id = id(servicer, "userid", "/servicer_list", n)?;
-                    Ok(Entry::Subject(Found { id, parent: None, name: None }))
-                })
-                .collect()
+            each(page, "/servicer_list", |servicer, n| {
+                if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
+                    return Ok(Entry::More(department(&id(servicer, "department_id", "/servicer_list", n)?)));
+                }
+                let id = id(servicer, "userid", "/servicer_list", n)?;
+                Ok(Entry::Subject(Found { id, parent: None, name: None }))
+            })
         },
         need: Need::Part,
     }
@@ -249,8 +240,7 @@ fn department(department: &str) -> Listing {
         call: Call::get(path, format!("cgi-bin/{path}"), query),
         paging: ListPaging::Single,
         read: |page, _| {
-            let departments = array(page, "/department_id")?.iter().enumerate();
-            departments.map(|(n, entry)| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?)))).collect()
+            each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
         },
         need: Need::Part,
     }

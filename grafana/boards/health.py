@@ -1,0 +1,140 @@
+"""The exporter itself, for whoever runs it: does it poll, do the vendors answer, is anything late or missing."""
+
+from .panels import (BAD, COLORED, FAINT, GOOD, PLAIN, WARN, column, dashboard, query, row, stat, steps, table,
+                     timeseries, variable)
+from .promql import over, selector
+from .text import Text as T
+
+KEYS = ("instance", "account", "source")
+
+
+def own(metric, **match):
+    return selector(metric, scope="job,instance", **match)
+
+
+def source(metric, by=KEYS, **match):
+    """A gauge about sources; a source that two exporters poll has a row for each."""
+    return f"{over('max', by)} ({own('imstats_source_' + metric, **match)})"
+
+
+def state(name):
+    return f"{over('sum', KEYS)} ({own('imstats_source_targets', state=name)})"
+
+
+def hourly(metric, by, **match):
+    """Calls come in bursts that lie hours apart, so they are counted by the hour."""
+    return f"{over('sum', by)} (increase({own(metric, **match)}[1h]))"
+
+
+#: Good and bad ends of calls, and states of targets, in the same colours everywhere.
+OUTCOMES = {"ok": GOOD, "no_data": PLAIN, "refused": WARN, "throttled": "purple", "token": "yellow", "denied": "dark-red",
+            "unavailable": BAD, "malformed": "super-light-red", "failed": BAD, "pending": "yellow"}
+
+
+def mapped(*options):
+    return [{"type": "value", "options": {
+        str(value): {"text": text, "color": color, "index": n} for n, (value, text, color) in enumerate(options)}}]
+
+
+def count(title, what, expr, bad, alarm=BAD, unit="none"):
+    return stat(title, what, [query(expr, "", instant=True)], (4, 4), unit, bad=bad, thresholds=steps(GOOD, (1, alarm)))
+
+
+def lines(title, what, pairs, unit="short", **more):
+    return timeseries(title, what, pairs, (12, 8), unit, daily=False, **more)
+
+
+def board():
+    behind = f"round(({source('target_timestamp_seconds')} - {source('stat_timestamp_seconds')}) / 86400)"
+    day = "time:YYYY-MM-DD"
+    answers = mapped((0, T("no", "否"), BAD), (1, T("yes", "是"), GOOD))
+    tiles = row(
+        None,
+        stat(T("Exporters", "采集器"), T("Whether Prometheus can scrape each exporter.", "Prometheus 能否抓取各采集器。"),
+             [query(f"max by (instance) ({own('up')})", "{{instance}}", instant=True)], (4, 4), "none",
+             bad=T("`down`: nothing on any dashboard is fresh.", "“停止”：所有看板的数据都不再更新。"),
+             mappings=mapped((0, T("down", "停止"), BAD), (1, T("up", "运行"), GOOD)), thresholds=steps(FAINT)),
+        count(T("Sources not answering", "无应答的数据源"), T("Sources whose last round was ended by a refusal of the account or by unavailability.", "最近一轮因账号被拒或接口不可用而中止的数据源数。"),
+              f"count ({source('up')} == 0) or vector(0)", T("1 or more: see the table and the status page of the exporter.", "大于等于 1：请看下表和采集器的状态页。")),
+        count(T("Most days behind", "最多落后天数"), T("The newest day that a vendor has ready, less the day shown; the worst source.", "供应商已产出的最新一天与展示日之差，取最差的数据源。"),
+              f"max ({behind})", T("1 is normal for minutes each morning; not for hours.", "每天早上短时间为 1 属正常，持续数小时则不正常。"), WARN),
+        count(T("Targets not answered", "未成功的对象"), T("Members, accounts or lists without an answer for the newest day.", "最新一天尚未得到应答的对象数。"),
+              f"sum ({own('imstats_source_targets', state='~failed|pending')})", T("Above 0 for hours.", "持续数小时大于 0。"), WARN),
+        count(T("Paused APIs", "暂停的接口"), T("APIs that are not called for now because the vendor throttled them.", "因供应商限流而暂停调用的接口数。"),
+              f"count ({own('imstats_api_paused_until_timestamp_seconds')}) or vector(0)", T("For hours: another program uses up the quota.", "持续数小时：其他程序在占用配额。"), WARN),
+        stat(T("Configuration", "配置"), T("Whether the last attempt to load the configuration file succeeded.", "最近一次加载配置文件是否成功。"),
+             [query(f"min by (instance) ({own('imstats_config_last_reload_successful')})", "{{instance}}", instant=True)], (4, 4), "none",
+             bad=T("`refused`: the old configuration still holds; the log says why.", "“被拒绝”：仍在使用旧配置，原因见日志。"),
+             mappings=mapped((0, T("refused", "被拒绝"), BAD), (1, T("in use", "已生效"), GOOD)), thresholds=steps(FAINT)),
+    )
+    sources = row(
+        T("Sources", "数据源"),
+        table(T("How each source stands", "各数据源状态"),
+              T("One row for each source of each account. The day shown is that of all its figures.", "每个账号的每个数据源一行。展示日即其全部数据所属日期。"),
+              [("account", T("Account", "账号")), ("source", T("Source", "数据源")), ("instance", T("Exporter", "采集器"))],
+              [column(T("Answers", "应答"), source("up"), "none", mappings=answers, **COLORED),
+               column(T("Day shown", "展示日"), f"1000 * ({source('stat_timestamp_seconds')} + 21600)", day),
+               column(T("Days behind", "落后天数"), behind, "none", thresholds=steps(GOOD, (1, WARN), (2, BAD)), **COLORED),
+               column(T("With figures", "有数据"), state("ok"), "none"),
+               column(T("Without", "无数据"), state("no_data"), "none"),
+               column(T("Refused", "被拒绝"), state("refused"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED),
+               column(T("Failed", "失败"), state("failed"), "none", thresholds=steps(FAINT, (1, BAD)), **COLORED),
+               column(T("Pending", "待查询"), state("pending"), "none"),
+               column(T("Last success", "最近成功"), f"time() - {source('last_success_timestamp_seconds')}", "s"),
+               column(T("Next round in", "距下一轮"), f"clamp_min({source('next_round_timestamp_seconds')} - time(), 0)", "s"),
+               column(T("Token ends in", "令牌剩余"), f"clamp_min({source('token_expiry_timestamp_seconds')} - time(), 0)", "s"),
+               column(T("Series", "序列数"), source("series"), "none"),
+               column(T("Unknown fields", "未识别字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
+              (24, 9), narrow=58, sort=T("Account", "账号"), descending=False,
+              bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the vendor has new figures).",
+                    "应答为“否”、持续数小时落后、有失败对象、出现未识别字段（供应商新增了指标）。")),
+    )
+    trends = row(
+        T("Polling", "采集"),
+        lines(T("Targets by state", "对象状态"), T("All targets of the newest day by their state.", "最新一天全部对象的状态。"),
+              [("{{state}}", f"sum by (state) ({own('imstats_source_targets')})")], stack=True, named=OUTCOMES,
+              bad=T("`failed` or `pending` that does not go away.", "failed 或 pending 一直不消失。")),
+        lines(T("Days behind", "落后天数"), T("The newest day that the vendor has ready, less the day shown.", "供应商已产出的最新一天与展示日之差。"),
+              [("{{source}} {{account}}", behind)], "none", decimals=0, custom={"axisSoftMax": 3}, bad=T("A step that lasts for hours.", "台阶持续数小时。")),
+        lines(T("Calls by outcome", "调用结果"), T("Calls to vendors in the hour before, by how they ended; tokens and lists too.", "前一小时内对供应商的调用，按结果；含令牌与名单接口。"),
+              [("{{outcome}}", hourly("imstats_api_requests_total", ("outcome",)))], "none", decimals=0, named=OUTCOMES, custom={"axisSoftMax": 10},
+              bad=T("Anything but ok and no_data for long.", "长时间出现 ok、no_data 以外的结果。")),
+        lines(T("Calls that went wrong", "异常调用"), T("Calls in the hour before that ended otherwise than ok or no_data, by API.", "前一小时内非 ok、no_data 的调用，按接口。"),
+              [("{{outcome}} {{api}}", hourly("imstats_api_requests_total", ("outcome", "api"), outcome="!~ok|no_data") + " > 0")], "none", decimals=0,
+              bad=T("`denied`: a secret or a permission; `throttled`: the quota; `malformed`: the vendor changed its answers.",
+                    "denied：密钥或权限；throttled：配额；malformed：供应商改变了返回格式。"), noValue=T("None went wrong", "无异常调用")),
+        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the vendor's whole answer, by API, of the calls in the hour before.", "从调用到收到完整应答的时间，按接口，取前一小时的调用。"),
+              [("{{api}}", f"histogram_quantile(0.95, {hourly('imstats_api_request_duration_seconds_bucket', ('le', 'api'))}) >= 0")], "s", many=True,
+              bad=T("Towards 30 s, the default timeout.", "接近默认超时 30 秒。"), noValue=T("No calls in this time", "该时段没有调用")),
+        lines(T("Length of a round", "每轮耗时"), T("How long the last round of each source took.", "各数据源最近一轮的耗时。"),
+              [("{{source}} {{account}}", source("round_duration_seconds", ("source", "account")))], "s", bad=T("Longer than the poll interval.", "超过轮询间隔。")),
+    )
+    page = row(
+        T("Page, store and process", "页面、存储与进程"),
+        lines(T("Series shown", "展示的序列数"), T("Series of vendor figures by source.", "各数据源的序列数。"),
+              [("{{source}} {{account}}", source("series", ("source", "account")))], bad=T("A sudden fall: people or accounts are no longer visible to the app.", "突然下降：应用不再能看到部分成员或账号。")),
+        lines(T("Scrapes", "抓取耗时"), T("How long Prometheus needs for a scrape.", "Prometheus 每次抓取所需时间。"),
+              [("{{instance}}", own("scrape_duration_seconds"))], "s", bad=T("Above a second.", "超过一秒。")),
+        lines(T("Requests answered", "HTTP 请求"), T("Requests per second to this exporter by path and status.", "每秒对采集器的请求，按路径与状态码。"),
+              [("{{handler}} {{code}}", f"sum by (handler, code) (rate({own('imstats_http_requests_total')}[$__rate_interval]))")], "reqps", bad=T("401 or 5xx.", "401 或 5xx。")),
+        lines(T("Store", "存储"), T("Size of the store.", "存储文件大小。"), [("{{instance}}", own("imstats_store_size_bytes"))], "bytes",
+              bad=T("More than the disk has.", "超过磁盘容量。")),
+        lines(T("Memory", "内存"), T("Resident memory of the process.", "进程常驻内存。"), [("{{instance}}", own("process_resident_memory_bytes"))], "bytes",
+              bad=T("Grows without end.", "无止境增长。")),
+        lines(T("CPU", "CPU"), T("Processor time per second.", "每秒处理器时间。"), [("{{instance}}", f"rate({own('process_cpu_seconds_total')}[$__rate_interval])")],
+              "percentunit", bad=T("Near 100% outside of a round.", "非采集时段接近 100%。")),
+        lines(T("Open files", "打开的文件数"), T("Open file descriptors, and the most that there may be.", "打开的文件描述符数及其上限。"),
+              [(T("open ", "已打开 ") + "{{instance}}", own("process_open_fds")), (T("limit ", "上限 ") + "{{instance}}", own("process_max_fds"))],
+              colors=[PLAIN, BAD], custom={"scaleDistribution": {"type": "log", "log": 10}}, min=1, bad=T("Near the limit.", "接近上限。")),
+        table(T("Versions", "版本"), T("Version, source revision and running time of each exporter.", "各采集器的版本、源码修订号与运行时长。"),
+              [("instance", T("Exporter", "采集器")), ("version", T("Version", "版本")), ("revision", T("Revision", "修订号"))],
+              [column(T("Running for", "运行时长"),
+                      f"(time() - max by (instance) ({own('process_start_time_seconds')})) * on (instance) group_left (version, revision) "
+                      f"max by (instance, version, revision) ({own('imstats_build_info')})", "s")], (12, 8), bad=T("Different versions side by side.", "同时运行不同版本。")),
+        collapsed=True)
+    return dashboard(
+        "exporter-health", T("imstats exporter", "imstats 采集器"),
+        T("Whether the exporter polls, the vendors answer, and the figures are of the newest day.", "采集器是否在采集、供应商是否应答、数据是否为最新一天。"),
+        [variable("job", T("Job", "Job"), "label_values(imstats_build_info, job)"),
+         variable("instance", T("Instance", "Instance"), 'label_values(imstats_build_info{job=~"$job"}, instance)')],
+        [tiles, sources, trends, page], span="now-24h", refresh="1m")

@@ -1,0 +1,130 @@
+//! Too many calls: how they are avoided, and what happens where a vendor says so.
+
+use imstats_exporter::day::Clock;
+use imstats_exporter::simulator::{Effect, Fault, Options};
+
+use crate::harness::*;
+
+const MORNING: &str = "2026-11-20T10:00:00";
+const PAUSED: &str = "imstats_api_paused_until_timestamp_seconds";
+
+#[tokio::test]
+async fn a_throttled_api_of_wecom_pauses_for_a_minute_while_the_others_go_on() {
+    let yaml = "
+wecom: [{$wecom, contact: {users: all, $fast}, groupchat: {owners: all, $fast}}]
+tencent_desk: [{$desk, agent_statistics: {$fast}}]
+";
+    let mut stage = Stage::new(MORNING, yaml).await;
+    stage.fault(Fault::on(CONTACT, Effect::Refuse(45009)).times(1));
+    let mut worker = stage.take("wecom_contact");
+    let round = tokio::spawn(async move { worker.wake().await.map(|_| ()) });
+    let paused = format!("{PAUSED}{{api=\"{CONTACT}\"}}");
+    stage.until("the pause is shown", |stage| stage.series(&paused).is_some()).await;
+    stage.wake().await;
+    assert!(stage.up("wecom_groupchat_owner") && stage.up("tencent_desk_agent"));
+    // Those under way with the first were answered; no more were asked.
+    let asked = stage.calls(CONTACT);
+    assert!(asked <= 8, "{asked}");
+    assert_eq!(stage.page().all(PAUSED), [at("2026-11-20T10:01:00").as_second() as f64]);
+    stage.set("2026-11-20T10:00:59");
+    stage.wake().await;
+    assert_eq!(stage.calls(CONTACT), asked);
+    stage.set("2026-11-20T10:01:00");
+    soon(round).await.unwrap().unwrap();
+    assert!(stage.page().all(PAUSED).is_empty());
+    assert_eq!(stage.targets("wecom_contact"), [stage.company().follow_users().count(), 0, 0, 0, 0]);
+    assert_eq!(stage.error("wecom_contact"), "");
+    assert_eq!(stage.page().all("imstats_api_requests_total{outcome=\"throttled\"}").iter().sum::<f64>(), 1.0);
+}
+
+#[tokio::test]
+async fn an_api_that_is_throttled_again_after_its_pause_rests_for_an_hour() {
+    let yaml = "wecom: [{$wecom, contact: {users: all, concurrency: 1, $fast}, groupchat: {owners: all, $fast}}]";
+    let mut stage = Stage::new(MORNING, yaml).await;
+    stage.every(CONTACT, Effect::Refuse(45009));
+    stage.wake_slowly().await;
+    assert_eq!(stage.calls(CONTACT), 2, "nobody else is asked");
+    let users = stage.company().follow_users().count();
+    assert_eq!(stage.targets("wecom_contact"), [0, 0, 0, users, 0]);
+    assert!(stage.error("wecom_contact").contains("wants no calls"), "{}", stage.error("wecom_contact"));
+    assert!(stage.up("wecom_contact"), "the vendor does answer us");
+    assert!(stage.up("wecom_groupchat_owner"));
+    stage.mend();
+    stage.wake_at("2026-11-20T10:50:00").await;
+    assert_eq!(stage.calls(CONTACT), 2);
+    stage.wake_at("2026-11-20T11:02:00").await;
+    assert_eq!(stage.targets("wecom_contact"), [users, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn feishu_says_itself_how_long_to_wait() {
+    for (reset, pause) in [(Some(7), 7), (None, 60)] {
+        let mut stage = Stage::new(MORNING, "feishu: [{$feishu, message_push: {$fast}}]").await;
+        stage.fault(Fault::on(PUSH, Effect::TooManyRequests(reset)).times(1));
+        let mut worker = stage.take("feishu_message_push");
+        let round = tokio::spawn(async move { worker.wake().await.map(|_| ()) });
+        stage.until("the pause is shown", |stage| !stage.page().all(PAUSED).is_empty()).await;
+        let until = at(MORNING).as_second() + pause;
+        assert_eq!(stage.page().all(PAUSED), [until as f64]);
+        stage.clock.set(jiff::Timestamp::from_second(until).unwrap());
+        soon(round).await.unwrap().unwrap();
+        assert_eq!((stage.calls(PUSH), stage.targets("feishu_message_push")), (2, [1, 0, 0, 0, 0]));
+    }
+}
+
+#[tokio::test]
+async fn every_throttle_of_every_vendor_is_one() {
+    for (yaml, api, source, effect) in [
+        ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::Refuse(141_009)),
+        ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::Refuse(60007)),
+        ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::TooManyRequests(None)),
+        ("wecom: [{$wecom, contact: {users: [WangWu]}}]", CONTACT, "wecom_contact", Effect::Refuse(45033)),
+        ("wecom: [{$wecom, contact: {users: [WangWu]}}]", CONTACT, "wecom_contact", Effect::TooManyRequests(None)),
+        ("wecom: [{$wecom, contact: {users: [WangWu]}}]", GETTOKEN, "wecom_contact", Effect::Refuse(45009)),
+        (
+            "feishu: [{$feishu, message_push: {}}]",
+            TENANT_TOKEN,
+            "feishu_message_push",
+            Effect::TooManyRequests(Some(3)),
+        ),
+    ] {
+        let mut stage = Stage::new(MORNING, yaml).await;
+        stage.fault(Fault::on(api, effect.clone()).times(1));
+        stage.wake_slowly().await;
+        assert_eq!(stage.calls(api), 2, "{api} {effect:?}");
+        assert_eq!((stage.targets(source), stage.error(source)), ([1, 0, 0, 0, 0], String::new()), "{api} {effect:?}");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_spread_so_that_a_vendor_need_not_say_no() {
+    let options = Options { calls_per_minute: Some(120), ..Options::new(60, Clock::manual(at(MORNING))) };
+    let yaml = "wecom: [{$wecom, contact: {users: all, rate_limit: 100/m}}]";
+    let mut stage = Stage::with_options(options, |simulator| filled(yaml, simulator)).await;
+    stage.wake_slowly().await;
+    let log = stage.log(CONTACT);
+    assert_eq!(log.len(), stage.company().follow_users().count());
+    assert!(log.iter().all(|call| call.refused.is_none()));
+    let took = log[log.len() - 1].at.duration_since(log[0].at);
+    // 54 calls, 0.6 s each, the first two at once.
+    assert!(took.as_secs() >= 30, "{took}");
+}
+
+#[tokio::test]
+async fn two_accounts_of_one_company_share_its_pace() {
+    let yaml = "
+wecom:
+  - {$wecom, contact: {users: [WangWu, Zhang.San], rate_limit: 60/m}}
+  - {$wecom2, contact: {users: [WangWu, Zhang.San], rate_limit: 60/m}}
+";
+    let mut stage = Stage::with(40, MORNING, |simulator| {
+        let text = filled(&yaml.replace("$wecom2", "$wecom"), simulator);
+        let (first, second) = text.rsplit_once("account: acme").unwrap();
+        format!("{first}account: second{second}")
+    })
+    .await;
+    stage.wake_slowly().await;
+    let log = stage.log(CONTACT);
+    assert_eq!(log.len(), 4);
+    assert!(log[3].at.duration_since(log[0].at).as_millis() >= 2900, "{log:?}");
+}
