@@ -107,7 +107,6 @@ fn every_figure_is_on_a_dashboard_or_is_known_to_be_missing() {
         "tencent_desk_agent_messages",
         "tencent_desk_agent_session_seconds",
         "tencent_desk_agent_sessions_average_response_within_30s",
-        "wecom_kf_account_customer_messages",
         "wecom_kf_account_upgraded_customers",
         "wecom_groupchat_owner_migrated_trainee_chats",
     ];
