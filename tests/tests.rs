@@ -5,6 +5,7 @@
 mod admission;
 mod answers;
 mod budget;
+mod dashboards;
 mod days;
 mod deploy;
 mod discovery;
