@@ -5,10 +5,13 @@
 mod admission;
 mod answers;
 mod budget;
+mod connections;
 mod dashboards;
 mod days;
 mod deploy;
 mod discovery;
+mod exporter;
+mod exposed;
 mod figures;
 mod flip;
 mod harness;
@@ -19,8 +22,16 @@ mod paging;
 mod program;
 mod recorder;
 mod refusals;
+mod reload;
 mod restarts;
 mod secrets;
 mod served;
 mod sources;
+mod status_page;
+mod systemd;
 mod throttling;
+mod tools;
+mod web_config;
+
+#[path = "../src/exposition/lint.rs"]
+mod lint;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use super::web_config::WebConfigError;
 
 /// Far more than there are users; keeps a memory of passwords from growing.
 const MOST_REMEMBERED: usize = 1_000;
+
+/// The costs that bcrypt has; no password matches a hash of another.
+const COSTS: RangeInclusive<u32> = 4..=31;
 
 /// Users and the bcrypt hashes of their passwords.
 pub(super) struct Users {
@@ -36,7 +40,8 @@ impl Users {
     /// [`WebConfigError::Setting`] for what is no hash, without repeating it.
     pub(super) fn new(users: &BTreeMap<String, String>) -> Result<Self, WebConfigError> {
         for (user, hash) in users {
-            if bcrypt::HashParts::from_str(hash).is_err() {
+            let usable = |parts: bcrypt::HashParts| COSTS.contains(&parts.get_cost());
+            if !bcrypt::HashParts::from_str(hash).is_ok_and(usable) {
                 let reason = "is no bcrypt hash; make one with htpasswd -nBC 10";
                 return Err(WebConfigError::setting(&format!("basic_auth_users.{user}"), reason));
             }

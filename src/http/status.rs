@@ -189,7 +189,7 @@ fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Re
     accounts.dedup();
     page.push_str(
         "<h2>Calls to vendors today</h2>\n<p class=\"soft\">Since midnight in China (UTC+8), or since this program \
-         started.</p>\n<table>\n<thead><tr><th scope=\"col\">Account</th>",
+         started.</p>\n<table class=\"calls\">\n<thead><tr><th scope=\"col\">Account</th>",
     );
     for outcome in Outcome::ALL {
         write!(page, "<th scope=\"col\" class=\"number\">{}</th>", outcome.name().replace('_', " "))?;

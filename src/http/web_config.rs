@@ -198,7 +198,7 @@ impl Files {
 
 fn headers(written: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, WebConfigError> {
     let mut headers = Vec::new();
-    for (name, value) in written.iter().filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in written {
         let wrong = |reason: String| WebConfigError::setting(&format!("http_server_config.headers.{name}"), reason);
         let Some((known, values)) = HEADERS.iter().find(|(known, _)| known == name) else {
             let known: Vec<_> = HEADERS.iter().map(|(known, _)| *known).collect();
@@ -206,6 +206,10 @@ fn headers(written: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, Header
         };
         if !values.is_empty() && !values.contains(&value.as_str()) {
             return Err(wrong(format!("is to be {}", values.join(" or "))));
+        }
+        // An empty one is not sent.
+        if value.is_empty() {
+            continue;
         }
         let name = HeaderName::try_from(*known).map_err(|error| wrong(error.to_string()))?;
         headers.push((name, HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?));
