@@ -18,7 +18,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::day::Clock;
+use crate::day::{Clock, Day, Zone};
 
 pub use encode::STAT_TIMESTAMP;
 pub use status::{Outcome, SourceStatus, TargetCounts};
@@ -43,6 +43,8 @@ struct Inner {
 struct State {
     sources: BTreeMap<(&'static str, String), SourceStatus>,
     calls: BTreeMap<(String, &'static str), Calls>,
+    /// By account: the day of its last call, and that day's calls by outcome.
+    today: BTreeMap<String, (Day, [u64; Outcome::ALL.len()])>,
     paused: BTreeMap<(String, &'static str), Timestamp>,
     http: BTreeMap<(&'static str, u16), u64>,
     reload_ok: Option<bool>,
@@ -81,6 +83,12 @@ impl Telemetry {
         // The order of `Outcome::ALL` is that of the declaration.
         calls.outcomes[outcome as usize] += 1;
         calls.took.observe(took.as_secs_f64());
+        let today = self.today();
+        let (day, outcomes) = state.today.entry(account.to_owned()).or_insert_with(|| (today, Default::default()));
+        if *day != today {
+            (*day, *outcomes) = (today, Default::default());
+        }
+        outcomes[outcome as usize] += 1;
     }
 
     /// Shows that `account` does not call `api` before `until`, or that it does again.
@@ -122,6 +130,15 @@ impl Telemetry {
             }
         }
         totals
+    }
+
+    /// How many of these calls were made since midnight in China, where most quotas are counted.
+    #[must_use]
+    pub fn requests_today(&self, account: &str) -> BTreeMap<Outcome, u64> {
+        let today = self.today();
+        let state = self.state();
+        let counted = state.today.get(account).filter(|(day, _)| *day == today);
+        Outcome::ALL.into_iter().zip(counted.map_or_else(Default::default, |(_, outcomes)| *outcomes)).collect()
     }
 
     /// Notes that the configuration was loaded at `at`, or that it was refused.
@@ -166,6 +183,10 @@ impl Telemetry {
         self.state().version
     }
 
+    fn today(&self) -> Day {
+        Day::containing(self.0.clock.now(), &Zone::china())
+    }
+
     /// The state, to be changed.
     fn change(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
@@ -188,7 +209,6 @@ impl fmt::Debug for Telemetry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::day::{Day, Zone};
 
     fn telemetry() -> (Telemetry, Clock) {
         let clock = Clock::manual(Timestamp::from_second(1_000).unwrap());
@@ -218,6 +238,22 @@ mod tests {
         );
         assert_eq!(telemetry.requests("acme")[&Outcome::Denied], 1);
         assert_eq!(telemetry.requests("other")[&Outcome::Denied], 0);
+    }
+
+    #[test]
+    fn the_calls_of_a_day_end_at_midnight_in_china() {
+        // Five minutes before it.
+        let clock = Clock::manual("2026-11-20T15:55:00Z".parse().unwrap());
+        let telemetry = Telemetry::with_clock("1.2.3", "abc", clock.clone());
+        let counted = |outcome| (telemetry.requests_today("acme")[&outcome], telemetry.requests("acme")[&outcome]);
+        assert_eq!(counted(Outcome::Ok), (0, 0));
+        telemetry.request("acme", "gettoken", Outcome::Ok, Duration::ZERO);
+        telemetry.request("acme", "kf/x", Outcome::Ok, Duration::ZERO);
+        assert_eq!(counted(Outcome::Ok), (2, 2));
+        clock.advance(Duration::from_secs(600));
+        assert_eq!(counted(Outcome::Ok), (0, 2));
+        telemetry.request("acme", "kf/x", Outcome::Denied, Duration::ZERO);
+        assert_eq!((counted(Outcome::Ok), counted(Outcome::Denied)), ((0, 2), (1, 1)));
     }
 
     #[test]

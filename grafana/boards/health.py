@@ -6,7 +6,6 @@ from .promql import over, selector
 from .text import Text as T
 
 KEYS = ("instance", "account", "source")
-QUIET = T("None", "无")
 
 
 def own(metric, **match):
@@ -22,8 +21,14 @@ def state(name):
     return f"{over('sum', KEYS)} ({own('imstats_source_targets', state=name)})"
 
 
-def rate(metric, by, **match):
-    return f"{over('sum', by)} (rate({own(metric, **match)}[$__rate_interval]))"
+def hourly(metric, by, **match):
+    """Calls come in bursts that lie hours apart, so they are counted by the hour."""
+    return f"{over('sum', by)} (increase({own(metric, **match)}[1h]))"
+
+
+#: Good and bad ends of calls, and states of targets, in the same colours everywhere.
+OUTCOMES = {"ok": GOOD, "no_data": PLAIN, "refused": WARN, "throttled": "purple", "token": "yellow", "denied": "dark-red",
+            "unavailable": BAD, "malformed": "super-light-red", "failed": BAD, "pending": "yellow"}
 
 
 def mapped(*options):
@@ -77,29 +82,29 @@ def board():
                column(T("Pending", "待查询"), state("pending"), "none"),
                column(T("Last success", "最近成功"), f"time() - {source('last_success_timestamp_seconds')}", "s"),
                column(T("Next round in", "距下一轮"), f"clamp_min({source('next_round_timestamp_seconds')} - time(), 0)", "s"),
-               column(T("Token ends in", "令牌剩余"), f"{source('token_expiry_timestamp_seconds')} - time()", "s",
-                      thresholds=steps(BAD, (0, FAINT)), **COLORED),
+               column(T("Token ends in", "令牌剩余"), f"clamp_min({source('token_expiry_timestamp_seconds')} - time(), 0)", "s"),
                column(T("Series", "序列数"), source("series"), "none"),
                column(T("Unknown fields", "未识别字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
-              (24, 9), sort=T("Account", "账号"), descending=False,
+              (24, 9), narrow=58, sort=T("Account", "账号"), descending=False,
               bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the vendor has new figures).",
                     "应答为“否”、持续数小时落后、有失败对象、出现未识别字段（供应商新增了指标）。")),
     )
     trends = row(
         T("Polling", "采集"),
         lines(T("Targets by state", "对象状态"), T("All targets of the newest day by their state.", "最新一天全部对象的状态。"),
-              [("{{state}}", f"sum by (state) ({own('imstats_source_targets')})")], stack=True,
+              [("{{state}}", f"sum by (state) ({own('imstats_source_targets')})")], stack=True, named=OUTCOMES,
               bad=T("`failed` or `pending` that does not go away.", "failed 或 pending 一直不消失。")),
         lines(T("Days behind", "落后天数"), T("The newest day that the vendor has ready, less the day shown.", "供应商已产出的最新一天与展示日之差。"),
-              [("{{source}} {{account}}", behind)], "none", decimals=0, bad=T("A step that lasts for hours.", "台阶持续数小时。")),
-        lines(T("Calls by outcome", "调用结果"), T("Calls to vendors per second by how they ended, tokens and lists too.", "每秒对供应商的调用，按结果；含令牌与名单接口。"),
-              [("{{outcome}}", rate("imstats_api_requests_total", ("outcome",)))], "reqps", bad=T("Anything but ok and no_data for long.", "长时间出现 ok、no_data 以外的结果。")),
-        lines(T("Calls that went wrong", "异常调用"), T("Calls per second that ended otherwise than ok or no_data, by API.", "每秒非 ok、no_data 的调用，按接口。"),
-              [("{{outcome}} {{api}}", rate("imstats_api_requests_total", ("outcome", "api"), outcome="!~ok|no_data") + " > 0")], "reqps",
+              [("{{source}} {{account}}", behind)], "none", decimals=0, custom={"axisSoftMax": 3}, bad=T("A step that lasts for hours.", "台阶持续数小时。")),
+        lines(T("Calls by outcome", "调用结果"), T("Calls to vendors in the hour before, by how they ended; tokens and lists too.", "前一小时内对供应商的调用，按结果；含令牌与名单接口。"),
+              [("{{outcome}}", hourly("imstats_api_requests_total", ("outcome",)))], "none", decimals=0, named=OUTCOMES, custom={"axisSoftMax": 10},
+              bad=T("Anything but ok and no_data for long.", "长时间出现 ok、no_data 以外的结果。")),
+        lines(T("Calls that went wrong", "异常调用"), T("Calls in the hour before that ended otherwise than ok or no_data, by API.", "前一小时内非 ok、no_data 的调用，按接口。"),
+              [("{{outcome}} {{api}}", hourly("imstats_api_requests_total", ("outcome", "api"), outcome="!~ok|no_data") + " > 0")], "none", decimals=0,
               bad=T("`denied`: a secret or a permission; `throttled`: the quota; `malformed`: the vendor changed its answers.",
                     "denied：密钥或权限；throttled：配额；malformed：供应商改变了返回格式。"), noValue=T("None went wrong", "无异常调用")),
-        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the vendor's whole answer, by API.", "从调用到收到完整应答的时间，按接口。"),
-              [("{{api}}", f"histogram_quantile(0.95, {rate('imstats_api_request_duration_seconds_bucket', ('le', 'api'))})")], "s",
+        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the vendor's whole answer, by API, of the calls in the hour before.", "从调用到收到完整应答的时间，按接口，取前一小时的调用。"),
+              [("{{api}}", f"histogram_quantile(0.95, {hourly('imstats_api_request_duration_seconds_bucket', ('le', 'api'))}) >= 0")], "s", many=True,
               bad=T("Towards 30 s, the default timeout.", "接近默认超时 30 秒。"), noValue=T("No calls in this time", "该时段没有调用")),
         lines(T("Length of a round", "每轮耗时"), T("How long the last round of each source took.", "各数据源最近一轮的耗时。"),
               [("{{source}} {{account}}", source("round_duration_seconds", ("source", "account")))], "s", bad=T("Longer than the poll interval.", "超过轮询间隔。")),
@@ -111,7 +116,7 @@ def board():
         lines(T("Scrapes", "抓取耗时"), T("How long Prometheus needs for a scrape.", "Prometheus 每次抓取所需时间。"),
               [("{{instance}}", own("scrape_duration_seconds"))], "s", bad=T("Above a second.", "超过一秒。")),
         lines(T("Requests answered", "HTTP 请求"), T("Requests per second to this exporter by path and status.", "每秒对采集器的请求，按路径与状态码。"),
-              [("{{handler}} {{code}}", rate("imstats_http_requests_total", ("handler", "code")))], "reqps", bad=T("401 or 5xx.", "401 或 5xx。")),
+              [("{{handler}} {{code}}", f"sum by (handler, code) (rate({own('imstats_http_requests_total')}[$__rate_interval]))")], "reqps", bad=T("401 or 5xx.", "401 或 5xx。")),
         lines(T("Store", "存储"), T("Size of the store.", "存储文件大小。"), [("{{instance}}", own("imstats_store_size_bytes"))], "bytes",
               bad=T("More than the disk has.", "超过磁盘容量。")),
         lines(T("Memory", "内存"), T("Resident memory of the process.", "进程常驻内存。"), [("{{instance}}", own("process_resident_memory_bytes"))], "bytes",

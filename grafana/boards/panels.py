@@ -126,6 +126,8 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
         for n, color in enumerate(colors or ()) if color
     ]
     options = {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
+    for series, color in more.pop("named", {}).items():
+        overrides.append(override("byName", series, color={"mode": "fixed", "fixedColor": color}))
     below = more.pop("below", None)
     if below:
         overrides.append(override("byFrameRefID", below, custom__transform="negative-Y"))
@@ -166,7 +168,8 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
     targets, renames, overrides, order = [], {}, [], {}
     for label, shown in keys:
         renames[label], order[label] = shown, len(order)
-        overrides.append(override("byName", shown, custom__filterable=True, custom__minWidth=85 if label == "account" else 120))
+        wide = {"account": 85, "source": 180}.get(label, 130)
+        overrides.append(override("byName", shown, custom__filterable=True, custom__minWidth=wide))
     if name:
         targets.append(query(name[1], "", "N", instant=True, table=True))
         renames["name"], order["name"] = name[0], len(order)
@@ -178,13 +181,15 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
         targets.append(query(expr, "", ref, instant=True, table=True))
         renames[f"Value #{ref}"], order[f"Value #{ref}"] = shown, len(order)
         overrides.append(override("byName", shown, unit=unit, **each))
+    if len(targets) == 1:  # a lone frame is not lettered
+        renames["Value"], order["Value"] = columns[0]["title"], len(order)
     hidden = {"Time": True, "Value #N": True, **more.pop("hidden", {})}
     options = {
         "showHeader": True, "cellHeight": "sm", "enablePagination": more.pop("pages", False),
         "sortBy": [{"displayName": sort or columns[0]["title"], "desc": more.pop("descending", True)}],
     }
     made = panel("table", title, what, targets, size, "none", options, bad=bad, overrides=overrides,
-                 custom={"align": "auto", "minWidth": 70, "wrapHeaderText": True, "filterable": False, "cellOptions": {"type": "auto"}, "inspect": False},
+                 custom={"align": "auto", "minWidth": more.pop("narrow", 70), "wrapHeaderText": True, "filterable": False, "cellOptions": {"type": "auto"}, "inspect": False},
                  thresholds=steps(FAINT), color={"mode": "thresholds"}, **more)
     made["transformations"] = [
         {"id": "merge", "options": {}},

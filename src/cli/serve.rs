@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,8 @@ pub(super) async fn run(
     sources: Vec<SourceConfig>,
     reloadable: bool,
 ) -> anyhow::Result<ExitCode> {
+    // Before anybody is told that the program is ready, and may send one.
+    let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let web = match &flags.web_config {
         Some(path) => WebConfig::load(path).context("--web.config.file")?,
@@ -53,7 +55,8 @@ pub(super) async fn run(
     }
     let poller: Arc<Mutex<Option<Poller>>> = Arc::default();
     let supervisor = Supervisor::from_env();
-    let reload = reloading(context.clone(), reloadable.then(|| flags.clone()), Arc::clone(&poller), supervisor.clone());
+    let from = reloadable.then(|| flags.clone());
+    let reload = reloading(context.clone(), from, Arc::clone(&poller), supervisor.clone());
     let ready = Arc::new(AtomicBool::new(false));
     let app = App {
         exposition: context.exposition.clone(),
@@ -73,13 +76,13 @@ pub(super) async fn run(
     let watchdog = tokio::spawn(supervisor.clone().feed_watchdog());
     let house = tokio::spawn(keep_house(context.clone(), flags.retention_days, shutdown.clone()));
 
-    wait_for_the_end(&reload).await?;
+    signals.reload_until_the_end(&reload).await;
     tracing::info!("ending: requests under way are answered; a second signal ends at once");
     supervisor.stopping();
     shutdown.cancel();
     let drained = tokio::select! {
         drained = serving => drained?,
-        end = ended() => { end?; Drained::Cut(0) }
+        () = signals.end() => Drained::Cut(0),
     };
     if let Some(mut poller) = poller.lock().await.take() {
         poller.stop().await;
@@ -106,7 +109,7 @@ fn reloading(
             supervisor.reloading();
             let reload = async {
                 let flags = flags.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
-                let config = load(&flags).map_err(|error| error.to_string())?;
+                let config = load(&flags).map_err(|error| format!("{error:#}"))?;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
                 poller.replace(config.sources).await.map_err(|error| error.to_string())
@@ -127,25 +130,48 @@ fn reloading(
     })
 }
 
-/// Reloads at each SIGHUP, until a signal to end comes.
-async fn wait_for_the_end(reload: &Reload) -> std::io::Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
-    let end = ended();
-    tokio::pin!(end);
-    loop {
-        tokio::select! {
-            ended = &mut end => return ended,
-            Some(()) = hangups.recv() => { let _ = reload().await; }
+/// The signals that the program obeys.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on none of them ends the program by itself.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Reloads at each SIGHUP, until a signal to end comes.
+    async fn reload_until_the_end(&mut self, reload: &Reload) {
+        loop {
+            tokio::select! {
+                Some(()) = self.hangup.recv() => { let _ = reload().await; }
+                () = either(&mut self.terminate, &mut self.interrupt) => return,
+            }
         }
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn end(&mut self) {
+        either(&mut self.terminate, &mut self.interrupt).await;
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
 }
 
 /// Waits for SIGTERM or SIGINT.
 pub(super) async fn ended() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
+    either(&mut signal(SignalKind::terminate())?, &mut signal(SignalKind::interrupt())?).await;
+    Ok(())
 }

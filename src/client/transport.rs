@@ -124,10 +124,14 @@ pub(crate) fn words(error: reqwest::Error) -> String {
             if error.is_connect() { "no connection within connect_timeout" } else { "no whole answer within timeout" };
         return what.to_owned();
     }
-    let what = if error.is_connect() { "cannot connect" } else { "the exchange broke off" };
+    let (what, advice) = if error.is_connect() {
+        ("cannot connect", "; check base_url, proxy_url and ca_file, and any firewall on the way")
+    } else {
+        ("the exchange broke off", "")
+    };
     let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    format!("{what}: {cause}")
+    format!("{what}: {cause}{advice}")
 }

@@ -10,6 +10,9 @@ use serde::Serialize;
 use super::App;
 use crate::telemetry::{Outcome, SourceStatus, TargetCounts};
 
+/// How the page writes an instant.
+const TIME: &str = "%Y-%m-%d %H:%M:%S UTC";
+
 /// The page's style; not in the page, since its security policy allows no inline style.
 pub(super) const STYLE: &str = include_str!("status.css");
 
@@ -60,13 +63,15 @@ pub(super) fn html(app: &App) -> String {
 
 fn write_page(page: &mut String, app: &App) -> fmt::Result {
     let (version, revision) = app.telemetry.build();
-    let sources = app.telemetry.sources();
+    let mut sources = app.telemetry.sources();
+    // Whoever opens the page of a large company looks for what does not work.
+    sources.sort_by_key(|(.., status)| status.up);
     write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>imstats_exporter</title>\n<link rel=\"stylesheet\" href=\"status.css\">\n</head>\n<body>\n\
-         <header><h1>imstats_exporter</h1><span class=\"soft\">{} <span title=\"revision\">{}</span></span></header>\n",
+         <header><h1>imstats_exporter</h1><span class=\"soft\">version {}, revision {}</span></header>\n",
         Escaped(version),
         Escaped(revision),
     )?;
@@ -82,15 +87,20 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
         write!(page, "<p>The configuration names no sources.</p>\n</main>\n</body>\n</html>\n")?;
         return Ok(());
     }
-    writeln!(page, "<p><span class=\"{class}\">{answering} of {} up.</span></p>", sources.len())?;
+    let now = app.clock.now();
+    writeln!(
+        page,
+        "<p><span class=\"{class}\">{answering} of {} up</span> <span class=\"soft\">as of {}</span></p>",
+        sources.len(),
+        now.strftime(TIME)
+    )?;
     page.push_str(
         "<table>\n<thead><tr><th scope=\"col\">Source, account</th><th scope=\"col\">Vendor</th><th scope=\"col\">Day shown</th>\
-         <th scope=\"col\">Targets</th><th scope=\"col\">Series</th><th scope=\"col\">Last round</th>\
+         <th scope=\"col\">Targets</th><th scope=\"col\" class=\"number\">Series</th><th scope=\"col\">Last round</th>\
          <th scope=\"col\">Next round</th></tr></thead>\n<tbody>\n",
     );
-    let now = app.clock.now();
     for (source, account, status) in &sources {
-        write_source(page, source, account, status, now)?;
+        write_source(page, metrics, (source, account), status, now)?;
     }
     page.push_str("</tbody>\n</table>\n");
     write_calls(page, app, sources.iter().map(|(_, account, _)| account.as_str()).collect())?;
@@ -98,7 +108,13 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
     Ok(())
 }
 
-fn write_source(page: &mut String, source: &str, account: &str, status: &SourceStatus, now: Timestamp) -> fmt::Result {
+fn write_source(
+    page: &mut String,
+    metrics: &str,
+    (source, account): (&str, &str),
+    status: &SourceStatus,
+    now: Timestamp,
+) -> fmt::Result {
     let (class, word) = match (status.up, status.last_round) {
         (true, _) => ("good", "up"),
         (false, Some(_)) => ("bad", "down"),
@@ -117,25 +133,39 @@ fn write_source(page: &mut String, source: &str, account: &str, status: &SourceS
         Some(day) => write!(page, "{day}")?,
         None => page.push_str("<span class=\"warn\">none</span>"),
     }
-    if let Some(day) = target.filter(|day| Some(*day) != shown) {
-        write!(page, "<small class=\"warn\">{day} is ready</small>")?;
+    match target {
+        Some(day) if Some(day) == shown => page.push_str("<small>the target day</small>"),
+        Some(day) => write!(page, "<small class=\"warn\">target day {day}</small>")?,
+        None => {}
     }
     page.push_str("</div></td><td data-of=\"Targets\"><div>");
     let mut states = status.targets.states().into_iter().filter(|(_, count)| *count > 0).peekable();
     if states.peek().is_none() {
-        page.push_str("none");
+        page.push_str("none listed yet");
     }
     for (n, (state, count)) in states.enumerate() {
-        let class = if state == "failed" { " class=\"bad\"" } else { "" };
+        let class = match state {
+            "failed" => " class=\"bad\"",
+            "refused" => " class=\"warn\"",
+            _ => "",
+        };
         let comma = if n > 0 { ", " } else { "" };
         write!(page, "{comma}<span{class}>{count} {}</span>", state.replace('_', " "))?;
     }
-    write!(page, "</div></td><td data-of=\"Series\">{}</td>", status.series)?;
+    write!(
+        page,
+        "</div></td><td data-of=\"Series\" class=\"number\"><a href=\"{}?collect%5B%5D={}\">{}</a></td>",
+        Escaped(metrics),
+        Escaped(source),
+        status.series
+    )?;
     write_time(page, "Last round", status.last_round, now)?;
     write_time(page, "Next round", status.next_round, now)?;
     page.push_str("</tr>\n");
     if let Some(error) = &status.error {
-        writeln!(page, "<tr class=\"error\"><td colspan=\"7\">{}</td></tr>", Escaped(error))?;
+        // A source that is up has it for some of its targets only.
+        let class = if status.up { "warn" } else { "bad" };
+        writeln!(page, "<tr class=\"error {class}\"><td colspan=\"7\">{}</td></tr>", Escaped(error))?;
     }
     Ok(())
 }
@@ -147,27 +177,31 @@ fn write_time(page: &mut String, of: &str, time: Option<Timestamp>, now: Timesta
             "<td data-of=\"{of}\"><div>{}<small><time datetime=\"{}\">{}</time></small></div></td>",
             distance(time.duration_since(now)),
             whole(time),
-            time.strftime("%Y-%m-%d %H:%M:%S UTC")
+            time.strftime(TIME)
         ),
         None => write!(page, "<td data-of=\"{of}\">none</td>"),
     }
 }
 
-/// The calls of each account since the start.
+/// The calls of each account, today and since the start.
 fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Result {
     accounts.sort_unstable();
     accounts.dedup();
-    page.push_str("<h2>Calls to vendors since the start</h2>\n<table>\n<thead><tr><th scope=\"col\">Account</th>");
+    page.push_str(
+        "<h2>Calls to vendors today</h2>\n<p class=\"soft\">Since midnight in China (UTC+8), or since this program \
+         started.</p>\n<table>\n<thead><tr><th scope=\"col\">Account</th>",
+    );
     for outcome in Outcome::ALL {
-        write!(page, "<th scope=\"col\">{}</th>", outcome.name().replace('_', " "))?;
+        write!(page, "<th scope=\"col\" class=\"number\">{}</th>", outcome.name().replace('_', " "))?;
     }
-    page.push_str("</tr></thead>\n<tbody>\n");
+    page.push_str("<th scope=\"col\" class=\"number\">all since the start</th></tr></thead>\n<tbody>\n");
     for account in accounts {
         write!(page, "<tr><th scope=\"row\">{}</th>", Escaped(account))?;
-        for (outcome, count) in app.telemetry.requests(account) {
-            write!(page, "<td data-of=\"{}\">{count}</td>", outcome.name().replace('_', " "))?;
+        for (outcome, count) in app.telemetry.requests_today(account) {
+            write!(page, "<td data-of=\"{}\" class=\"number\">{count}</td>", outcome.name().replace('_', " "))?;
         }
-        page.push_str("</tr>\n");
+        let all: u64 = app.telemetry.requests(account).values().sum();
+        writeln!(page, "<td data-of=\"since the start\" class=\"number\">{all}</td></tr>")?;
     }
     page.push_str("</tbody>\n</table>\n");
     Ok(())
@@ -260,17 +294,19 @@ mod tests {
     fn the_page_says_what_is_wrong_and_escapes_it() {
         let page = html(&standing());
         for part in [
-            "<span class=\"bad\">1 of 2 up.</span>",
+            "<span class=\"bad\">1 of 2 up</span> <span class=\"soft\">as of 2026-11-20 06:10:00 UTC</span>",
             "wecom_contact<small>acme</small>",
             "<span class=\"bad\">down</span>",
-            "2026-11-18<small class=\"warn\">2026-11-19 is ready</small>",
+            "2026-11-18<small class=\"warn\">target day 2026-11-19</small>",
             "<span>40 ok</span>, <span>1 no data</span>, <span class=\"bad\">2 failed</span>",
             "1 min ago<small><time datetime=\"2026-11-20T06:08:00Z\">2026-11-20 06:08:00 UTC</time>",
             "in 1 h<small>",
             "code 60020: &lt;b&gt;add&lt;/b&gt; &quot;203.0.113.7&quot; to the trusted IPs</td>",
-            "<td data-of=\"denied\">1</td>",
+            "<tr class=\"error bad\">",
+            "<td data-of=\"denied\" class=\"number\">1</td>",
             "<a href=\"metrics\">",
-            "1.2.3",
+            "<a href=\"metrics?collect%5B%5D=wecom_contact\">280</a>",
+            "version 1.2.3, revision",
         ] {
             assert!(page.contains(part), "{part} in {page}");
         }

@@ -13,6 +13,7 @@ use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::source::Target;
 use crate::store::{Answer, AnswerState, Answered, Outcome, StoreError};
+use crate::vendor::Refusal;
 
 /// After this many calls in a row that the vendor could not answer, the round ends.
 pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
@@ -28,6 +29,8 @@ pub(super) struct Report {
     pub(super) failure: Option<Failure>,
     /// How many targets got no usable answer.
     pub(super) failures: usize,
+    /// The last refusal of a target.
+    pub(super) refusal: Option<Refusal>,
     /// How many targets were asked.
     pub(super) asked: usize,
     /// Vendor fields that no gauge maps.
@@ -136,7 +139,9 @@ impl<'a> Round<'a> {
                 Ok(Given::Rows(rows)) => Outcome::Rows(rows),
                 Ok(Given::Refusal(refusal)) => {
                     tracing::debug!(source = self.config.source.api().name, target = key, "refused: {refusal}");
-                    Outcome::Refused { code: refusal.code }
+                    let code = refusal.code;
+                    self.report.refusal = Some(refusal);
+                    Outcome::Refused { code }
                 }
                 Err(failure) => {
                     tracing::debug!(source = self.config.source.api().name, target = key, "failed: {failure}");

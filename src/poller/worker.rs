@@ -30,6 +30,8 @@ pub struct Worker {
     pub(super) kept: Kept,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
+    /// Why a target was refused, the last time that one was.
+    refusal: Option<String>,
     counts: TargetCounts,
     pub(super) series: usize,
     unmapped: BTreeSet<String>,
@@ -49,6 +51,7 @@ impl Worker {
             jitter,
             kept: Kept::default(),
             failed: None,
+            refusal: None,
             counts: TargetCounts::default(),
             series: 0,
             unmapped: BTreeSet::new(),
@@ -261,7 +264,16 @@ impl Worker {
                 );
             }
         }
-        self.kept.error = error;
+        if let Some(refusal) = report.refusal {
+            self.refusal = Some(refusal.to_string());
+        }
+        let total = ok + no_data + refused + failed + pending;
+        // Only after what failed: a refused target is settled, but an operator may still want it.
+        let refused = || {
+            let words = self.refusal.as_ref().filter(|_| refused > 0)?;
+            Some(format!("{refused} of {total} targets are refused, the last: {words}"))
+        };
+        self.kept.error = error.or_else(refused);
         self.keep().await
     }
 

@@ -1,0 +1,323 @@
+//! The built program, as its operator meets it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use imstats_exporter::simulator::Company;
+
+use crate::harness::{Page, soon};
+use crate::secrets::leak;
+
+const NEVER: Duration = Duration::from_secs(20);
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imstats_exporter"));
+    command.args(arguments).stdin(Stdio::null());
+    // Whoever runs the tests may have an exporter configured.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IMSTATS_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = program(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A program that runs until the test ends it; it is killed with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        Self(program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The next line that it prints which has `part` in it.
+    fn line(&mut self, part: &str) -> String {
+        // Byte by byte, so that what follows is left for the next reader.
+        let mut line = Vec::new();
+        let output = self.0.stdout.as_mut().unwrap();
+        loop {
+            let mut byte = [0];
+            assert_eq!(output.read(&mut byte).unwrap(), 1, "it ended before it printed {part}");
+            if byte[0] != b'\n' {
+                line.push(byte[0]);
+                continue;
+            }
+            let text = String::from_utf8(std::mem::take(&mut line)).unwrap();
+            if text.contains(part) {
+                return text;
+            }
+        }
+    }
+
+    /// Sends the signal and waits for the end: the exit code, the rest of the output and the log.
+    fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let log = self.0.stderr.take();
+        let log = std::thread::spawn(move || {
+            let mut text = String::new();
+            log.map(|mut log| log.read_to_string(&mut text));
+            text
+        });
+        let mut rest = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        (self.0.wait().unwrap().code(), rest, log.join().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn get(url: &str) -> Option<String> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
+    client.get(url).send().await.ok()?.text().await.ok()
+}
+
+/// The page, once it has what `ready` wants.
+async fn page_with(url: &str, ready: impl Fn(&str) -> bool) -> String {
+    let started = Instant::now();
+    loop {
+        if let Some(page) = get(url).await.filter(|page| ready(page)) {
+            return page;
+        }
+        assert!(started.elapsed() < NEVER, "{url} never had it");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The first `http://` URL in a line.
+fn url(line: &str) -> String {
+    let start = line.find("http://").unwrap();
+    line[start..].split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_demo_shows_all_six_sources_within_seconds_and_ends_well() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let started = Instant::now();
+    let mut demo = Running::start(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "trace"]);
+    let metrics = url(&demo.line("/metrics"));
+    let prefixes = [
+        "wecom_contact_user_",
+        "wecom_groupchat_owner_",
+        "wecom_groupchat_team_",
+        "wecom_kf_account_",
+        "tencent_desk_agent_",
+        "feishu_message_push{",
+    ];
+    let page = page_with(&metrics, |page| prefixes.iter().all(|prefix| page.contains(&format!("\n{prefix}")))).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(Page::read(&page).all("imstats_source_up").len(), 6);
+    let status = metrics.replace("/metrics", "/");
+    assert!(get(&status).await.unwrap().contains("wecom_contact"));
+    assert_eq!(get(&metrics.replace("/metrics", "/-/ready")).await.is_some_and(|text| !text.is_empty()), true);
+    let (code, _, log) = demo.end("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    let company = Company::new(40, 1);
+    let secrets =
+        [company.secret.clone(), company.kf_secret.clone(), company.secret_key.clone(), company.app_secret.clone()];
+    assert!(log.contains("asked the vendor"), "the log is a whole one");
+    assert_eq!(leak(&log, &secrets), None, "in the log");
+    assert_eq!(leak(&page, &secrets), None, "on the page");
+}
+
+#[test]
+fn check_tells_all_mistakes_at_once() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    let text = "
+poll_interval: 10m
+wecom:
+  - account: acme corp
+    corp_id: ww1
+    secret: {env: IMSTATS_TEST_NOT_SET}
+    contact: {users: top, departments: [north]}
+feishu:
+  - account: acme
+    app_id: cli_1
+    message_push: {apps: [], lookback_days: 3}
+";
+    std::fs::write(&file, text).unwrap();
+    let (code, out, log) = run(&["check", "--config.file", file.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{out}{log}");
+    let told = format!("{out}{log}");
+    for place in [
+        "wecom[0].account",
+        "wecom[0].secret",
+        "wecom[0].contact.users",
+        "wecom[0].contact.departments[0]",
+        "feishu[0].app_secret",
+        "feishu[0].message_push.apps",
+        "feishu[0].message_push.lookback_days",
+    ] {
+        assert!(told.contains(place), "{place} in {told}");
+    }
+}
+
+#[test]
+fn check_says_what_polling_costs() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    std::fs::write(&file, "wecom: [{account: acme, corp_id: ww1, secret: s, contact: {users: [a, b, c]}}]").unwrap();
+    let (code, out, log) = run(&["check", "--config.file", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(out.contains("wecom_contact") && out.contains("acme"), "{out}");
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    std::fs::write(&file, "wecom:\n  - account: acme\n    corp_id: ww1\n    secret: s\n    contact: {userz: all}\n")
+        .unwrap();
+    for command in ["check", "once", "serve"] {
+        let (code, out, log) = run(&[command, "--config.file", file.to_str().unwrap(), "--storage.path", ""]);
+        assert_eq!(code, Some(1), "{command}");
+        let told = format!("{out}{log}");
+        assert!(
+            told.contains("exporter.yaml:5:") && told.contains("userz") && told.contains("did you mean `users`"),
+            "{command}: {told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn once_prints_the_page_of_a_simulated_company() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    let simulate = start_simulating(&file);
+    let configured = file.to_str().unwrap().to_owned();
+    let once = tokio::task::spawn_blocking(move || run(&["once", "--config.file", &configured]));
+    let (code, page, log) = soon(once).await.unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    let samples = Page::read(&page);
+    let figures = samples.figures();
+    for prefix in [
+        "wecom_contact_team_",
+        "wecom_groupchat_team_",
+        "wecom_kf_account_",
+        "tencent_desk_agent_",
+        "feishu_message_push",
+    ] {
+        assert!(figures.keys().any(|series| series.starts_with(prefix)), "{prefix}");
+    }
+    assert_eq!(samples.all("imstats_source_up"), [1.0; 6]);
+    let (code, counts, _) = simulate.end("-INT");
+    assert_eq!(code, Some(0));
+    assert!(counts.contains("calls of externalcontact/get_user_behavior_data"), "{counts}");
+    // The vendors are gone.
+    let configured = file.to_str().unwrap().to_owned();
+    let (code, page, _) =
+        tokio::task::spawn_blocking(move || run(&["once", "--config.file", &configured])).await.unwrap();
+    assert_eq!(code, Some(1), "a source is not up");
+    assert_eq!(Page::read(&page).all("imstats_source_up"), [0.0; 6]);
+}
+
+/// Starts `simulate`, and writes the configuration that it prints to `file`.
+fn start_simulating(file: &Path) -> Running {
+    let mut simulate = Running::start(&["simulate", "--users", "20", "--no-limits", "--listen", "127.0.0.1:0"]);
+    let mut yaml = String::new();
+    loop {
+        let line = simulate.line("");
+        yaml.push_str(&line);
+        yaml.push('\n');
+        if line.contains("agent_statistics") {
+            break;
+        }
+    }
+    std::fs::write(file, yaml).unwrap();
+    simulate
+}
+
+#[tokio::test]
+async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_vendors() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    let simulate = start_simulating(&file);
+    let store = folder.path().join("data");
+    let arguments = [
+        "serve",
+        "--config.file",
+        file.to_str().unwrap(),
+        "--storage.path",
+        store.to_str().unwrap(),
+        "--web.listen-address",
+        "127.0.0.1:0",
+        "--log.format",
+        "json",
+    ];
+    let mut serve = Running::start(&arguments);
+    let metrics = listening(&mut serve);
+    let whole = |page: &str| {
+        Page::read(page).all("imstats_source_targets{state=\"pending\"}") == [0.0; 6]
+            && Page::read(page).all("imstats_source_stat_timestamp_seconds").len() == 6
+    };
+    let before = Page::read(&page_with(&metrics, whole).await).figures();
+    serve.0.kill().unwrap();
+    drop(serve);
+    drop(simulate);
+    let mut serve = Running::start(&arguments);
+    let metrics = listening(&mut serve);
+    let ready = metrics.replace("/metrics", "/-/ready");
+    let started = Instant::now();
+    while get(&ready).await.is_none() {
+        assert!(started.elapsed() < NEVER);
+    }
+    let after = page_with(&metrics, |page| !Page::read(page).figures().is_empty()).await;
+    assert_eq!(Page::read(&after).figures(), before);
+    let (code, _, _) = serve.end("-INT");
+    assert_eq!(code, Some(0));
+}
+
+/// The URL of its page, from the log.
+fn listening(serve: &mut Running) -> String {
+    let mut log = BufReader::new(serve.0.stderr.take().unwrap());
+    let address = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
+        let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if let Some(address) = entry["address"].as_str() {
+            break address.to_owned();
+        }
+    };
+    // The pipe must not fill up.
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    format!("http://{address}/metrics")
+}
+
+#[test]
+fn help_and_version_are_told_and_unknown_flags_are_refused() {
+    let (code, help, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for word in ["check", "once", "demo", "simulate", "--config.file", "--web.listen-address", "IMSTATS_STORAGE_PATH"] {
+        assert!(help.contains(word), "{word} in {help}");
+    }
+    let (code, version, _) = run(&["--version"]);
+    assert_eq!((code, version.contains(env!("CARGO_PKG_VERSION"))), (Some(0), true));
+    let (code, _, log) = run(&["--config.fil", "x"]);
+    assert_eq!(code, Some(2));
+    assert!(log.contains("--config.file"), "the nearest flag is named: {log}");
+    let (code, _, _) = run(&["fly"]);
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn a_missing_configuration_is_told_in_words() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let missing = folder.path().join("none.yaml");
+    for command in ["serve", "check", "once"] {
+        let (code, _, log) = run(&[command, "--config.file", missing.to_str().unwrap(), "--storage.path", ""]);
+        assert_eq!(code, Some(1), "{command}");
+        assert!(log.contains("none.yaml") && log.contains("exporter.example.yaml"), "{command}: {log}");
+    }
+}
