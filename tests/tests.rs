@@ -1,6 +1,7 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 mod admission;
 mod answers;
