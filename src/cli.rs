@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod dashboards;
 mod demo;
 mod estimate;
 mod export;
@@ -68,6 +69,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Runs only the simulated vendors, and prints the configuration that talks to them.
     Simulate(demo::SimulateArgs),
+    /// Writes the built-in Grafana dashboards and Prometheus rules into a folder.
+    Dashboards(dashboards::DashboardsArgs),
     /// Prints the completions for a shell.
     Completions {
         /// The shell.
@@ -183,6 +186,7 @@ impl Cli {
             Command::Export(args) => export::export(&self.flags, args).await,
             Command::Demo(args) => demo::demo(self.flags, args).await,
             Command::Simulate(args) => demo::simulate(args).await,
+            Command::Dashboards(args) => dashboards::dashboards(&args),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)

@@ -119,10 +119,11 @@ impl Client {
                 Failure::Throttled(pause) => *pause <= PATIENCE,
                 _ => false,
             })
-            // A pause is waited for at the gate.
-            .adjust(
-                |failure, delay| if matches!(failure, Failure::Throttled(_)) { Some(Duration::ZERO) } else { delay },
-            )
+            // A pause is waited for at the gate; without a delay there are no more repetitions.
+            .adjust(|failure, delay| {
+                let throttled = matches!(failure, Failure::Throttled(_));
+                delay.map(|delay| if throttled { Duration::ZERO } else { delay })
+            })
             .await
     }
 

@@ -142,7 +142,9 @@ async fn a_wrong_secret_is_told_in_words_and_tried_after_10_then_20_then_40_then
         ("tencent_desk: [{$desk, agent_statistics: {}}]", "tencent_desk_agent", DESK, "secret_key"),
     ] {
         let mut stage = Stage::new(MORNING, yaml).await;
-        CREDENTIALS.map(|credential| stage.simulator.rotate_secret(credential));
+        for credential in CREDENTIALS {
+            stage.simulator.rotate_secret(credential);
+        }
         stage.run_until("2026-11-20T14:00:00").await;
         let tries: Vec<_> = stage.log(api).iter().map(|call| call.at).collect();
         let expected =

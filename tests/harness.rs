@@ -1,8 +1,6 @@
 //! An exporter and the vendors it polls, in one process, at a time that the test sets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use imstats_exporter::client::Client;
@@ -10,7 +8,6 @@ use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Zone};
 use imstats_exporter::discovery::Discovery;
 use imstats_exporter::exposition::{Exposition, Format};
-use imstats_exporter::http::{App, WebConfig, bind};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Company, Credential, Effect, Fault, LoggedCall, Options, Simulator};
 use imstats_exporter::source::apis;
@@ -18,7 +15,9 @@ use imstats_exporter::store::Store;
 use imstats_exporter::telemetry::{SourceStatus, Telemetry};
 use jiff::Timestamp;
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
+
+pub(crate) use crate::page::{Page, written};
+pub(crate) use crate::served::Served;
 
 /// The APIs, as the simulator counts them.
 pub(crate) const GETTOKEN: &str = "gettoken";
@@ -63,8 +62,7 @@ pub(crate) struct Stage {
 /// A worker, and whom it polls.
 pub(crate) struct Polled {
     pub(crate) source: &'static str,
-    pub(crate) account: String,
-    pub(crate) worker: Worker,
+    worker: Worker,
     /// When it wants to wake; `None` before its first time.
     next: Option<Timestamp>,
 }
@@ -109,10 +107,10 @@ impl Stage {
     async fn raise(&mut self) {
         let started = self.clock.now();
         for config in self.sources() {
-            let (source, account) = (config.source.api().name, config.account.name.clone());
+            let source = config.source.api().name;
             let mut worker = Worker::new(self.context.clone(), config, started);
             worker.restore().await.unwrap();
-            self.workers.push(Polled { source, account, worker, next: None });
+            self.workers.push(Polled { source, worker, next: None });
         }
     }
 
@@ -180,14 +178,22 @@ impl Stage {
         for polled in &mut self.workers {
             let wake = polled.worker.wake();
             tokio::pin!(wake);
-            let mut tick = tokio::time::interval(Duration::from_millis(1));
+            let mut tick = tokio::time::interval(Duration::from_millis(2));
+            let mut seen = 0;
             loop {
                 tokio::select! {
                     woken = &mut wake => {
                         polled.next = Some(woken.unwrap());
                         break;
                     }
-                    _ = tick.tick() => self.clock.advance(Duration::from_millis(50)),
+                    _ = tick.tick() => {
+                        // While calls arrive, nobody waits.
+                        let calls = self.simulator.calls().values().sum::<u64>();
+                        if calls == seen {
+                            self.clock.advance(Duration::from_millis(200));
+                        }
+                        seen = calls;
+                    }
                 }
             }
         }
@@ -358,111 +364,5 @@ fn assemble(clock: &Clock, folder: &TempDir) -> Context {
         telemetry,
         clock: clock.clone(),
         jitter: Duration::ZERO,
-    }
-}
-
-/// The samples of a page: name, labels and value.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Page(pub(crate) Vec<Sample>);
-
-pub(crate) type Sample = (String, BTreeMap<String, String>, f64);
-
-impl Page {
-    pub(crate) fn read(text: &str) -> Self {
-        let samples = text.lines().filter(|line| !line.starts_with('#'));
-        Self(
-            samples
-                .map(|line| {
-                    let (series, value) = line.rsplit_once(' ').unwrap();
-                    let (name, labels) = selector(series);
-                    (name, labels, value.parse().unwrap())
-                })
-                .collect(),
-        )
-    }
-
-    /// The only series with that name and those labels among its own.
-    pub(crate) fn series(&self, series: &str) -> Option<f64> {
-        let found = self.all(series);
-        assert!(found.len() < 2, "{series} selects {found:?}");
-        found.first().copied()
-    }
-
-    /// Every series with that name and those labels among its own.
-    pub(crate) fn all(&self, series: &str) -> Vec<f64> {
-        let (name, labels) = selector(series);
-        let selected = |sample: &&Sample| {
-            sample.0 == name && labels.iter().all(|(label, value)| sample.1.get(label) == Some(value))
-        };
-        self.0.iter().filter(selected).map(|sample| sample.2).collect()
-    }
-
-    /// The vendors' figures without names, each written as a series, with the values that it has.
-    pub(crate) fn figures(&self) -> BTreeMap<String, f64> {
-        let of_vendor = |name: &str| ["wecom_", "tencent_", "feishu_"].iter().any(|prefix| name.starts_with(prefix));
-        let figures = self.0.iter().filter(|(name, _, _)| of_vendor(name) && !name.ends_with("_info"));
-        let mut map = BTreeMap::new();
-        for (name, labels, value) in figures {
-            let key = written(name, labels);
-            assert!(map.insert(key.clone(), *value).is_none(), "{key} stands twice");
-        }
-        map
-    }
-}
-
-/// A series as text, its labels in alphabetical order.
-pub(crate) fn written(name: &str, labels: &BTreeMap<String, String>) -> String {
-    let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
-    format!("{name}{{{}}}", labels.join(","))
-}
-
-/// A name and labels; no value in these tests has a quote in it.
-fn selector(series: &str) -> (String, BTreeMap<String, String>) {
-    let Some((name, rest)) = series.split_once('{') else { return (series.to_owned(), BTreeMap::new()) };
-    let mut labels = BTreeMap::new();
-    let mut parts = rest.trim_end_matches('}').split('"');
-    while let (Some(label), Some(value)) = (parts.next(), parts.next()) {
-        labels.insert(label.trim_matches([',', '=', ' ']).to_owned(), value.to_owned());
-    }
-    (name.to_owned(), labels)
-}
-
-/// The exporter's web server.
-pub(crate) struct Served {
-    base: String,
-    stop: CancellationToken,
-}
-
-impl Served {
-    pub(crate) async fn start(stage: &Stage) -> Self {
-        let bound = bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
-        let base = format!("http://{}", bound.addresses()[0]);
-        let app = App {
-            exposition: stage.context.exposition.clone(),
-            web: WebConfig::open(),
-            telemetry: stage.context.telemetry.clone(),
-            telemetry_path: "/metrics".to_owned(),
-            ready: Arc::new(AtomicBool::new(true)),
-            reload: None,
-            dashboards: &[],
-            clock: stage.clock.clone(),
-        };
-        let stop = CancellationToken::new();
-        tokio::spawn(bound.serve(app, stop.clone()));
-        Self { base, stop }
-    }
-
-    /// The body of what is there.
-    pub(crate) async fn get(&self, path: &str) -> String {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = soon(client.get(format!("{}{path}", self.base)).send()).await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        answer.text().await.unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.cancel();
     }
 }

@@ -47,7 +47,10 @@ struct Past {
 
 impl Past {
     async fn new(users: u32) -> Self {
-        let clock = Clock::manual("2026-11-20T12:00:00+08:00".parse().unwrap());
+        Self::with(users, Clock::manual("2026-11-20T12:00:00+08:00".parse().unwrap())).await
+    }
+
+    async fn with(users: u32, clock: Clock) -> Self {
         let options = Options { enforce_limits: false, ..Options::new(users, clock.clone()) };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
         let folder = TempDir::new().unwrap();
@@ -217,4 +220,48 @@ async fn failures_are_told_and_asked_again_and_refused_people_are_not() {
     past.simulator.faults().clear();
     let summary = past.fetch("tencent_desk_agent", span).await;
     assert!(summary.troubles.is_empty() && summary.calls == 111, "{summary:?}");
+}
+
+/// Runs the program with this configuration; gives its exit code, standard output and standard error.
+async fn run(past: &Past, args: &[&str]) -> (Option<i32>, String, String) {
+    let file = past.folder.path().join("exporter.yaml");
+    std::fs::write(&file, &past.yaml).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_imstats_exporter"));
+    command.args(args).arg("--config.file").arg(&file).arg("--storage.path").arg(past.folder.path().join("data"));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn days_that_the_vendor_no_longer_has_are_refused_before_anything_is_asked() {
+    let past = Past::with(4, Clock::system()).await;
+    let (code, _, error) = run(&past, &["backfill", "--from", "2020-01-01", "--to", "2020-01-31"]).await;
+    assert_eq!(code, Some(1));
+    assert!(error.contains("the vendor keeps 180 days") && error.contains("--source"), "{error}");
+    assert!(past.simulator.calls().is_empty(), "{:?}", past.simulator.calls());
+    let (code, _, error) = run(&past, &["backfill", "--from", "2100-01-01", "--to", "2100-01-31"]).await;
+    assert!(code == Some(1) && error.contains("none of these days is ready"), "{error}");
+    assert!(past.simulator.calls().is_empty());
+}
+
+#[tokio::test]
+async fn the_commands_say_what_they_do_and_fail_when_something_is_missing() {
+    let past = Past::with(4, Clock::system()).await;
+    let yesterday = Bounds::of(&past.sources()[0], Timestamp::now()).newest.to_string();
+    let days = ["--from", yesterday.as_str(), "--to", yesterday.as_str()];
+    let backfill =
+        |more: &'static [&'static str]| [&["backfill"][..], &days, &["--source", "tencent_desk_agent"], more].concat();
+    let (code, said, _) = run(&past, &backfill(&["--dry-run"])).await;
+    assert!(code == Some(0) && said.contains("1 targets, 1 calls") && past.calls(DESK) == 0, "{said}");
+    past.simulator.faults().add(Fault::on(DESK, Effect::Refuse(60004)));
+    let (code, said, _) = run(&past, &backfill(&[])).await;
+    assert!(code == Some(1) && said.contains("Missing still"), "{said}");
+    past.simulator.faults().clear();
+    let (code, said, _) = run(&past, &backfill(&[])).await;
+    assert!(code == Some(0) && said.contains("1 calls made"), "{said}");
+    let (code, text, error) = run(&past, &[&["export"][..], &days].concat()).await;
+    assert!(code == Some(0) && text.ends_with("# EOF\n"), "{error}");
+    let (code, _, error) = run(&past, &[&["export", "--format", "csv"][..], &days].concat()).await;
+    assert!(code == Some(1) && error.contains("--output"), "{error}");
 }

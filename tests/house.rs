@@ -202,13 +202,135 @@ fn between_marks(file: &str, mark: &str, expected: &str) {
     }
 }
 
+/// README in both languages, which say the same.
+const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
+
+/// The Chinese words around the table's rows, which are the same as HELP in both languages.
+const CHINESE: &[(&str, &str)] = &[
+    ("| field | metric ends with | what it is | combine |", "| 字段 | 指标名结尾 | 含义 | 合并 |"),
+    ("**Names** to join on, value 1:", "用来关联的**名称**，值为 1："),
+    ("(only with `names: true`)", "（仅当 `names: true`）"),
+];
+
 #[test]
-fn readme_lists_every_metric() {
-    between_marks("README.md", "metrics", &metrics_table());
+fn readmes_list_every_metric() {
+    let [english, chinese] = READMES;
+    let mut table = metrics_table();
+    between_marks(english, "metrics", &table);
+    for (words, in_chinese) in CHINESE {
+        assert!(table.contains(words), "{words}");
+        table = table.replace(words, in_chinese);
+    }
+    between_marks(chinese, "metrics", &table);
+}
+
+/// What stands in `marks` in the first cell of each row of each table: it has the same names in every language.
+fn first_cells(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter(|line| line.starts_with("| ") || line.starts_with("|-"));
+    rows.map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2).collect()).collect()
+}
+
+/// The fenced blocks, without comments.
+fn blocks(text: &str) -> Vec<String> {
+    let code = |line: &str| line.split("  #").next().unwrap().trim_end().to_owned();
+    text.split("```").skip(1).step_by(2).map(|block| block.lines().map(code).collect::<Vec<_>>().join("\n")).collect()
 }
 
 #[test]
-fn readme_names_every_flag_and_no_other() {
+fn both_readmes_say_the_same() {
+    let [english, chinese] = READMES.map(read);
+    assert_eq!(first_cells(&english), first_cells(&chinese));
+    assert_eq!(blocks(&english), blocks(&chinese));
+    let headings = |text: &str| -> Vec<usize> {
+        let lines = text.lines().filter(|line| line.starts_with('#') && line.trim_start_matches('#').starts_with(' '));
+        lines.map(|line| line.len() - line.trim_start_matches('#').len()).collect()
+    };
+    assert_eq!(headings(&english), headings(&chinese));
+    let questions =
+        |text: &str, mark: &str| text.lines().filter(|line| line.starts_with("**") && line.contains(mark)).count();
+    assert_eq!(questions(&english, "?**"), questions(&chinese, "？**"));
+    let targets = |text: &str| -> BTreeSet<String> {
+        links(text).into_iter().filter(|link| !READMES.contains(&link.as_str())).collect()
+    };
+    assert_eq!(targets(&english), targets(&chinese));
+}
+
+/// Where the links of a Markdown text lead.
+fn links(text: &str) -> Vec<String> {
+    text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()).collect()
+}
+
+/// The documents, relative to the top of the tree.
+fn documents() -> Vec<PathBuf> {
+    let of = |folder: &str| std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let all = of(".").chain(of("docs")).filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    all.map(|path| path.strip_prefix(root()).unwrap().components().collect()).collect()
+}
+
+#[test]
+fn links_in_documents_lead_to_files_that_exist() {
+    let mut seen = 0;
+    for document in documents() {
+        let folder = document.parent().unwrap().to_owned();
+        for link in links(&read(&document)).iter().filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let path = root().join(&folder).join(link.split('#').next().unwrap());
+            assert!(path.exists(), "{}: {link}", document.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "{seen}");
+}
+
+#[test]
+fn the_architecture_names_the_modules_in_their_order() {
+    let text = read("docs/architecture.md");
+    let (_, chapter) = text.split_once("\n## The modules\n").expect("the chapter");
+    let items = chapter.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("- `"));
+    let named: Vec<_> = items.flat_map(|item| item.split("`:").next().unwrap().split("`, `")).collect();
+    assert_eq!(named, ORDER);
+}
+
+/// How security.md writes a limit: `Duration::from_secs(10)` as 10 s, `16 * 1024` as 16 KiB, `1_000` as 1,000.
+fn in_words(expression: &str) -> String {
+    let units = [("from_secs(", "s"), ("from_mins(", "min"), ("from_hours(", "h")];
+    if let Some((rest, unit)) = units.iter().find_map(|(call, unit)| Some((expression.split_once(call)?.1, unit))) {
+        return format!("{} {unit}", rest.trim_end_matches(')'));
+    }
+    let number = |text: &str| text.trim().replace('_', "").parse::<u64>().unwrap_or_else(|_| panic!("{expression}"));
+    let factors: Vec<_> = expression.split('*').map(number).collect();
+    match factors[..] {
+        [count, 1024] => format!("{count} KiB"),
+        [count, 1024, 1024] => format!("{count} MiB"),
+        [count] => {
+            let digits = count.to_string();
+            let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+            groups.join(",")
+        }
+        _ => panic!("{expression}"),
+    }
+}
+
+#[test]
+fn the_limits_of_security_md_are_those_of_the_code() {
+    let text = read("docs/security.md");
+    let mut seen = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ") && line.contains("` in `src/")) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let (limit, place) = (cells[2], cells[3].replace('`', ""));
+        let (constant, file) = place.split_once(" in ").unwrap();
+        let code = read(file);
+        let start = format!("const {constant}: ");
+        let line = code.lines().find_map(|line| Some(line.split_once(&start)?.1));
+        let line = line.unwrap_or_else(|| panic!("{file} has no {constant}"));
+        let expression = line.split_once(" = ").unwrap().1.split(';').next().unwrap();
+        assert_eq!(limit, in_words(expression), "{constant} in {file}");
+        seen += 1;
+    }
+    assert!(seen >= 20, "{seen}");
+}
+
+#[test]
+fn readmes_name_every_flag_and_no_other() {
     let help = std::process::Command::new(env!("CARGO_BIN_EXE_imstats_exporter")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let flags = |text: &str| -> BTreeSet<String> {
@@ -218,7 +340,9 @@ fn readme_names_every_flag_and_no_other() {
         flags.map(|flag| flag.trim_end_matches('.').to_owned()).collect()
     };
     assert!(flags(&help).len() >= 8, "{help}");
-    assert_eq!(flags(&read("README.md")), flags(&help));
+    for readme in READMES {
+        assert_eq!(flags(&read(readme)), flags(&help), "{readme}");
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use imstats_exporter::simulator::Company;
@@ -22,58 +23,85 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// Runs it to its end: the exit code, what it printed and what it logged.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = program(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    Running::start(arguments).finish()
 }
 
 /// A program that runs until the test ends it; it is killed with the test.
-struct Running(Child);
+struct Running {
+    child: Child,
+    printed: Receiver<String>,
+    logged: Receiver<String>,
+}
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
-        Self(program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        let mut child = program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (printed, logged) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        Self { child, printed, logged }
     }
 
     /// The next line that it prints which has `part` in it.
-    fn line(&mut self, part: &str) -> String {
-        // Byte by byte, so that what follows is left for the next reader.
-        let mut line = Vec::new();
-        let output = self.0.stdout.as_mut().unwrap();
-        loop {
-            let mut byte = [0];
-            assert_eq!(output.read(&mut byte).unwrap(), 1, "it ended before it printed {part}");
-            if byte[0] != b'\n' {
-                line.push(byte[0]);
-                continue;
-            }
-            let text = String::from_utf8(std::mem::take(&mut line)).unwrap();
-            if text.contains(part) {
-                return text;
-            }
-        }
+    fn line(&self, part: &str) -> String {
+        next_with(&self.printed, part)
     }
 
-    /// Sends the signal and waits for the end: the exit code, the rest of the output and the log.
-    fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
-        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+    /// The same of its log.
+    fn log_line(&self, part: &str) -> String {
+        next_with(&self.logged, part)
+    }
+
+    /// Sends the signal and waits for the end: the exit code, the rest of the output and of the log.
+    fn end(self, signal: &str) -> (Option<i32>, String, String) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
-        let log = self.0.stderr.take();
-        let log = std::thread::spawn(move || {
-            let mut text = String::new();
-            log.map(|mut log| log.read_to_string(&mut text));
-            text
-        });
-        let mut rest = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-        (self.0.wait().unwrap().code(), rest, log.join().unwrap())
+        self.finish()
+    }
+
+    fn finish(mut self) -> (Option<i32>, String, String) {
+        let (printed, logged) = (rest(&self.printed), rest(&self.logged));
+        (self.child.wait().unwrap().code(), printed, logged)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe, which is read so that it never fills up.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // The test may have what it wanted.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn next_with(lines: &Receiver<String>, part: &str) -> String {
+    loop {
+        let line = lines.recv_timeout(NEVER).unwrap_or_else(|_| panic!("no line with `{part}`"));
+        if line.contains(part) {
+            return line;
+        }
+    }
+}
+
+/// All lines to the end.
+fn rest(lines: &Receiver<String>) -> String {
+    let mut text = String::new();
+    loop {
+        match lines.recv_timeout(NEVER) {
+            Ok(line) => text = text + &line + "\n",
+            Err(RecvTimeoutError::Disconnected) => return text,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end; so far: {text}"),
+        }
     }
 }
 
@@ -104,7 +132,7 @@ fn url(line: &str) -> String {
 async fn the_demo_shows_all_six_sources_within_seconds_and_ends_well() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let started = Instant::now();
-    let mut demo = Running::start(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "trace"]);
+    let demo = Running::start(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "trace"]);
     let metrics = url(&demo.line("/metrics"));
     let prefixes = [
         "wecom_contact_user_",
@@ -119,7 +147,7 @@ async fn the_demo_shows_all_six_sources_within_seconds_and_ends_well() {
     assert_eq!(Page::read(&page).all("imstats_source_up").len(), 6);
     let status = metrics.replace("/metrics", "/");
     assert!(get(&status).await.unwrap().contains("wecom_contact"));
-    assert_eq!(get(&metrics.replace("/metrics", "/-/ready")).await.is_some_and(|text| !text.is_empty()), true);
+    assert!(get(&metrics.replace("/metrics", "/-/ready")).await.is_some_and(|text| !text.is_empty()));
     let (code, _, log) = demo.end("-TERM");
     assert_eq!(code, Some(0), "{log}");
     let company = Company::new(40, 1);
@@ -224,7 +252,7 @@ async fn once_prints_the_page_of_a_simulated_company() {
 
 /// Starts `simulate`, and writes the configuration that it prints to `file`.
 fn start_simulating(file: &Path) -> Running {
-    let mut simulate = Running::start(&["simulate", "--users", "20", "--no-limits", "--listen", "127.0.0.1:0"]);
+    let simulate = Running::start(&["simulate", "--users", "20", "--no-limits", "--listen", "127.0.0.1:0"]);
     let mut yaml = String::new();
     loop {
         let line = simulate.line("");
@@ -256,18 +284,18 @@ async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_ve
         "--log.format",
         "json",
     ];
-    let mut serve = Running::start(&arguments);
-    let metrics = listening(&mut serve);
+    let serve = Running::start(&arguments);
+    let metrics = listening(&serve);
     let whole = |page: &str| {
         Page::read(page).all("imstats_source_targets{state=\"pending\"}") == [0.0; 6]
             && Page::read(page).all("imstats_source_stat_timestamp_seconds").len() == 6
     };
     let before = Page::read(&page_with(&metrics, whole).await).figures();
-    serve.0.kill().unwrap();
+    // Dropped is killed.
     drop(serve);
     drop(simulate);
-    let mut serve = Running::start(&arguments);
-    let metrics = listening(&mut serve);
+    let serve = Running::start(&arguments);
+    let metrics = listening(&serve);
     let ready = metrics.replace("/metrics", "/-/ready");
     let started = Instant::now();
     while get(&ready).await.is_none() {
@@ -280,19 +308,9 @@ async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_ve
 }
 
 /// The URL of its page, from the log.
-fn listening(serve: &mut Running) -> String {
-    let mut log = BufReader::new(serve.0.stderr.take().unwrap());
-    let address = loop {
-        let mut line = String::new();
-        assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-        let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
-        if let Some(address) = entry["address"].as_str() {
-            break address.to_owned();
-        }
-    };
-    // The pipe must not fill up.
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    format!("http://{address}/metrics")
+fn listening(serve: &Running) -> String {
+    let entry: serde_json::Value = serde_json::from_str(&serve.log_line("\"address\"")).unwrap();
+    format!("http://{}/metrics", entry["address"].as_str().unwrap())
 }
 
 #[test]

@@ -56,7 +56,7 @@ async fn a_restart_in_mid_round_asks_nobody_twice() {
     };
     soon(async {
         while stored().await < 70 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

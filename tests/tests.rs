@@ -1,11 +1,13 @@
 //! End-to-end tests: the program against simulated vendors, over HTTP.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 mod admission;
 mod answers;
 mod budget;
 mod connections;
+mod dashboards;
 mod days;
 mod deploy;
 mod discovery;
@@ -16,6 +18,7 @@ mod flip;
 mod harness;
 mod history;
 mod house;
+mod page;
 mod paging;
 mod program;
 mod recorder;
@@ -23,6 +26,7 @@ mod refusals;
 mod reload;
 mod restarts;
 mod secrets;
+mod served;
 mod sources;
 mod status_page;
 mod systemd;

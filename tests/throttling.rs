@@ -45,7 +45,8 @@ async fn an_api_that_is_throttled_again_after_its_pause_rests_for_an_hour() {
     stage.wake_slowly().await;
     assert_eq!(stage.calls(CONTACT), 2, "nobody else is asked");
     let users = stage.company().follow_users().count();
-    assert_eq!(stage.targets("wecom_contact"), [0, 0, 0, users, 0]);
+    let [ok, _, _, failed, pending] = stage.targets("wecom_contact");
+    assert_eq!((ok, failed + pending), (0, users));
     assert!(stage.error("wecom_contact").contains("wants no calls"), "{}", stage.error("wecom_contact"));
     assert!(stage.up("wecom_contact"), "the vendor does answer us");
     assert!(stage.up("wecom_groupchat_owner"));
@@ -69,6 +70,23 @@ async fn feishu_says_itself_how_long_to_wait() {
         stage.clock.set(jiff::Timestamp::from_second(until).unwrap());
         soon(round).await.unwrap().unwrap();
         assert_eq!((stage.calls(PUSH), stage.targets("feishu_message_push")), (2, [1, 0, 0, 0, 0]));
+    }
+}
+
+#[tokio::test]
+async fn a_vendor_that_always_asks_for_a_short_pause_is_asked_three_times_and_left_for_the_next_waking() {
+    for (yaml, api, source) in [
+        ("feishu: [{$feishu, message_push: {$fast}}]", PUSH, "feishu_message_push"),
+        ("tencent_desk: [{$desk, agent_statistics: {$fast}}]", DESK, "tencent_desk_agent"),
+    ] {
+        let mut stage = Stage::new(MORNING, yaml).await;
+        let throttle = stage.every(api, Effect::TooManyRequests(Some(7)));
+        soon(stage.wake_slowly()).await;
+        assert_eq!((stage.calls(api), stage.targets(source)), (3, [0, 0, 0, 1, 0]));
+        assert!(stage.up(source), "the vendor does answer us");
+        stage.simulator.faults().remove(throttle);
+        stage.wake_at("2026-11-20T10:10:00").await;
+        assert_eq!(stage.targets(source), [1, 0, 0, 0, 0]);
     }
 }
 

@@ -94,10 +94,10 @@ def board():
                column(T("Reached", "触达人数"), flat(figure(DEPARTMENT, REACHED)), "short"),
                column(T("Read in 1 h", "1 小时阅读率"), flat(rate(DEPARTMENT, HOUR)), "percentunit", decimals=1),
                column(T("Read in 12 h", "12 小时阅读率"), flat(rate(DEPARTMENT, HALFDAY)), "percentunit", decimals=1, thresholds=READ, **COLORED)],
-              (16, 10), name=(T("Name", "名称"), names("feishu_department_info", "department_id", figure(DEPARTMENT, SENT))), noValue=UNSET,
+              (16, 8), name=(T("Name", "名称"), names("feishu_department_info", "department_id", figure(DEPARTMENT, SENT))), noValue=UNSET,
               pages=True, bad=T("Red: fewer than half of the pushes read within 12 hours.", "红色：12 小时内被阅读的推送不足一半。")),
         bargauge(T("Lowest read rate", "阅读率最低的部门"), T("Share of the pushes read within 12 hours, lowest first.", "12 小时内被阅读的推送占比，从低到高。"),
-                 f"bottomk(12, {where(flat(rate(DEPARTMENT, HALFDAY)))})", "{{name}}", (8, 10), "percentunit", max=1, decimals=1, thresholds=READ,
+                 f"bottomk(12, {where(flat(rate(DEPARTMENT, HALFDAY)))})", "{{name}}", (8, 8), "percentunit", max=1, decimals=1, thresholds=READ,
                  noValue=UNSET, bad=T("Below 50% (red).", "低于 50%（红色）。")),
     )
     periods = row(

@@ -10,7 +10,9 @@ from .text import Text as T
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 #: The same colour for the same thing on every dashboard.
-GOOD, BAD, WARN, PLAIN, FAINT = "green", "red", "orange", "blue", "text"
+GOOD, BAD, WARN, PLAIN = "green", "red", "orange", "blue"
+#: For what is neither: a grey that can be read on a dark and on a light page.
+FAINT = "#8a8f98"
 NOTHING = T("No figures", "暂无数据")
 #: Days are days in China; see `day_shown` for sources elsewhere.
 ZONE = "Asia/Shanghai"
@@ -169,11 +171,11 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
     for label, shown in keys:
         renames[label], order[label] = shown, len(order)
         wide = {"account": 85, "source": 180}.get(label, 130)
-        overrides.append(override("byName", shown, custom__filterable=True, custom__minWidth=wide))
+        overrides.append(override("byName", shown, custom__filterable=True, custom__width=wide))
     if name:
         targets.append(query(name[1], "", "N", instant=True, table=True))
         renames["name"], order["name"] = name[0], len(order)
-        overrides.append(override("byName", name[0], custom__filterable=True))
+        overrides.append(override("byName", name[0], custom__filterable=True, custom__width=130))
     for n, each in enumerate(columns):
         each = dict(each)
         ref = chr(ord("A") + n) if n < 13 else f"Z{chr(ord('A') + n - 13)}"

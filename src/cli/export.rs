@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Flags;
 use super::progress::{Display, State, TICK};
-use crate::config::parse_duration;
+use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::history::{
     Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
@@ -88,7 +88,8 @@ fn step(text: &str) -> Result<Duration, String> {
 #[expect(clippy::print_stderr, reason = "standard output may be the export itself")]
 pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
-    let config = flags.config()?;
+    // Of all shards: what another one polls is not in this store anyway.
+    let config = Config::load(&flags.config_file)?;
     let file = Path::new(&flags.storage_path).join("imstats.db");
     ensure!(!flags.storage_path.is_empty() && file.exists(), "there is no store to export at {}", file.display());
     let store = Store::open(Some(Path::new(&flags.storage_path)), &apis()).context("cannot open the store")?.store;

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::dashboards::DASHBOARDS;
 use super::{Flags, program};
 use crate::config::{Config, SourceConfig};
 use crate::http::{App, Bound, Drained, Reload, Supervisor, WebConfig, bind};
@@ -65,7 +66,7 @@ pub(super) async fn run(
         telemetry_path: flags.telemetry_path,
         ready: Arc::clone(&ready),
         reload: flags.lifecycle.then(|| Arc::clone(&reload)),
-        dashboards: &[],
+        dashboards: DASHBOARDS,
         clock: context.clock.clone(),
     };
     let serving = tokio::spawn(bound.serve(app, shutdown.clone()));

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Runs every query of every dashboard against a real Prometheus, and promtool over the rules.
+
+    python3 grafana/check.py [--binary FILE] [--storage DIR]
+        starts the demo and a Prometheus that scrapes it, for half a minute; needs Debian's package prometheus.
+        DIR holds blocks that promtool made of exported history: then trends may not be empty either.
+    python3 grafana/check.py --prometheus URL [--history]
+        asks a Prometheus that is there.
+
+Exit status 1 if a query is refused, or if one of a panel about now (of any panel, with history) has no result.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+#: Nothing in them is the good state.
+MAY_BE_EMPTY = {"Calls that went wrong", "异常调用"}
+#: These compare with, or add up, days that only history has, or ask how calls went over the last hour.
+NEED_HISTORY = re.compile(r"offset|\[7d:1d\]|\[1h\]")
+
+
+def ask(url, path, **params):
+    """The result of an API call of Prometheus; its words if it refuses."""
+    try:
+        with urllib.request.urlopen(url + path, urllib.parse.urlencode(params, doseq=True).encode(), 60) as answer:
+            return json.load(answer)["data"], None
+    except urllib.error.HTTPError as error:
+        return None, json.load(error).get("error", str(error))
+
+
+def panels(dashboard):
+    for panel in dashboard["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
+
+
+def seconds(duration):
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]
+
+
+class Check:
+    def __init__(self, url, history):
+        self.url, self.history = url, history
+        self.now = time.time()
+        self.faults, self.queries = [], 0
+
+    def fault(self, *words):
+        self.faults.append(": ".join(words))
+
+    def variables(self, dashboard, file):
+        """What Grafana puts in for each variable when it is set to all, or to its first value."""
+        values = {}
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] != "query":
+                continue
+            matched = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
+            selector = self.fill(matched[1], values)
+            found, error = ask(self.url, "/api/v1/series", **{"match[]": selector, "start": self.now - 600, "end": self.now})
+            options = sorted({series[matched[2]] for series in found or [] if matched[2] in series})
+            if error or not options:
+                self.fault(file, "$" + variable["name"], error or "no values")
+            values[variable["name"]] = variable.get("allValue") or (options or [""])[0]
+        return values
+
+    @staticmethod
+    def fill(expr, values):
+        return re.sub(r"\$(\w+)", lambda found: values.get(found[1], {"__rate_interval": "1m"}.get(found[1], found[0])), expr)
+
+    def dashboard(self, path):
+        file = str(path.relative_to(HERE))
+        dashboard = json.loads(path.read_text("utf-8"))
+        values = self.variables(dashboard, file)
+        span = seconds(dashboard["time"]["from"].removeprefix("now-"))
+        for panel in panels(dashboard):
+            for target in panel.get("targets", []):
+                self.query(file, panel["title"], target, self.fill(target["expr"], values), span)
+
+    def query(self, file, title, target, expr, span):
+        self.queries += 1
+        if target["instant"]:
+            found, error = ask(self.url, "/api/v1/query", query=expr, time=self.now)
+        else:
+            step = max(seconds(target.get("interval", "15s")), span // 1000)
+            end = self.now // step * step
+            found, error = ask(self.url, "/api/v1/query_range", query=expr, start=end - span, end=end, step=step)
+        where = f"{file}, {title}, {target['refId']}"
+        if error:
+            self.fault(where, error, expr)
+            return
+        values = [value[1] for series in found["result"] for value in series.get("values", [series.get("value")])]
+        expected = self.history or (target["instant"] and not NEED_HISTORY.search(expr))
+        if expected and title not in MAY_BE_EMPTY and not self.recent(expr):
+            if not values:
+                self.fault(where, "no result", expr)
+            elif all(value in ("NaN", "+Inf", "-Inf") for value in values):
+                self.fault(where, f"only {values[0]}", expr)
+
+    @staticmethod
+    def recent(expr):
+        """Whether it asks about the last hour of the exporter's own calls, of which a fresh demo makes none."""
+        return "[1h]" in expr
+
+    def run(self):
+        for path in sorted(HERE.glob("*.json")) + sorted(HERE.glob("zh/*.json")):
+            self.dashboard(path)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(what, done, patience=60):
+    end = time.time() + patience
+    while time.time() < end:
+        try:
+            if done():
+                return
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.5)
+    sys.exit(f"{what}: not within {patience} s")
+
+
+def with_demo(binary, storage, check):
+    """Starts the demo and a Prometheus, and checks against it."""
+    demo_port, prometheus_port = free_port(), free_port()
+    page = f"http://127.0.0.1:{demo_port}/metrics"
+    url = f"http://127.0.0.1:{prometheus_port}"
+    started = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "prometheus.yml").write_text(json.dumps({
+            "global": {"scrape_interval": "2s"},
+            "scrape_configs": [{"job_name": "imstats_exporter",
+                                "static_configs": [{"targets": [f"127.0.0.1:{demo_port}"]}]}]}))
+        data = folder / "data"
+        if storage:
+            shutil.copytree(storage, data)
+        try:
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            started.append(subprocess.Popen([binary, "demo", "--users", "60", "--web.listen-address", f"127.0.0.1:{demo_port}"], **quiet))
+            wait_for("the demo's figures", lambda: urllib.request.urlopen(page, None, 5).read().count(b"imstats_source_stat_timestamp_seconds{") == 6)
+            started.append(subprocess.Popen(
+                ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={data}",
+                 "--storage.tsdb.retention.time=2y", f"--web.listen-address=127.0.0.1:{prometheus_port}"], **quiet))
+            # Rates need a few scrapes.
+            wait_for("Prometheus and its first scrapes", lambda: int(ask(
+                url, "/api/v1/query", query="sum(count_over_time(imstats_source_up[1m]))")[0]["result"][0]["value"][1]) >= 6 * 5
+                if ask(url, "/api/v1/query", query="imstats_source_up")[0]["result"] else False)
+            return check(url)
+        finally:
+            for process in started:
+                process.send_signal(signal.SIGTERM)
+            for process in started:
+                process.wait(20)
+
+
+def rules():
+    """promtool over the rules and their tests."""
+    folder = ROOT / "prometheus"
+    commands = [["promtool", "check", "rules", *map(str, sorted(folder.glob("alerts*.yaml")))],
+                ["promtool", "test", "rules", *map(str, sorted((folder / "tests").glob("*.yaml")))]]
+    return all([subprocess.run(command, check=False).returncode == 0 for command in commands])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prometheus", metavar="URL", help="a Prometheus that scrapes an exporter")
+    parser.add_argument("--history", action="store_true", help="it holds history, so that no panel may be empty")
+    parser.add_argument("--binary", default=str(ROOT / "target/debug/imstats_exporter"), help="the exporter to start")
+    parser.add_argument("--storage", metavar="DIR", help="blocks of history for the Prometheus that is started")
+    given = parser.parse_args()
+
+    def check(url):
+        made = Check(url, given.history or given.storage is not None)
+        made.run()
+        return made
+
+    made = check(given.prometheus) if given.prometheus else with_demo(given.binary, given.storage, check)
+    for fault in made.faults:
+        print(fault)
+    print(f"{made.queries} queries, {len(made.faults)} faults")
+    return 0 if rules() and not made.faults else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
