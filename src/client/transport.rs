@@ -91,7 +91,7 @@ pub(super) async fn exchange(
     if let Some(bearer) = &pass.bearer {
         request = request.bearer_auth(bearer.expose_secret());
     }
-    let mut response = request.send().await.map_err(|error| Broken::Unavailable(words(error)))?;
+    let mut response = request.send().await.map_err(|error| Broken::Unavailable(advised(error)))?;
     let status = response.status().as_u16();
     let reset = response.headers().get("x-ogw-ratelimit-reset").or_else(|| response.headers().get("retry-after"));
     let reset = reset.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
@@ -124,14 +124,21 @@ pub(crate) fn words(error: reqwest::Error) -> String {
             if error.is_connect() { "no connection within connect_timeout" } else { "no whole answer within timeout" };
         return what.to_owned();
     }
-    let (what, advice) = if error.is_connect() {
-        ("cannot connect", "; check base_url, proxy_url and ca_file, and any firewall on the way")
-    } else {
-        ("the exchange broke off", "")
-    };
+    let what = if error.is_connect() { "cannot connect" } else { "the exchange broke off" };
     let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    format!("{what}: {cause}{advice}")
+    format!("{what}: {cause}")
+}
+
+/// The same of a call to a vendor, with what the operator can look at.
+fn advised(error: reqwest::Error) -> String {
+    let unreachable = error.is_connect();
+    let words = words(error);
+    if unreachable {
+        format!("{words}; check base_url, proxy_url and ca_file, and any firewall on the way")
+    } else {
+        words
+    }
 }
