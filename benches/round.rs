@@ -79,10 +79,10 @@ fn context(store: Store) -> Context {
     }
 }
 
-/// The calls of one round, and the seconds that it takes.
-async fn our_round(config: SourceConfig) -> Result<(usize, f64), Failure> {
+/// The calls of one round, and the seconds that it takes, with the store in a file or in memory.
+async fn our_round(config: SourceConfig, in_file: bool) -> Result<(usize, f64), Failure> {
     let folder = tempfile::tempdir()?;
-    let context = context(Store::open(Some(folder.path()), &apis())?.store);
+    let context = context(Store::open(in_file.then(|| folder.path()), &apis())?.store);
     let now = context.clock.now();
     let mut worker = Worker::new(context.clone(), config, now);
     let started = Instant::now();
@@ -134,17 +134,21 @@ async fn rounds() -> Result<(), Failure> {
     let simulator = Simulator::start(local(), options).await?;
     let config = config(&simulator, "1000000/s")?;
     let day = config.schedule.target_day(Clock::system().now());
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let (mut ours, mut in_memory, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..5 {
         let (calls, seconds) = bare_round(&simulator, day).await?;
         bare.push(calls as f64 / seconds);
-        let (calls, seconds) = our_round(config.clone()).await?;
+        let (calls, seconds) = our_round(config.clone(), true).await?;
         ours.push(calls as f64 / seconds);
+        let (calls, seconds) = our_round(config.clone(), false).await?;
+        in_memory.push(calls as f64 / seconds);
     }
-    let (ours, bare) = (median(ours), median(bare));
+    let (ours, in_memory, bare) = (median(ours), median(in_memory), median(bare));
     println!(
-        "round of {USERS} users, {CONCURRENCY} at once: {ours:.0} calls/s; bare loop {bare:.0} calls/s; ratio {:.2}",
-        ours / bare
+        "round of {USERS} users, {CONCURRENCY} at once: {ours:.0} calls/s, stored in memory {in_memory:.0}; \
+         bare loop {bare:.0} calls/s; ratio {:.2}, in memory {:.2}",
+        ours / bare,
+        in_memory / bare
     );
     Ok(())
 }
@@ -154,7 +158,7 @@ async fn limit() -> Result<(), Failure> {
     let options = Options { calls_per_minute: Some(PERMITTED), ..Options::new(7500, Clock::system()) };
     let simulator = Simulator::start(local(), options).await?;
     // A burst of one second, and a rate that leaves room for it in the vendor's minute.
-    let (calls, seconds) = our_round(config(&simulator, "5880/m")?).await?;
+    let (calls, seconds) = our_round(config(&simulator, "5880/m")?, true).await?;
     let used = calls as f64 / seconds * 60.0 / f64::from(PERMITTED);
     let refused = simulator.log().iter().filter(|call| call.refused.is_some()).count();
     println!(

@@ -113,10 +113,6 @@ pub struct Kept {
     pub round_seconds: Option<f64>,
     /// What was wrong in its last round.
     pub error: Option<String>,
-    /// Until when it is not asked because its account was refused.
-    pub denied_until: Option<Timestamp>,
-    /// How many times in a row its account was refused.
-    pub denied_strikes: u32,
 }
 
 #[derive(Debug)]

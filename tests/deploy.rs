@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tools;
-
 use serde::Deserialize;
 use serde_yaml::Value;
 
 use crate::house::{read, root};
+use crate::tools;
 
 /// The program's user in the image, in Kubernetes and in Compose.
 const USER: u64 = 10_101;

@@ -26,8 +26,11 @@ async fn one_unknown_owner_among_a_hundred_is_found_by_halving_and_the_others_ar
     assert_eq!(stage.page().all("wecom_groupchat_owner_chats").len(), 99);
     assert_eq!(stage.shown("wecom_groupchat_owner").as_deref(), Some("2026-11-19"));
     assert!(stage.up("wecom_groupchat_owner"));
-    let words = stage.error("wecom_groupchat_owner");
-    assert!(words.starts_with("1 of 100 targets are refused, the last: code "), "{words}");
+    let told = stage.error("wecom_groupchat_owner");
+    assert!(told.starts_with("1 of 100 targets are refused, the last: code 60111"), "{told}");
+    let (last, success) = ("last_round_timestamp_seconds", "last_success_timestamp_seconds");
+    let own = |metric: &str| stage.series(&format!("imstats_source_{metric}"));
+    assert_eq!(own(success), own(last), "a refusal leaves nothing failed");
 }
 
 #[tokio::test]

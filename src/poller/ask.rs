@@ -12,7 +12,7 @@ use crate::source::{Asked, Decoded, Malformed, Paging, Target, decode};
 use crate::vendor::{Call, Refusal};
 
 /// No answer has more pages; one that goes on beyond is broken.
-const MOST_PAGES: usize = 10_000;
+const MOST_PAGES: usize = 1_000;
 
 /// What came of a question.
 #[derive(Debug, Default)]

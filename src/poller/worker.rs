@@ -225,7 +225,8 @@ impl Worker {
         if report.failures == 0 && error.is_none() {
             self.kept.last_success = Some(now);
         }
-        self.unmapped.extend(report.unmapped);
+        // A hostile vendor must not fill the memory.
+        self.unmapped.extend(report.unmapped.into_iter().take(1000_usize.saturating_sub(self.unmapped.len())));
         let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
         let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
         let (asked, series, seconds) = (report.asked, self.series, self.kept.round_seconds);

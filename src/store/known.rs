@@ -101,8 +101,8 @@ pub(super) fn put_status(
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let source = ledger::source_id(&transaction, source, account)?;
-    let sql = "INSERT OR REPLACE INTO status (source, shown, up, last_round, last_success, round_seconds, error,
-        denied_until, denied_strikes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT OR REPLACE INTO status (source, shown, up, last_round, last_success, round_seconds, error)
+        VALUES (?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         source,
         status.shown.map(Iso),
@@ -111,8 +111,6 @@ pub(super) fn put_status(
         status.last_success.map(Millis),
         status.round_seconds,
         status.error,
-        status.denied_until.map(Millis),
-        status.denied_strikes,
     ])?;
     transaction.commit()
 }
@@ -122,7 +120,7 @@ pub(super) fn put_status(
 /// # Errors
 /// As SQLite says.
 pub(super) fn status(connection: &Connection, source: &str, account: &str) -> rusqlite::Result<Option<Kept>> {
-    let sql = "SELECT shown, up, last_round, last_success, round_seconds, error, denied_until, denied_strikes
+    let sql = "SELECT shown, up, last_round, last_success, round_seconds, error
         FROM status JOIN source ON source.id = status.source WHERE source.name = ? AND source.account = ?";
     let mut statement = connection.prepare_cached(sql)?;
     let status = statement.query_row([source, account], |row| {
@@ -134,8 +132,6 @@ pub(super) fn status(connection: &Connection, source: &str, account: &str) -> ru
             last_success: instant(3)?,
             round_seconds: row.get(4)?,
             error: row.get(5)?,
-            denied_until: instant(6)?,
-            denied_strikes: row.get(7)?,
         })
     });
     status.optional()

@@ -27,7 +27,7 @@ CREATE TABLE answer (
 ) WITHOUT ROWID;
 CREATE TABLE status (
     source INTEGER PRIMARY KEY, shown TEXT, up INTEGER NOT NULL, last_round INTEGER, last_success INTEGER,
-    round_seconds REAL, error TEXT, denied_until INTEGER, denied_strikes INTEGER NOT NULL
+    round_seconds REAL, error TEXT
 );
 CREATE TABLE list (
     vendor TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, day TEXT NOT NULL, found TEXT NOT NULL,

@@ -257,8 +257,6 @@ async fn the_state_of_a_source_comes_back_as_it_was() {
         last_success: Some(at(0)),
         round_seconds: Some(1.25),
         error: Some("the account was refused".to_owned()),
-        denied_until: Some(at(600)),
-        denied_strikes: 2,
     };
     for status in [kept, Kept::default()] {
         store.put_status("wecom_contact", "a", &status).await.unwrap();

@@ -104,7 +104,8 @@ const THROTTLES_WITH_RESET: &[i64] = &[99_991_401, 99_991_402, 11020, 11021];
 const BAD_SECRET: &str = "app_id or app_secret is wrong: copy both anew from the developer console (the app > Credentials \
     and basic information)";
 const SCOPE: &str = "the app lacks a permission: in the developer console add application:application.app_message_stats.\
-    overview:readonly under Permissions, for departments also contact:department.base:readonly, and publish a version";
+    overview:readonly under Permissions, for departments also \
+    contact:department.organize:readonly and contact:department.base:readonly, and publish a version";
 const TOKEN: &str = "the access token is not valid";
 const BUSY: &str = "Feishu failed";
 const BAD_INPUT: &str = "Feishu does not accept the department, application or date that was asked for";
