@@ -4,11 +4,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use imstats_exporter::cli::Cli;
+use tokio::runtime::Builder;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Threads for the disk, compression and look-ups of names: each costs a megabyte, as the allocator gives it a pool of
+/// its own, and the store takes one call after the other anyway.
+const BLOCKING_THREADS: usize = 4;
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.run().await {
+    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(cli.run()));
+    match done {
         Ok(code) => code,
         Err(error) => {
             // Each cause says more; none repeats another.

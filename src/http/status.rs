@@ -76,15 +76,18 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
         Escaped(revision),
     )?;
     let metrics = app.telemetry_path.trim_start_matches('/');
-    write!(page, "<nav><a href=\"{}\">Metrics</a><a href=\"api/v1/status\">Status as JSON</a>", Escaped(metrics))?;
-    for (name, _) in app.dashboards {
-        write!(page, "<a href=\"dashboards/{0}.json\">Dashboard {0}</a>", Escaped(name))?;
-    }
+    write!(
+        page,
+        "<nav class=\"links\"><a href=\"{}\">Metrics</a><a href=\"api/v1/status\">Status as JSON</a>",
+        Escaped(metrics)
+    )?;
     let answering = sources.iter().filter(|(.., status)| status.up).count();
     let class = if answering == sources.len() { "good" } else { "bad" };
     write!(page, "</nav>\n<main>\n<h2>Sources</h2>\n")?;
     if sources.is_empty() {
-        write!(page, "<p>The configuration names no sources.</p>\n</main>\n</body>\n</html>\n")?;
+        page.push_str("<p>The configuration names no sources.</p>\n");
+        write_dashboards(page, app)?;
+        page.push_str("</main>\n</body>\n</html>\n");
         return Ok(());
     }
     let now = app.clock.now();
@@ -104,6 +107,7 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
     }
     page.push_str("</tbody>\n</table>\n");
     write_calls(page, app, sources.iter().map(|(_, account, _)| account.as_str()).collect())?;
+    write_dashboards(page, app)?;
     page.push_str("</main>\n</body>\n</html>\n");
     Ok(())
 }
@@ -204,6 +208,23 @@ fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Re
         writeln!(page, "<td data-of=\"since the start\" class=\"number\">{all}</td></tr>")?;
     }
     page.push_str("</tbody>\n</table>\n");
+    Ok(())
+}
+
+/// The dashboards to download, those of one language in a line.
+fn write_dashboards(page: &mut String, app: &App) -> fmt::Result {
+    if app.dashboards.is_empty() {
+        return Ok(());
+    }
+    page.push_str("<h2>Dashboards for Grafana</h2>\n");
+    let language = |name: &'static str| name.split_once('/').map_or("", |(folder, _)| folder);
+    for line in app.dashboards.chunk_by(|(one, _), (other, _)| language(one) == language(other)) {
+        page.push_str("<p class=\"links\">");
+        for (name, _) in line {
+            write!(page, "<a href=\"dashboards/{0}.json\">{0}</a>", Escaped(name))?;
+        }
+        page.push_str("</p>\n");
+    }
     Ok(())
 }
 
