@@ -22,7 +22,10 @@ MEDIAN = T("WeCom does not say how many chats an average is of, so averages of m
 def units(field, when):
     """A figure of each department and team, which WeCom adds up itself."""
     trend = when is not SOURCE.now
-    parties = named(DEPARTMENT.each(field, when), "wecom_department_info", "partyid", trend=trend)
+    figure = DEPARTMENT.each(field, when)
+    if trend:  # a large company has hundreds
+        figure = f"{figure} and on (account, partyid) topk(8, {DEPARTMENT.each('active_chats', SOURCE.end)})"
+    parties = named(figure, "wecom_department_info", "partyid", trend=trend)
     teams = f'label_join({TEAM.each(field, when)}, "name", "", "team_name")'
     return f"{parties} or {teams}"
 
@@ -68,12 +71,12 @@ def board():
                  T("Share of the chats started by customers that got a reply on the same day, added up by WeCom itself; "
                    "lowest first. A department contains those below it.",
                    "客户主动发起的聊天中当日得到回复的占比，由企业微信汇总；从低到高。部门包含其下级。"),
-                 f"bottomk(12, {units(RATIO, SOURCE.now)})", "{{name}}", (6, 8), "percentunit", max=1, thresholds=ANSWERED,
+                 f"bottomk(10, {units(RATIO, SOURCE.now)})", "{{name}}", (6, 8), "percentunit", max=1, thresholds=ANSWERED,
                  bad=T("Below 80% (red).", "低于 80%（红色）。"), noValue=UNSET, decimals=1),
         bargauge(T("First reply, by department and team", "首次回复时长：部门与团队"),
                  T("Average time to the first reply, added up by WeCom itself; slowest first.",
                    "首次回复的平均时长，由企业微信汇总；从慢到快。"),
-                 f"topk(12, {units(REPLY, SOURCE.now)})", "{{name}}", (6, 8), "s", thresholds=SLOW,
+                 f"topk(10, {units(REPLY, SOURCE.now)})", "{{name}}", (6, 8), "s", thresholds=SLOW,
                  bad=T("Above two hours (red).", "超过两小时（红色）。"), noValue=UNSET),
         bargauge(T("Slowest members", "回复最慢的成员"),
                  T("Average time to the first reply of that day; members without such chats are not listed.",
@@ -105,24 +108,24 @@ def board():
                    bad=T("Working days without activity.", "工作日无活动。")),
         timeseries(T("Replied chats", "回复占比"),
                    T("Share of the chats started by customers that got a reply on the same day: the median of members, "
-                     "and each department and team as WeCom adds it up.",
-                     "客户主动发起的聊天中当日得到回复的占比：成员中位数，以及企业微信汇总的各部门与团队。"),
+                     "and the 8 busiest departments and the teams as WeCom adds them up.",
+                     "客户主动发起的聊天中当日得到回复的占比：成员中位数，以及企业微信汇总的最忙的 8 个部门与各团队。"),
                    [(T("median member", "成员中位数"), median(RATIO)(SOURCE.line)), ("{{name}}", units(RATIO, SOURCE.line))],
                    (12, 8), "percentunit", max=1, min=None, many=True,
                    bad=T("A line that sinks below the others.", "某条线持续低于其他。")),
         timeseries(T("First reply", "首次回复时长"),
-                   T("Average time to the first reply: the median of members, and each department and team as WeCom "
-                     "adds it up.",
-                     "首次回复的平均时长：成员中位数，以及企业微信汇总的各部门与团队。"),
+                   T("Average time to the first reply: the median of members, and the 8 busiest departments and the teams as "
+                     "WeCom adds them up.",
+                     "首次回复的平均时长：成员中位数，以及企业微信汇总的最忙的 8 个部门与各团队。"),
                    [(T("median member", "成员中位数"), median(REPLY)(SOURCE.line)), ("{{name}}", units(REPLY, SOURCE.line))],
                    (12, 8), "s", many=True, bad=T("A rising line.", "持续上升。")),
     )
     people = row(
         T("Members", "成员"),
         table(T("Members, that day and over 7 days", "成员：当日与近 7 天"),
-              T("Every member with figures, a click on a heading sorts. Blank: WeCom gave no figure, which is not 0. "
+              T("Every member with figures, a click on a heading sorts. –: WeCom gave no figure, which is not 0. "
                 "Names stand where `names: true` is configured.",
-                "所有有数据的成员，点击表头可排序。留空表示企业微信未给出该数据，并不是 0。配置 `names: true` 后显示姓名。"),
+                "所有有数据的成员，点击表头可排序。“–”表示企业微信未给出该数据，并不是 0。配置 `names: true` 后显示姓名。"),
               [("account", T("Account", "账号")), ("userid", T("Member id", "成员 ID"))],
               [column(T("New", "新增"), USER.each("new_contacts"), "short"),
                column(T("New, 7 days", "近 7 天新增"), USER.week("new_contacts"), "short"),

@@ -106,9 +106,9 @@ def board():
     )
     people = row(
         T("Agents", "客服"),
-        table(T("Agents", "客服"), T("Every agent with figures that day, a click on a heading sorts. Blank: no figure, which is not 0. Names stand "
+        table(T("Agents", "客服"), T("Every agent with figures that day, a click on a heading sorts. –: no figure, which is not 0. Names stand "
                                   "where `names: true` is configured. First login and last logout in Beijing time.",
-                                  "当日有数据的客服，点击表头可排序。留空表示没有数据，并不是 0。配置 `names: true` 后显示昵称。登录登出为北京时间。"),
+                                  "当日有数据的客服，点击表头可排序。“–”表示没有数据，并不是 0。配置 `names: true` 后显示昵称。登录登出为北京时间。"),
               [("account", T("Account", "账号")), ("agent", T("Agent id", "客服 ID"))],
               [column(T("Sessions", "会话数"), AGENT.each("sessions"), "short"),
                column(T("Users", "用户数"), AGENT.each("served_users"), "short"),

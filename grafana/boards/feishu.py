@@ -87,8 +87,8 @@ def board():
     )
     departments = row(
         T("Departments (each contains those below it)", "部门（包含其下级）"),
-        table(T("Departments", "部门"), T("Every department with figures that day, a click on a heading sorts. Rows must not be added. Blank: no figure, which is not 0.",
-                                      "当日有数据的部门，点击表头可排序。各行不可相加。留空表示没有数据，并不是 0。"),
+        table(T("Departments", "部门"), T("Every department with figures that day, a click on a heading sorts. Rows must not be added. –: no figure, which is not 0.",
+                                      "当日有数据的部门，点击表头可排序。各行不可相加。“–”表示没有数据，并不是 0。"),
               [("account", T("Account", "账号")), ("app_id", T("App", "应用")), ("department_id", T("Department id", "部门 ID"))],
               [column(T("Pushed", "推送"), flat(figure(DEPARTMENT, SENT)), "short"),
                column(T("Reached", "触达人数"), flat(figure(DEPARTMENT, REACHED)), "short"),

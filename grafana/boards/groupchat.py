@@ -92,8 +92,8 @@ def board():
     people = row(
         T("Owners", "群主"),
         table(T("Owners, that day and over 7 days", "群主：当日与近 7 天"),
-              T("Every owner with figures, a click on a heading sorts. Blank: no figure, which is not 0. Names stand where "
-                "`names: true` is configured.", "所有有数据的群主，点击表头可排序。留空表示没有数据，并不是 0。配置 `names: true` 后显示姓名。"),
+              T("Every owner with figures, a click on a heading sorts. –: no figure, which is not 0. Names stand where "
+                "`names: true` is configured.", "所有有数据的群主，点击表头可排序。“–”表示没有数据，并不是 0。配置 `names: true` 后显示姓名。"),
               [("account", T("Account", "账号")), ("owner", T("Owner id", "群主 ID"))],
               [column(T("Groups", "客户群"), OWNER.each("chats"), "short"),
                column(T("New groups", "新建群"), OWNER.each("new_chats"), "short"),

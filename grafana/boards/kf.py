@@ -49,6 +49,11 @@ def desk(expr, trend=False):
     return named(expr, "wecom_kf_account_info", "open_kfid", trend=trend)
 
 
+def busiest(field, when):
+    """A figure of the KF accounts with most sessions; a company may have thousands."""
+    return f"{ACCOUNT.each(field, when)} and on (account, open_kfid) topk(10, {ACCOUNT.each('sessions', SOURCE.end)})"
+
+
 def per_servicer(title, what, figure, rank, unit, bars=False, **more):
     """`figure` makes the expression by servicer; `rank` says who is shown."""
     when = SOURCE.bar if bars else SOURCE.line
@@ -85,10 +90,10 @@ def board():
     load = row(
         T("Load and first reply", "负载与首次回复"),
         bargauge(T("Sessions, by KF account", "会话数：按客服账号"), T("Sessions that reached a servicer.", "接入人工的会话数。"),
-                 f"topk(12, {desk(ACCOUNT.each('sessions'))})", "{{name}}", (6, 8), "short",
+                 f"topk(10, {desk(ACCOUNT.each('sessions'))})", "{{name}}", (6, 8), "short",
                  bad=T("One account carries nearly everything.", "几乎全部集中在一个账号。")),
         bargauge(T("First reply, by KF account", "首次回复：按客服账号"), T("Average time to the first reply; slowest first.", "首次回复的平均时长；从慢到快。"),
-                 f"topk(12, {desk(ACCOUNT.each(REPLY))})", "{{name}}", (6, 8), "s", thresholds=SLOW,
+                 f"topk(10, {desk(ACCOUNT.each(REPLY))})", "{{name}}", (6, 8), "s", thresholds=SLOW,
                  bad=T("Above three minutes (red).", "超过三分钟（红色）。")),
         bargauge(T("Most sessions, servicers", "会话最多的接待人员"), T("Sessions of a servicer that day.", "接待人员当日的会话数。") + RANKED,
                  f"topk(10, {who(SERVICER.sum('sessions', PERSON))})", "{{name}}", (6, 8), "short", noValue=UNSET,
@@ -99,9 +104,9 @@ def board():
     )
     trends = row(
         T("Trends by day", "每日趋势"),
-        timeseries(T("Sessions", "会话数"), T("Sessions by KF account, each day. A day's bar appears around noon of the next day.",
-                                        "各客服账号每天的会话数。当日的柱形在次日中午前后出现。"),
-                   [("{{name}}", desk(ACCOUNT.each("sessions", SOURCE.bar), trend=True))], (12, 8), "short", bars=True, stack=True,
+        timeseries(T("Sessions", "会话数"), T("Sessions of the 10 busiest KF accounts, each day. A day's bar appears around noon of the next day.",
+                                        "最忙的 10 个客服账号每天的会话数。当日的柱形在次日中午前后出现。"),
+                   [("{{name}}", desk(busiest("sessions", SOURCE.bar), trend=True))], (12, 8), "short", bars=True, stack=True,
                    bad=T("Growth without more servicers.", "会话增长而接待人员未增加。")),
         timeseries(T("Left without a reply", "未得到回复"), T("Sessions that got no reply on the same day, and customers from whom a servicer chose "
                                                       "to receive no more messages.", "当日未得到回复的会话，以及被接待人员拒收消息的客户。"),
@@ -111,12 +116,12 @@ def board():
         timeseries(T("First reply", "首次回复时长"), T("Average time to the first reply by KF account, and of all with their weights.",
                                                "各客服账号及整体（加权）首次回复的平均时长。"),
                    [(T("all", "整体"), reply(ACCOUNT, when=SOURCE.line)),
-                    ("{{name}}", desk(ACCOUNT.each(REPLY, SOURCE.line), trend=True))], (12, 8), "s", many=True,
+                    ("{{name}}", desk(busiest(REPLY, SOURCE.line), trend=True))], (12, 8), "s", many=True,
                    bad=T("A rising line.", "持续上升。")),
         timeseries(T("Replied sessions", "回复率"), T("Share of the sessions that got a reply on the same day, by KF account and of all.",
                                                "各客服账号及整体当日得到回复的会话占比。"),
                    [(T("all", "整体"), ratio(ACCOUNT, when=SOURCE.line)),
-                    ("{{name}}", desk(ACCOUNT.each(RATIO, SOURCE.line), trend=True))], (12, 8), "percentunit", max=1, min=None,
+                    ("{{name}}", desk(busiest(RATIO, SOURCE.line), trend=True))], (12, 8), "percentunit", max=1, min=None,
                    many=True, bad=T("Below 95%.", "低于 95%。")),
         timeseries(T("What the surveys say", "满意度构成"), T("Shares of the answered surveys; weighed by answered surveys.", "已评价的构成；按评价数加权。"),
                    [(T("satisfied", "满意"), survey(ACCOUNT, "satisfied_ratio", when=SOURCE.bar)),
@@ -130,9 +135,9 @@ def board():
     )
     people = row(
         T("Servicers", "接待人员"),
-        table(T("Servicers", "接待人员"), T("Every servicer with figures that day, a click on a heading sorts. Blank: no figure, which is not 0. "
+        table(T("Servicers", "接待人员"), T("Every servicer with figures that day, a click on a heading sorts. –: no figure, which is not 0. "
                                         "Names stand where `names: true` is configured.",
-                                        "当日有数据的接待人员，点击表头可排序。留空表示没有数据，并不是 0。配置 `names: true` 后显示姓名。") + RANKED,
+                                        "当日有数据的接待人员，点击表头可排序。“–”表示没有数据，并不是 0。配置 `names: true` 后显示姓名。") + RANKED,
               [("account", T("Account", "账号")), ("userid", T("Servicer id", "接待人员 ID"))],
               [column(T("Sessions", "会话数"), SERVICER.sum("sessions", PERSON), "short"),
                column(T("Customers", "咨询客户"), SERVICER.sum("customers", PERSON), "short"),

@@ -133,7 +133,8 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
     below = more.pop("below", None)
     if below:
         overrides.append(override("byFrameRefID", below, custom__transform="negative-Y"))
-    interval = ("1d" if bars else "1h") if daily else None
+    # A finer step of a line would show nothing more, and thousands of people cost their time at each.
+    interval = ("1d" if bars else "2h") if daily else None
     custom.update(more.pop("custom", {}))
     made = panel("timeseries", title, what, queries(pairs), size, unit, options, bad=bad, custom=custom,
                  overrides=overrides + list(more.pop("overrides", ())), color={"mode": "palette-classic"},
@@ -155,6 +156,10 @@ def bargauge(title, what, expr, legend, size, unit, *, bad=None, thresholds=None
     }
     return panel("bargauge", title, what, [query(expr, legend, instant=True)], size, unit, options, bad=bad,
                  thresholds=thresholds or steps(PLAIN), color={"mode": "thresholds"}, **{"min": 0, **more})
+
+
+#: What a cell shows where there is no figure, in no colour that would judge it.
+MISSING = {"type": "special", "options": {"match": "null", "result": {"text": "–", "color": FAINT, "index": 9}}}
 
 
 def column(title, expr, unit="none", **properties):
@@ -182,6 +187,7 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
         shown, expr, unit = each.pop("title"), each.pop("expr"), each.pop("unit")
         targets.append(query(expr, "", ref, instant=True, table=True))
         renames[f"Value #{ref}"], order[f"Value #{ref}"] = shown, len(order)
+        each["mappings"] = each.get("mappings", []) + [MISSING]
         overrides.append(override("byName", shown, unit=unit, **each))
     if len(targets) == 1:  # a lone frame is not lettered
         renames["Value"], order["Value"] = columns[0]["title"], len(order)
