@@ -1,6 +1,6 @@
-//! How fast a round asks, and how soon a restarted program shows its page.
+//! How fast a round asks.
 //!
-//! `cargo bench --bench round [-- rounds | limit | restart [DAYS]]`. Rounds are compared, in one run, with a bare
+//! `cargo bench --bench round [-- rounds | limit]`. Rounds are compared, in one run, with a bare
 //! reqwest loop of the same concurrency that throws the answers away.
 
 #![expect(clippy::print_stdout, reason = "the figures are the answer")]
@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 
 use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
-use imstats_exporter::day::{Clock, Day, Days};
+use imstats_exporter::day::{Clock, Day};
 use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::{Exposition, Format};
+use imstats_exporter::exposition::Exposition;
 use imstats_exporter::poller::{Context, Worker};
-use imstats_exporter::sample::Row;
 use imstats_exporter::simulator::{Options, Simulator};
-use imstats_exporter::source::{Found, Target, apis};
-use imstats_exporter::store::{Answered, Outcome, Store};
+use imstats_exporter::source::apis;
+use imstats_exporter::store::Store;
 use imstats_exporter::telemetry::Telemetry;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -41,12 +40,6 @@ async fn main() -> Result<(), Failure> {
     }
     if wants("limit") {
         limit().await?;
-    }
-    if wants("restart") {
-        let days = words.get(1).and_then(|days| days.parse().ok());
-        for days in days.map_or(vec![2, 180], |days| vec![days]) {
-            restart(days).await?;
-        }
     }
     Ok(())
 }
@@ -163,59 +156,6 @@ async fn limit() -> Result<(), Failure> {
     let refused = simulator.log().iter().filter(|call| call.refused.is_some()).count();
     println!(
         "permitted {PERMITTED} calls a minute: {calls} calls in {seconds:.1} s, {used:.3} of it used, {refused} refused"
-    );
-    Ok(())
-}
-
-async fn restart(days: u32) -> Result<(), Failure> {
-    const SUBJECTS: usize = 100_000;
-    let text =
-        "wecom: [{account: acme, corp_id: ww1, secret: s, base_url: \"http://127.0.0.1:9\", contact: {users: all}}]";
-    let config = Config::parse(text, "bench")?.sources.into_iter().next().ok_or("no source")?;
-    let api = config.source.api();
-    let folder = tempfile::tempdir()?;
-    let store = Store::open(Some(folder.path()), &apis())?.store;
-    let now = Clock::system().now();
-    let last = config.schedule.target_day(now);
-    let ids: Vec<_> = (0..SUBJECTS).map(|n| format!("user{n:06}")).collect();
-    let found: Vec<_> = ids.iter().map(|id| Found { id: id.clone(), parent: None, name: None }).collect();
-    store.put_list("wecom", "acme", "follow_user", last, &found).await?;
-    let (mut first, start) = (last.plus(1 - i64::from(days)), Instant::now());
-    while first <= last {
-        let span = Days { first, last: first.plus(29).min(last) };
-        for ids in ids.chunks(20_000) {
-            let answered = |id: &String| Answered {
-                target: Target::of(api.tables[0], vec![id.clone()]),
-                days: span,
-                outcome: Outcome::Rows(
-                    span.iter().map(|day| Row { day, labels: vec![id.clone()], values: vec![Some(3.0); 7] }).collect(),
-                ),
-            };
-            store.record(api, "acme", now, ids.iter().map(answered).collect()).await?;
-        }
-        first = span.last.plus(1);
-    }
-    let kept = imstats_exporter::store::Kept { shown: Some(last), up: true, ..Default::default() };
-    store.put_status(api.name, "acme", &kept).await?;
-    let (filled, size) = (start.elapsed().as_secs_f64(), store.size_bytes());
-    drop(store);
-    let mut times = Vec::new();
-    for _ in 0..5 {
-        let started = Instant::now();
-        let context = context(Store::open(Some(folder.path()), &apis())?.store);
-        let mut worker = Worker::new(context.clone(), config.clone(), now);
-        worker.restore().await?;
-        let page = context.exposition.scrape(Format::Text, false, None);
-        times.push(started.elapsed().as_secs_f64());
-        if page.length < SUBJECTS * 7 * 40 {
-            return Err(format!("the page is not whole: {} bytes", page.length).into());
-        }
-    }
-    println!(
-        "restart with {SUBJECTS} subjects x {days} days ({:.0} MB, filled in {filled:.0} s): page of {} series whole after {:.2} s",
-        size as f64 / 1e6,
-        SUBJECTS * 7,
-        median(times)
     );
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use super::Context;
 use super::ask::{Answers, Given, ask, may_share};
@@ -17,6 +19,10 @@ use crate::vendor::Refusal;
 
 /// After this many calls in a row that the vendor could not answer, the round ends.
 pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
+
+/// Answers are stored this often: a transaction costs as much as a hundred answers, and a program that is killed asks
+/// again what came since the last one.
+const STORE_EVERY: Duration = Duration::from_millis(20);
 
 /// How a round went.
 #[derive(Debug, Default)]
@@ -56,6 +62,8 @@ pub(super) struct Round<'a> {
     /// Answers that wait until those before them are stored.
     unstored: Vec<Answered>,
     storing: Option<JoinHandle<Result<(), StoreError>>>,
+    /// When answers are stored next.
+    next_store: Instant,
 }
 
 impl<'a> Round<'a> {
@@ -71,6 +79,7 @@ impl<'a> Round<'a> {
             unavailable: 0,
             unstored: Vec::new(),
             storing: None,
+            next_store: Instant::now(),
         }
     }
 
@@ -99,18 +108,14 @@ impl<'a> Round<'a> {
             let (client, config) = (self.context.client.clone(), self.config.clone());
             self.running.spawn(async move { (ask(&client, &config, targets, days).await, days) });
         }
-        // Answers that came while others were being stored don't wait for a slow call.
+        // Answers that wait to be stored don't wait for a slow call.
         let answered = loop {
-            let Some(storing) = self.storing.as_mut().filter(|_| !self.unstored.is_empty()) else {
+            if self.unstored.is_empty() {
                 break self.running.join_next().await;
-            };
+            }
             tokio::select! {
                 answered = self.running.join_next() => break answered,
-                stored = storing => {
-                    self.storing = None;
-                    stored.unwrap_or(Ok(()))?;
-                    self.store_some().await?;
-                }
+                () = tokio::time::sleep_until(self.next_store) => self.store_some().await?,
             }
         };
         match answered {
@@ -122,7 +127,9 @@ impl<'a> Round<'a> {
         while let Some(Ok((answers, days))) = self.running.try_join_next() {
             self.take(answers, days, ledger);
         }
-        self.store_some().await?;
+        if Instant::now() >= self.next_store {
+            self.store_some().await?;
+        }
         Ok(true)
     }
 
@@ -175,6 +182,7 @@ impl<'a> Round<'a> {
 
     /// Stores what has come, unless the answers before are still being stored: questions go on meanwhile.
     async fn store_some(&mut self) -> Result<(), StoreError> {
+        self.next_store = Instant::now() + STORE_EVERY;
         if self.storing.as_ref().is_some_and(|storing| !storing.is_finished()) {
             return Ok(());
         }
