@@ -136,8 +136,27 @@ impl Target {
     /// What tells it from all others of its source, also in the store.
     #[must_use]
     pub fn key(&self) -> String {
-        let labels: Vec<_> = self.labels.iter().map(|label| label.replace('\\', "\\\\").replace('/', "\\/")).collect();
-        format!("{}/{}", self.table.prefix, labels.join("/"))
+        Self::key_of(self.table, &self.labels)
+    }
+
+    /// The [`Target::key`] of the target of `table` with these labels.
+    #[must_use]
+    pub fn key_of(table: &Table, labels: &[String]) -> String {
+        let mut key = String::with_capacity(table.prefix.len() + 16 * (labels.len() + 1));
+        key.push_str(table.prefix);
+        if labels.is_empty() {
+            key.push('/');
+        }
+        for label in labels {
+            key.push('/');
+            for part in label.split_inclusive(['\\', '/']) {
+                match part.strip_suffix(['\\', '/']) {
+                    Some(before) => key.extend([before, "\\", &part[before.len()..]]),
+                    None => key.push_str(part),
+                }
+            }
+        }
+        key
     }
 
     /// The days that are asked for when `target_day` is the source's target day, `lookback` days of it in one call.

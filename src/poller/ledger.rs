@@ -196,7 +196,7 @@ impl Ledger {
             // A target has all labels of its rows, or all but the one that rows bring.
             let whole = labels.len();
             [whole, whole.saturating_sub(1)].iter().any(|count| {
-                let key = Target::of(table, labels[..*count].to_vec()).key();
+                let key = Target::key_of(table, &labels[..*count]);
                 let ok = |n: &usize| states[*n] == State::Ok && self.targets[*n].target.day(self.day) == day;
                 self.index.get(&key).is_some_and(ok)
             })

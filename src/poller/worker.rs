@@ -68,13 +68,17 @@ impl Worker {
         self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
         let target_day = self.config.schedule.target_day(self.context.clock.now());
         self.drop_old_page(target_day).await?;
+        let directory = self.stored_directory().await?;
+        let mut counts = None;
         if let Some(day) = self.kept.shown {
-            let directory = self.stored_directory().await?;
             let ledger = self.ledger(day, &directory).await?;
             self.publish(&ledger, &directory).await?;
+            counts = (day == target_day).then(|| ledger.counts());
         }
-        let directory = self.stored_directory().await?;
-        self.counts = self.ledger(target_day, &directory).await?.counts();
+        self.counts = match counts {
+            Some(counts) => counts,
+            None => self.ledger(target_day, &directory).await?.counts(),
+        };
         self.tell(target_day);
         Ok(())
     }
