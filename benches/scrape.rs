@@ -246,7 +246,7 @@ fn resident() -> Result<f64, Failure> {
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
-#[allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 fn show(line: &str) {
     println!("{line}");
 }

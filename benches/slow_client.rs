@@ -130,7 +130,7 @@ fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-#[allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 fn show(line: &str) {
     println!("{line}");
 }

@@ -101,7 +101,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Stops the workers; questions that are under way are dropped, answers that came are stored.
+    /// Stops the workers; questions that are under way are dropped, and asked again by whoever comes next.
     pub async fn stop(&mut self) {
         self.stop.cancel();
         while self.workers.join_next().await.is_some() {}

@@ -38,7 +38,7 @@ const PROMETHEUS: &[(&str, &[u8])] = &[
 ];
 
 /// Writes all of them, over files of the same names.
-#[allow(clippy::print_stdout, reason = "what was written is the command's answer")]
+#[expect(clippy::print_stdout, reason = "what was written is the command's answer")]
 pub(super) fn dashboards(args: &DashboardsArgs) -> anyhow::Result<ExitCode> {
     let dashboards = DASHBOARDS.iter().map(|(name, json)| (format!("grafana/{name}.json"), *json));
     let rules = PROMETHEUS.iter().map(|(name, text)| (format!("prometheus/{name}"), *text));

@@ -234,40 +234,22 @@ impl Worker {
         let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
         let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
         let (asked, series, seconds) = (report.asked, self.series, self.kept.round_seconds);
-        let day = tracing::field::display(day);
-        match &error {
-            None => {
-                tracing::info!(
-                    source,
-                    account,
-                    day,
-                    asked,
-                    ok,
-                    no_data,
-                    refused,
-                    failed,
-                    pending,
-                    series,
-                    seconds,
-                    "round done"
-                );
-            }
-            Some(error) => {
-                tracing::warn!(
-                    source,
-                    account,
-                    day,
-                    asked,
-                    ok,
-                    no_data,
-                    refused,
-                    failed,
-                    pending,
-                    series,
-                    seconds,
-                    "round with failures: {error}"
-                );
-            }
+        tracing::info!(
+            source,
+            account,
+            day = %day,
+            asked,
+            ok,
+            no_data,
+            refused,
+            failed,
+            pending,
+            series,
+            seconds,
+            "round done"
+        );
+        if let Some(error) = &error {
+            tracing::warn!(source, account, "round with failures: {error}");
         }
         if let Some(refusal) = report.refusal {
             self.refusal = Some(refusal.to_string());
