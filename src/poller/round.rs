@@ -20,9 +20,9 @@ use crate::vendor::Refusal;
 /// After this many calls in a row that the vendor could not answer, the round ends.
 pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
 
-/// Answers are stored this often: a transaction costs as much as a hundred answers, and a program that is killed asks
-/// again what came since the last one.
-const STORE_EVERY: Duration = Duration::from_millis(20);
+/// Answers are stored this often: a transaction costs as much as some dozen answers, and a program that is killed asks
+/// again for those that came since the last one.
+const STORE_EVERY: Duration = Duration::from_millis(2);
 
 /// How a round went.
 #[derive(Debug, Default)]
