@@ -107,7 +107,7 @@ fn rest(lines: &Receiver<String>) -> String {
 
 async fn get(url: &str) -> Option<String> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
-    client.get(url).send().await.ok()?.text().await.ok()
+    client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()
 }
 
 /// The page, once it has what `ready` wants.

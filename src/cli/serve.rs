@@ -69,10 +69,11 @@ pub(super) async fn run(
         dashboards: DASHBOARDS,
         clock: context.clock.clone(),
     };
-    let serving = tokio::spawn(bound.serve(app, shutdown.clone()));
     *poller.lock().await = Some(Poller::start(context.clone(), sources).await?);
     context.telemetry.reload(true, context.clock.now());
     ready.store(true, Ordering::Release);
+    // Until now whoever connects waits in the kernel's queue: no scrape sees half of the restored pages.
+    let serving = tokio::spawn(bound.serve(app, shutdown.clone()));
     supervisor.ready("polling and serving");
     let watchdog = tokio::spawn(supervisor.clone().feed_watchdog());
     let house = tokio::spawn(keep_house(context.clone(), flags.retention_days, shutdown.clone()));
