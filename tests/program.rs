@@ -1,6 +1,7 @@
 //! The built program, as its operator meets it.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -199,6 +200,33 @@ fn check_says_what_polling_costs() {
     let (code, out, log) = run(&["check", "--config.file", file.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{log}");
     assert!(out.contains("wecom_contact") && out.contains("acme"), "{out}");
+}
+
+#[test]
+fn whoever_opens_the_figures_to_all_is_warned() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (file, web) = (folder.path().join("exporter.yaml"), folder.path().join("web.yml"));
+    std::fs::write(&file, "wecom: [{account: acme, corp_id: ww1, secret: s3cret, contact: {users: [a]}}]").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::write(&web, "basic_auth_users: {}\n").unwrap();
+    let [config, web] = [&file, &web].map(|path| path.to_str().unwrap());
+    let common = ["--config.file", config, "--storage.path", ""];
+    let warned = |arguments: &[&str]| {
+        let (code, out, log) = run(&[arguments, &common].concat());
+        assert_eq!(code, Some(0), "{out}{log}");
+        assert!(out.contains("warning: wecom[0].secret: ") && out.contains("chmod 600"), "{out}");
+        assert!(!out.contains("s3cret"), "{out}");
+        out.contains("warning: everybody who reaches")
+    };
+    assert!(warned(&["check"]));
+    assert!(warned(&["check", "--web.listen-address", "127.0.0.1:1,10.0.0.1:1"]));
+    assert!(!warned(&["check", "--web.listen-address", "127.0.0.1:1,[::1]:1"]));
+    assert!(!warned(&["check", "--web.config.file", web]));
+    let serve = Running::start(&[&["serve", "--web.listen-address", ":0"], &common[..]].concat());
+    serve.log_line("everybody who reaches");
+    serve.log_line("listening");
+    let (code, _, _) = serve.end("-TERM");
+    assert_eq!(code, Some(0));
 }
 
 #[test]
