@@ -21,6 +21,7 @@ mod house;
 mod page;
 mod paging;
 mod program;
+mod properties;
 mod pseudonyms;
 mod recorder;
 mod refusals;
