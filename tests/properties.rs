@@ -282,7 +282,7 @@ proptest! {
                     value.map(|_| Row { day, labels: target.labels.clone(), values })
                 };
                 let rows = days.iter().zip(&values).filter_map(row).collect();
-                let answered = Answered { target: target.clone(), days, outcome: Outcome::Rows(rows) };
+                let answered = Answered { target: target.clone().into(), days, outcome: Outcome::Rows(rows) };
                 let at = Timestamp::from_second(1_800_000_000 + n as i64).unwrap();
                 store.record(source.source.api(), "acme", at, vec![answered]).await.unwrap();
             }
