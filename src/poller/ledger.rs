@@ -278,7 +278,7 @@ mod tests {
         ledger.note(answer(&account, day(), AnswerState::Ok));
         assert_eq!((due(&ledger, at(0)), counts(&ledger)), (vec![a.clone(), b.clone()], [1, 0, 0, 0, 2]));
         // While the parent is due for a refresh, they wait again.
-        assert_eq!(due(&ledger, at(60)), [account.clone()]);
+        assert_eq!(due(&ledger, at(60)), vec![account.clone()]);
         let asked = HashSet::from([account.clone(), a]);
         assert_eq!(
             ledger.due(at(60), REFRESH, false, &asked).iter().map(|target| target.key()).collect::<Vec<_>>(),
@@ -327,7 +327,7 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(|id| format!("wecom_contact_user/{id}"));
         ledger.note(answer(&a, day(), AnswerState::Ok));
         ledger.note(Answer { answers: 2, ..answer(&b, day(), AnswerState::Ok) });
-        assert_eq!(due(&ledger, at(59)), [c.clone()]);
+        assert_eq!(due(&ledger, at(59)), vec![c.clone()]);
         assert_eq!(due(&ledger, at(60)), [c.clone(), a.clone()], "without an answer first");
         assert_eq!(due(&ledger, at(359)), [c.clone(), a.clone()]);
         assert_eq!(due(&ledger, at(360)), [c.clone(), a.clone(), b.clone()]);
