@@ -15,6 +15,9 @@ use crate::vendor::{Call, Refusal};
 /// No answer has more pages; one that goes on beyond is broken.
 const MOST_PAGES: usize = 1_000;
 
+/// The pages of one answer together: 100,000 agents of Desk take as much.
+const MOST_BYTES: usize = 128 * 1024 * 1024;
+
 /// What came of a question.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
@@ -136,7 +139,7 @@ async fn ask_pages(client: &Client, config: &SourceConfig, call: &Call) -> Resul
     };
     let mut call = call.clone();
     let mut pages: Vec<Value> = Vec::new();
-    let (mut offset, mut rows, mut first_total) = (0, 0, None);
+    let (mut offset, mut rows, mut first_total, mut bytes) = (0, 0, None, 0);
     while pages.len() < MOST_PAGES {
         if let Some(body) = &mut call.body {
             body[field] = json!(offset);
@@ -165,6 +168,10 @@ async fn ask_pages(client: &Client, config: &SourceConfig, call: &Call) -> Resul
             return Err(Failure::from(Malformed::new(next.unwrap_or(shape.rows), "a page that gets on")));
         }
         offset = reached;
+        bytes += pages.last().map_or(0, |page| page.to_string().len());
+        if bytes > MOST_BYTES {
+            return Err(Failure::Malformed(format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024)));
+        }
     }
     Err(Failure::Malformed(format!("the answer has more than {MOST_PAGES} pages")))
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::listing::{cut, is_id};
 use super::table::{Field, Table};
 use super::{Api, Target};
 use crate::day::{Day, Days, Zone};
@@ -114,7 +115,7 @@ pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, M
                 && let (Some(id), Some(name)) = (reader.subject()?, row.get(field).and_then(Value::as_str))
                 && !name.trim().is_empty()
             {
-                decoded.names.insert(id, name.to_owned());
+                decoded.names.insert(id, cut(name));
             }
             match (&mut kept[index], read) {
                 (Ok(rows), Ok(Some(row))) => rows.push(Placed { place, row }),
@@ -174,7 +175,7 @@ impl Reader<'_> {
     fn subject(&self) -> Result<Option<String>, Malformed> {
         let Some(field) = self.api.shape.subject else { return Ok(None) };
         match self.row.get(field) {
-            Some(Value::String(id)) if !id.is_empty() => Ok(Some(id.clone())),
+            Some(Value::String(id)) if is_id(id) => Ok(Some(id.clone())),
             Some(Value::Number(id)) => Ok(Some(id.to_string())),
             _ => Err(self.malformed(field, "an id")),
         }

@@ -9,6 +9,17 @@ use serde_json::Value;
 use super::decode::Malformed;
 use crate::vendor::Call;
 
+/// No vendor's id is longer, in bytes.
+pub(super) const MOST_ID: usize = 256;
+
+/// A longer name is cut, in characters.
+const MOST_NAME: usize = 256;
+
+/// Tells whether `id` can be one.
+pub(super) fn is_id(id: &str) -> bool {
+    (1..=MOST_ID).contains(&id.len())
+}
+
 /// Somebody or something that a vendor lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Found {
@@ -99,20 +110,25 @@ pub(super) fn each(
     array(page, pointer)?.iter().enumerate().map(|(n, entry)| read(entry, n)).collect()
 }
 
-/// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty, or a whole number.
+/// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty and not too long, or a whole number.
 ///
 /// # Errors
 /// [`Malformed`] where there is none.
 pub(super) fn id(entry: &Value, name: &str, pointer: &str, n: usize) -> Result<String, Malformed> {
     match &entry[name] {
-        Value::String(id) if !id.is_empty() => Ok(id.clone()),
+        Value::String(id) if is_id(id) => Ok(id.clone()),
         Value::Number(id) if id.is_u64() => Ok(id.to_string()),
         _ => Err(Malformed::new(&format!("{pointer}/{n}/{name}"), "an id")),
     }
 }
 
+/// A name, no longer than it needs to be.
+pub(super) fn cut(name: &str) -> String {
+    name.chars().take(MOST_NAME).collect()
+}
+
 /// The text in the field `name`, where there is one.
 #[must_use]
 pub(super) fn text(entry: &Value, name: &str) -> Option<String> {
-    entry[name].as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+    entry[name].as_str().filter(|text| !text.trim().is_empty()).map(cut)
 }
