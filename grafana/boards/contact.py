@@ -57,11 +57,11 @@ def board():
              total("active_chats"), COUNT, rising=GOOD),
         tile(SOURCE, T("Messages sent", "发送消息数"), T("Messages that members sent in single chats.", "成员在单聊中发送的消息数。"),
              total("messages_sent"), COUNT, rising=GOOD),
-        tile(SOURCE, T("Replied, median member", "回复占比（成员中位数）"),
+        tile(SOURCE, T("Replied, median", "回复占比（成员中位数）"),
              T("Share of the chats started by customers that got a reply on the same day. ", "客户主动发起的聊天中，当日得到回复的占比。") + MEDIAN,
              median(RATIO), "percentunit", rising=GOOD, points=True, decimals=1,
              bad=T("Below 90%: customers wait until tomorrow.", "低于 90%：客户要等到第二天。")),
-        tile(SOURCE, T("First reply, median member", "首次回复（成员中位数）"),
+        tile(SOURCE, T("First reply, median", "首次回复（成员中位数）"),
              T("Average time to the first reply in chats started by customers. ", "客户主动发起的聊天中，首次回复的平均时长。") + MEDIAN,
              median(REPLY), TIME, rising=BAD, bad=T("Hours instead of minutes.", "以小时计而不是以分钟计。")),
     )

@@ -162,7 +162,7 @@ def board():
                column(T("Replied", "回复率"), ACCOUNT.each(RATIO), "percentunit", decimals=1, thresholds=ANSWERED, **COLORED),
                column(T("First reply", "首次回复"), ACCOUNT.each(REPLY), TIME, thresholds=SLOW, **COLORED),
                column(T("Satisfied", "满意率"), ACCOUNT.each("satisfied_ratio"), "percentunit", decimals=1, thresholds=PLEASED, **COLORED)],
-              (15, 8), name=(T("Name", "名称"), names("wecom_kf_account_info", "open_kfid", ACCOUNT.each("sessions"))),
+              (16, 8), name=(T("Name", "名称"), names("wecom_kf_account_info", "open_kfid", ACCOUNT.each("sessions"))),
               bad=T("Red figures.", "红色数值。")),
         timeseries(T("Upgrades of service", "升级服务"), T("Cards of specialists and QR codes of groups that were sent, and how often customers followed them.",
                                                  "发出的专员名片与群二维码，以及客户添加专员、加入群聊的次数。"),
@@ -170,7 +170,7 @@ def board():
                     (T("specialists added", "添加专员"), ACCOUNT.sum("upgrade_member_customers", when=SOURCE.line)),
                     (T("QR codes sent", "发送群二维码"), ACCOUNT.sum("upgrade_groupchat_invites", when=SOURCE.line)),
                     (T("groups joined", "加入群聊"), ACCOUNT.sum("upgrade_groupchat_customers", when=SOURCE.line))],
-                   (9, 8), "short", bad=T("Many sent, few followed.", "发出很多，响应很少。")),
+                   (8, 8), "short", bad=T("Many sent, few followed.", "发出很多，响应很少。")),
         collapsed=True)
     single = row(
         T("Servicers by day", "接待人员每日数据"),

@@ -149,8 +149,7 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
     # A finer step of a line would show nothing more, and thousands of people cost their time at each.
     interval = ("1d" if bars else "4h") if daily else None
     custom.update(more.pop("custom", {}))
-    if "legend_width" in more:
-        legend["width"] = more.pop("legend_width")
+    legend.update(more.pop("legend", {}))
     made = panel("timeseries", title, what, queries(pairs), size, unit, options, bad=bad, custom=custom,
                  overrides=overrides + list(more.pop("overrides", ())), color={"mode": "palette-classic"},
                  **{"min": 0, **more})
@@ -179,7 +178,7 @@ MISSING = {"type": "special", "options": {"match": "null", "result": {"text": "â
 
 
 #: Of the columns of labels. Ids of Desk's agents are mail addresses.
-WIDTHS = {"account": 95, "source": 195, "partyid": 105, "agent": 215, "app_id": 190, "open_kfid": 260, "department_id": 310}
+WIDTHS = {"account": 85, "source": 195, "partyid": 105, "agent": 215, "app_id": 190, "open_kfid": 245, "department_id": 310}
 
 
 def column(title, expr, unit="none", **properties):
