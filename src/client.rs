@@ -5,6 +5,7 @@
 
 mod admittance;
 mod gate;
+mod json;
 mod transport;
 
 use std::collections::HashMap;

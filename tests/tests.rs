@@ -17,7 +17,9 @@ mod figures;
 mod flip;
 mod harness;
 mod history;
+mod hostile;
 mod house;
+mod ill;
 mod page;
 mod paging;
 mod program;
@@ -32,7 +34,9 @@ mod status_page;
 mod systemd;
 mod throttling;
 mod tools;
+mod unreachable;
 mod web_config;
+mod wire;
 
 #[path = "../src/exposition/lint.rs"]
 mod lint;
