@@ -23,8 +23,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new() -> Self {
+        Self::of(8).await
+    }
+
+    /// The same with a company of `users`.
+    pub(crate) async fn of(users: u32) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let options = Options { enforce_limits: false, ..Options::new(8, Clock::system()) };
+        let options = Options { enforce_limits: false, ..Options::new(users, Clock::system()) };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
         Self { simulator, folder: tempfile::tempdir().unwrap() }
     }
@@ -40,6 +45,18 @@ impl Site {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The program with the configuration in this folder, and its store beside it.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = program(&["--web.listen-address", "127.0.0.1:0", "--storage.path"]);
+        command.arg(self.store()).arg("--config.file").arg(self.folder.path().join("exporter.yaml"));
+        command
+    }
+
+    /// The folder of that store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// The program with a configuration that polls all of WeCom and nothing on disk.

@@ -20,6 +20,7 @@ mod history;
 mod hostile;
 mod house;
 mod ill;
+mod kills;
 mod page;
 mod paging;
 mod program;
