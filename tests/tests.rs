@@ -21,6 +21,7 @@ mod hostile;
 mod house;
 mod ill;
 mod kills;
+mod machine;
 mod page;
 mod paging;
 mod program;

@@ -115,6 +115,7 @@ struct Server {
 }
 
 async fn accept(server: Arc<Server>, listener: TcpListener) {
+    let mut failing = false;
     loop {
         // The slot comes first: who finds none waits in the kernel's queue.
         let next = async {
@@ -127,6 +128,7 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, _)) => {
+                failing = false;
                 let server = Arc::clone(&server);
                 tokio::spawn(async move {
                     let cut = server.cut.clone();
@@ -138,7 +140,11 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections for the moment");
+                // It may be so for hours, several times a second.
+                if !failing {
+                    tracing::warn!(%error, "cannot accept connections for the moment");
+                }
+                failing = true;
                 drop(slot);
                 sleep(ACCEPT_PAUSE).await;
             }

@@ -27,6 +27,8 @@ pub struct Worker {
     /// From when on `flip_after` counts, where the target day was ready before.
     started: Timestamp,
     jitter: SignedDuration,
+    /// Whether the store was read.
+    restored: bool,
     pub(super) kept: Kept,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
@@ -49,6 +51,7 @@ impl Worker {
             config,
             started,
             jitter,
+            restored: false,
             kept: Kept::default(),
             failed: None,
             refusal: None,
@@ -79,6 +82,7 @@ impl Worker {
             Some(counts) => counts,
             None => self.ledger(target_day, &directory).await?.counts(),
         };
+        self.restored = true;
         self.tell(target_day);
         Ok(())
     }
@@ -89,7 +93,7 @@ impl Worker {
             let woken = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                woken = self.wake() => woken,
+                woken = self.wake_restored() => woken,
             };
             let next = woken.unwrap_or_else(|error| {
                 tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
@@ -104,6 +108,14 @@ impl Worker {
                 () = self.context.clock.sleep_until(next) => {}
             }
         }
+    }
+
+    /// Wakes, after the store was read: not to know what is shown would mean to show it beside another day.
+    async fn wake_restored(&mut self) -> Result<Timestamp, StoreError> {
+        if !self.restored {
+            self.restore().await?;
+        }
+        self.wake().await
     }
 
     /// Asks what is due, and shows what may be shown; returns when to wake next.
