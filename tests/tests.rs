@@ -11,6 +11,7 @@ mod dashboards;
 mod days;
 mod deploy;
 mod discovery;
+mod endurance;
 mod exporter;
 mod exposed;
 mod figures;
