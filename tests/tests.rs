@@ -21,6 +21,7 @@ mod history;
 mod hostile;
 mod house;
 mod ill;
+mod jumps;
 mod kills;
 mod machine;
 mod page;

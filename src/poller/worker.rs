@@ -19,6 +19,9 @@ use crate::telemetry::{SourceStatus, TargetCounts};
 /// How often the state of a long round is shown, and its page brought up to date.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
+/// A page of a day that is ready in more than this was shown while the clock was ahead.
+const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
 pub struct Worker {
@@ -102,6 +105,9 @@ impl Worker {
                 self.tell(self.config.schedule.target_day(now));
                 now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX)
             });
+            // The clock may have been set back during the round.
+            let now = self.context.clock.now();
+            let next = next.min(now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
@@ -211,9 +217,11 @@ impl Worker {
     async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
         let day = ledger.day;
         self.counts = ledger.counts();
-        // A clock that jumps back does not bring an older page back.
-        let newer = self.kept.shown.is_none_or(|shown| shown < day);
-        let flips = newer && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
+        // A clock that is set right does not bring an older page back, unless it was ahead of what is shown.
+        let now = self.context.clock.now();
+        let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
+        let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
+        let flips = flips && may_flip(&self.counts, self.is_late(day, now));
         if flips || (changed && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
