@@ -19,6 +19,7 @@ use imstats_exporter::simulator::{Options, Simulator};
 use imstats_exporter::source::apis;
 use imstats_exporter::store::Store;
 use imstats_exporter::telemetry::Telemetry;
+use procfs::process::Process;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -72,24 +73,22 @@ fn context(store: Store) -> Context {
     }
 }
 
-/// The calls of one round, and the seconds that it takes, with the store in a file or in memory.
-async fn our_round(config: SourceConfig, in_file: bool) -> Result<(usize, f64), Failure> {
+/// The calls of one round, with the store in a file or in memory.
+async fn our_round(config: SourceConfig, in_file: bool) -> Result<usize, Failure> {
     let folder = tempfile::tempdir()?;
     let context = context(Store::open(in_file.then(|| folder.path()), &apis())?.store);
     let now = context.clock.now();
     let mut worker = Worker::new(context.clone(), config, now);
-    let started = Instant::now();
     worker.wake().await?;
-    let seconds = started.elapsed().as_secs_f64();
     let status = context.telemetry.sources().pop().ok_or("no status")?.2;
     if status.targets.failed > 0 || status.targets.pending > 0 {
         return Err(format!("the round was not whole: {status:?}").into());
     }
-    Ok((status.targets.ok + status.targets.no_data, seconds))
+    Ok(status.targets.ok + status.targets.no_data)
 }
 
 /// The same calls without doing anything with the answers.
-async fn bare_round(simulator: &Simulator, day: Day) -> Result<(usize, f64), Failure> {
+async fn bare_round(simulator: Arc<Simulator>, day: Day) -> Result<usize, Failure> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let (base, company) = (simulator.base_url(), simulator.company());
     let url = format!("{base}/cgi-bin/gettoken?corpid={}&corpsecret={}", company.corp_id, company.secret);
@@ -100,7 +99,6 @@ async fn bare_round(simulator: &Simulator, day: Day) -> Result<(usize, f64), Fai
     let (start, end) = (day.plus(-2).midnight(&zone).as_second(), day.midnight(&zone).as_second());
     let slots = Arc::new(Semaphore::new(CONCURRENCY));
     let mut calls = JoinSet::new();
-    let started = Instant::now();
     let mut count = 0;
     for user in company.follow_users() {
         let body = json!({"userid": [user.userid], "start_time": start, "end_time": end});
@@ -115,7 +113,28 @@ async fn bare_round(simulator: &Simulator, day: Day) -> Result<(usize, f64), Fai
     while let Some(call) = calls.join_next().await {
         call??;
     }
-    Ok((count, started.elapsed().as_secs_f64()))
+    Ok(count)
+}
+
+/// What a round of calls takes.
+struct Took {
+    calls: usize,
+    seconds: f64,
+    /// Microseconds of processor time for each call, the simulator's among them.
+    cpu: f64,
+}
+
+/// Measures `round` in a task, as the program runs it.
+async fn measure(round: impl Future<Output = Result<usize, Failure>> + Send + 'static) -> Result<Took, Failure> {
+    let (before, started) = (cpu_seconds()?, Instant::now());
+    let calls = tokio::spawn(round).await??;
+    let cpu = (cpu_seconds()? - before) * 1e6 / calls as f64;
+    Ok(Took { calls, seconds: started.elapsed().as_secs_f64(), cpu })
+}
+
+fn cpu_seconds() -> Result<f64, Failure> {
+    let stat = Process::myself()?.stat()?;
+    Ok((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
 }
 
 fn local() -> SocketAddr {
@@ -124,25 +143,22 @@ fn local() -> SocketAddr {
 
 async fn rounds() -> Result<(), Failure> {
     let options = Options { enforce_limits: false, ..Options::new(USERS, Clock::system()) };
-    let simulator = Simulator::start(local(), options).await?;
+    let simulator = Arc::new(Simulator::start(local(), options).await?);
     let config = config(&simulator, "1000000/s")?;
     let day = config.schedule.target_day(Clock::system().now());
-    let (mut ours, mut in_memory, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare, mut ours, mut in_memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..5 {
-        let (calls, seconds) = bare_round(&simulator, day).await?;
-        bare.push(calls as f64 / seconds);
-        let (calls, seconds) = our_round(config.clone(), true).await?;
-        ours.push(calls as f64 / seconds);
-        let (calls, seconds) = our_round(config.clone(), false).await?;
-        in_memory.push(calls as f64 / seconds);
+        bare.push(measure(bare_round(Arc::clone(&simulator), day)).await?);
+        ours.push(measure(our_round(config.clone(), true)).await?);
+        in_memory.push(measure(our_round(config.clone(), false)).await?);
     }
-    let (ours, in_memory, bare) = (median(ours), median(in_memory), median(bare));
-    println!(
-        "round of {USERS} users, {CONCURRENCY} at once: {ours:.0} calls/s, stored in memory {in_memory:.0}; \
-         bare loop {bare:.0} calls/s; ratio {:.2}, in memory {:.2}",
-        ours / bare,
-        in_memory / bare
-    );
+    println!("{USERS} users, {CONCURRENCY} calls at once");
+    let pace = |took: &[Took]| median(took.iter().map(|took| took.calls as f64 / took.seconds).collect());
+    for (name, took) in [("bare loop", &bare), ("round", &ours), ("round, store in memory", &in_memory)] {
+        let cpu = median(took.iter().map(|took| took.cpu).collect());
+        let ratio = pace(took) / pace(&bare);
+        println!("{name}: {:.0} calls/s, ratio {ratio:.2}; {cpu:.0} us of CPU a call with the simulator's", pace(took));
+    }
     Ok(())
 }
 
@@ -151,7 +167,7 @@ async fn limit() -> Result<(), Failure> {
     let options = Options { calls_per_minute: Some(PERMITTED), ..Options::new(7500, Clock::system()) };
     let simulator = Simulator::start(local(), options).await?;
     // A burst of one second, and a rate that leaves room for it in the vendor's minute.
-    let (calls, seconds) = our_round(config(&simulator, "5880/m")?, true).await?;
+    let Took { calls, seconds, .. } = measure(our_round(config(&simulator, "5880/m")?, true)).await?;
     let used = calls as f64 / seconds * 60.0 / f64::from(PERMITTED);
     let refused = simulator.log().iter().filter(|call| call.refused.is_some()).count();
     println!(

@@ -9,7 +9,6 @@ mod json;
 mod transport;
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,13 +77,15 @@ struct Inner {
     clock: Clock,
     telemetry: Telemetry,
     repeat_delay: Duration,
-    gates: Mutex<HashMap<GateKey, Arc<Gate>>>,
+    /// By vendor and API.
+    gates: Mutex<HashMap<(&'static str, &'static str), Gates>>,
+    /// By [`Account::key`], like the connections.
     admittances: Mutex<HashMap<String, Arc<Admittance>>>,
     connections: Mutex<HashMap<String, reqwest::Client>>,
 }
 
-/// A vendor, the id that its limits are counted by, and an API.
-type GateKey = (&'static str, String, &'static str);
+/// The gates of one API, by the id that its limits are counted by.
+type Gates = HashMap<String, Arc<Gate>>;
 
 /// What a vendor said to one exchange.
 enum Said {
@@ -339,29 +340,23 @@ impl Client {
     }
 
     fn connection(&self, account: &Account) -> Result<reqwest::Client, String> {
-        let key = credential_key(account);
-        if let Some(http) = lock(&self.0.connections).get(&key) {
+        if let Some(http) = lock(&self.0.connections).get(&account.key) {
             return Ok(http.clone());
         }
         let http = transport::connect(account)?;
-        lock(&self.0.connections).insert(key, http.clone());
+        lock(&self.0.connections).insert(account.key.clone(), http.clone());
         Ok(http)
     }
 
     fn gate(&self, account: &Account, api: &'static str) -> Arc<Gate> {
         let credential = &account.credential;
-        entry(&self.0.gates, (credential.vendor.name(), credential.id.clone(), api))
+        let of_company = (credential.vendor.name(), api);
+        entry(lock(&self.0.gates).entry(of_company).or_default(), &credential.id)
     }
 
     fn admittance(&self, account: &Account) -> Arc<Admittance> {
-        entry(&self.0.admittances, credential_key(account))
+        entry(&mut lock(&self.0.admittances), &account.key)
     }
-}
-
-/// What tells a credential from all others.
-fn credential_key(account: &Account) -> String {
-    let Account { name, block, credential, base_url, .. } = account;
-    format!("{} {name} {block} {} {base_url}", credential.vendor.name(), credential.id)
 }
 
 fn outcome(class: Class) -> Outcome {
@@ -380,6 +375,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The entry for `key`, made if there is none.
-fn entry<K: Eq + Hash, V: Default>(map: &Mutex<HashMap<K, Arc<V>>>, key: K) -> Arc<V> {
-    Arc::clone(lock(map).entry(key).or_default())
+fn entry<V: Default>(map: &mut HashMap<String, Arc<V>>, key: &str) -> Arc<V> {
+    match map.get(key) {
+        Some(found) => Arc::clone(found),
+        None => Arc::clone(map.entry(key.to_owned()).or_default()),
+    }
 }

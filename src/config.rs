@@ -195,6 +195,8 @@ pub struct SourceConfig {
 /// A vendor's account, and how it is reached.
 #[derive(Debug)]
 pub struct Account {
+    /// What tells its credential from all others.
+    pub key: String,
     /// The `account` label.
     pub name: String,
     /// The block whose own secret this is; empty for the account's secret.

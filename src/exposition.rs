@@ -1,7 +1,7 @@
 //! The pages that are shown, as bytes: rendered when they change, not when they are scraped.
 //!
-//! A part is one API across all accounts, since a family has to stand in one piece; the info metrics of all APIs
-//! are a part too. A scrape joins the parts that are current at that moment and renders only the exporter's own
+//! A part is some families of one API across all accounts, since a family has to stand in one piece; the info metrics
+//! of all APIs are a part too. A scrape joins the parts that are current at that moment and renders only the exporter's own
 //! metrics. What it joined stays its own: a client that reads slowly holds no lock and sees no mixture.
 
 mod body;
@@ -21,7 +21,7 @@ use crate::source::{Api, Found, Info, Table};
 use crate::telemetry::Telemetry;
 
 use body::Part;
-use render::{Infos, Pages, render};
+use render::{Infos, parts, render};
 
 pub use body::Scrape;
 pub use format::Format;
@@ -69,7 +69,7 @@ struct Inner {
 
 #[derive(Clone, Default)]
 struct Snapshot {
-    apis: Vec<Part>,
+    apis: Vec<Vec<Part>>,
     infos: Part,
 }
 
@@ -77,7 +77,7 @@ impl Exposition {
     /// Starts with no page of any of `apis`, which are shown in this order.
     #[must_use]
     pub fn new(telemetry: Telemetry, apis: &[&'static Api]) -> Self {
-        let snapshot = Snapshot { apis: vec![Part::default(); apis.len()], infos: Part::default() };
+        let snapshot = Snapshot { apis: vec![Vec::new(); apis.len()], infos: Part::default() };
         Self(Arc::new(Inner {
             telemetry,
             apis: apis.to_vec(),
@@ -95,7 +95,8 @@ impl Exposition {
 
     /// Replaces what is shown of `api` and `account`, all families at once; gives the number of series of `page`.
     ///
-    /// Renders and compresses the API's part on the calling thread: tens of milliseconds for 100,000 series.
+    /// Renders and compresses the API's parts, by several threads where they are large: blocks for tens of milliseconds
+    /// with 100,000 series.
     pub fn publish(&self, api: &'static Api, account: &str, page: Option<Page>) -> usize {
         let Some(place) = self.place(api) else { return 0 };
         let mut pages = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,9 +114,9 @@ impl Exposition {
                 0
             }
         };
-        let part = Part::new(render(Pages { api: self.0.apis[place], pages: pages.clone() }));
-        // Still under the lock of the pages, or an older part could replace a newer one.
-        self.swap(|snapshot| snapshot.apis[place] = part);
+        let parts = parts(self.0.apis[place], &pages);
+        // Still under the lock of the pages, or older parts could replace newer ones.
+        self.swap(|snapshot| snapshot.apis[place] = parts);
         series
     }
 
@@ -158,7 +159,7 @@ impl Exposition {
         let snapshot = Arc::clone(&self.0.snapshot.read().unwrap_or_else(PoisonError::into_inner));
         let wanted = |api: &Api| collect.is_none_or(|names| names.contains(&api.name));
         let apis = self.0.apis.iter().zip(&snapshot.apis);
-        let mut parts: Vec<_> = apis.filter(|(api, _)| wanted(api)).map(|(_, part)| part).collect();
+        let mut parts: Vec<_> = apis.filter(|(api, _)| wanted(api)).flat_map(|(_, parts)| parts).collect();
         if self.0.apis.iter().any(|api| wanted(api) && !api.infos.is_empty()) {
             parts.push(&snapshot.infos);
         }

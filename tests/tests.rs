@@ -6,6 +6,7 @@
 mod admission;
 mod answers;
 mod budget;
+mod codes;
 mod connections;
 mod dashboards;
 mod days;

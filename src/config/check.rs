@@ -152,6 +152,7 @@ impl Checking<'_> {
         let with_secret = |block, secret| {
             let (id, caller) = (id.clone(), account.caller.clone());
             Arc::new(Account {
+                key: format!("{} {name} {block} {id} {base_url}", vendor.name()),
                 name: name.clone(),
                 block,
                 credential: Credential { vendor, id, caller, secret },

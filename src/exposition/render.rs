@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::{self, available_parallelism};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel, EncodeLabelSet, LabelSetEncoder, text};
@@ -10,8 +13,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::Page;
-use crate::sample::Row;
-use crate::source::{Api, Info};
+use super::body::Part;
+use crate::source::{Api, Info, Table};
 
 /// What `collector` encodes, without the line that ends an exposition.
 pub(super) fn render(collector: impl Collector) -> String {
@@ -23,19 +26,50 @@ pub(super) fn render(collector: impl Collector) -> String {
     page
 }
 
-/// The pages of one API, by their accounts.
+/// Below this many rows a thread costs more than it saves.
+const ROWS_PER_THREAD: usize = 2_000;
+
+/// More threads than this would take the machine from the scrapes.
+const MOST_THREADS: usize = 4;
+
+/// The parts of an API's page, of whose families several threads render and compress some each.
+pub(super) fn parts(api: &'static Api, pages: &BTreeMap<String, Arc<Page>>) -> Vec<Part> {
+    let families: Vec<_> =
+        api.tables.iter().flat_map(|table| (0..table.fields.len()).map(|field| (*table, field))).collect();
+    let part = |families: &[Family]| {
+        Part::new(render(Pages { title: api.title, families: families.to_vec(), pages: pages.clone() }))
+    };
+    let rows: usize = pages.values().flat_map(|page| &page.tables).map(|(_, rows)| rows.len()).sum();
+    let threads = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(rows / ROWS_PER_THREAD);
+    if threads <= 1 {
+        return vec![part(&families)];
+    }
+    thread::scope(|scope| {
+        let shares = families.chunks(families.len().div_ceil(threads));
+        let rendering: Vec<_> = shares.map(|share| scope.spawn(move || part(share))).collect();
+        rendering.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+/// A table, and the place of a field in it.
+type Family = (&'static Table, usize);
+
+/// Some families of one API, over its pages by their accounts.
 #[derive(Debug)]
-pub(super) struct Pages {
-    pub(super) api: &'static Api,
-    pub(super) pages: BTreeMap<String, Arc<Page>>,
+struct Pages {
+    title: &'static str,
+    families: Vec<Family>,
+    pages: BTreeMap<String, Arc<Page>>,
 }
 
 impl Pages {
-    /// The rows of the table with that prefix, with their accounts.
-    fn rows(&self, prefix: &str) -> impl Iterator<Item = (&str, &Row)> {
+    /// The samples of a family, with their accounts and labels.
+    fn samples(&self, (table, field): Family) -> impl Iterator<Item = (&str, &[String], f64)> {
         self.pages.iter().flat_map(move |(account, page)| {
-            let tables = page.tables.iter().filter(move |(table, _)| table.prefix == prefix);
-            tables.flat_map(move |(_, rows)| rows.iter().map(move |row| (account.as_str(), row)))
+            let tables = page.tables.iter().filter(move |(other, _)| other.prefix == table.prefix);
+            tables.flat_map(|(_, rows)| rows).filter_map(move |row| {
+                Some((account.as_str(), row.labels.as_slice(), row.values.get(field).copied().flatten()?))
+            })
         })
     }
 }
@@ -43,24 +77,17 @@ impl Pages {
 impl Collector for Pages {
     /// A family stands in one piece, so the fields come first and the accounts within.
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for table in self.api.tables {
-            let rows: Vec<_> = self.rows(table.prefix).collect();
-            for (n, field) in table.fields.iter().enumerate() {
-                let mut samples = rows
-                    .iter()
-                    .filter_map(|(account, row)| Some((account, row, row.values.get(n).copied().flatten()?)))
-                    .peekable();
-                // A family without samples is left out.
-                if samples.peek().is_none() {
-                    continue;
-                }
-                let name = table.metric(field);
-                let help = table.help(field, self.api.title);
-                let mut metric = encoder.encode_descriptor(&name, &help, None, MetricType::Gauge)?;
-                for (account, row, value) in samples {
-                    let labels = Labels { account, names: table.labels, values: &row.labels };
-                    metric.encode_family(&labels)?.encode_gauge(&value)?;
-                }
+        for family in &self.families {
+            let (table, field) = (family.0, &family.0.fields[family.1]);
+            let mut samples = self.samples(*family).peekable();
+            // A family without samples is left out.
+            if samples.peek().is_none() {
+                continue;
+            }
+            let (name, help) = (table.metric(field), table.help(field, self.title));
+            let mut metric = encoder.encode_descriptor(&name, &help, None, MetricType::Gauge)?;
+            for (account, values, value) in samples {
+                metric.encode_family(&Labels { account, names: table.labels, values })?.encode_gauge(&value)?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What is known of each target for one day, and so what to ask next and whether the day may be shown.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -189,10 +189,7 @@ impl Ledger {
 
     /// The days under which figures of these targets are kept, each once.
     pub(super) fn days(&self) -> Vec<Day> {
-        let mut days: Vec<_> = self.targets.iter().map(|entry| entry.target.day(self.day)).collect();
-        days.sort_unstable();
-        days.dedup();
-        days
+        kept_days(self.targets.iter().map(|entry| &entry.target), self.day)
     }
 
     /// A test for rows of `table`, by labels and the day that they are kept under: whether their target is ok.
@@ -213,6 +210,12 @@ impl Ledger {
     pub(super) fn ids(&self) -> HashSet<&str> {
         self.targets.iter().flat_map(|entry| &entry.target.labels).map(String::as_str).collect()
     }
+}
+
+/// The days under which figures of `targets` are kept when `day` is the target day, each once.
+pub(super) fn kept_days<'a>(targets: impl IntoIterator<Item = &'a Target>, day: Day) -> Vec<Day> {
+    let days: BTreeSet<_> = targets.into_iter().map(|target| target.day(day)).collect();
+    days.into_iter().collect()
 }
 
 /// Whether no target is known to have figures, though the vendor answered for some.

@@ -6,25 +6,44 @@ use super::worker::Worker;
 use crate::day::Day;
 use crate::discovery::DiscoveryError;
 use crate::exposition::{NamePage, Page};
-use crate::source::{Directory, Found, Listing};
+use crate::sample::Row;
+use crate::source::{Directory, Found, Listing, Table};
 use crate::store::StoreError;
+
+/// The rows of some tables.
+pub(super) type TableRows = Vec<(&'static Table, Vec<Row>)>;
 
 impl Worker {
     /// Replaces the source's page by what the store has for the ledger's day.
     pub(super) async fn publish(&mut self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
-        let api = self.config.source.api();
-        let account = self.config.account.name.clone();
+        let rows = self.stored_rows(&ledger.days()).await?;
+        self.publish_rows(rows, ledger, directory).await
+    }
+
+    /// The rows of each table that the store has for `days`.
+    pub(super) async fn stored_rows(&self, days: &[Day]) -> Result<TableRows, StoreError> {
         let mut tables = Vec::new();
-        for table in api.tables {
-            let shown = ledger.shown(table);
+        for table in self.config.source.api().tables {
             let mut rows = Vec::new();
-            for day in ledger.days() {
-                let mut of_day = self.context.store.rows(table, &account, day).await?;
-                of_day.retain(|row| shown(&row.labels, day));
-                rows.append(&mut of_day);
+            for day in days {
+                rows.append(&mut self.context.store.rows(table, &self.config.account.name, *day).await?);
             }
-            rows.sort_by(|a, b| a.labels.cmp(&b.labels));
             tables.push((*table, rows));
+        }
+        Ok(tables)
+    }
+
+    /// Replaces the source's page by those of `tables` that belong to targets of the ledger with figures.
+    pub(super) async fn publish_rows(
+        &mut self,
+        mut tables: TableRows,
+        ledger: &Ledger,
+        directory: &Directory,
+    ) -> Result<(), StoreError> {
+        let (api, account) = (self.config.source.api(), self.config.account.name.clone());
+        for (table, rows) in &mut tables {
+            let shown = ledger.shown(table);
+            rows.retain(|row| shown(&row.labels, row.day));
         }
         let names = self.names(ledger, directory).await?;
         let page = Page { day: ledger.day, tables };

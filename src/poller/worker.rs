@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use super::ledger::{Ledger, may_flip};
+use super::ledger::{Ledger, kept_days, may_flip};
 use super::round::{Report, Round};
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
-use crate::source::Directory;
+use crate::source::{Directory, Target};
 use crate::store::{Kept, StoreError};
 use crate::telemetry::{SourceStatus, TargetCounts};
 
@@ -77,13 +77,16 @@ impl Worker {
         let directory = self.stored_directory().await?;
         let mut counts = None;
         if let Some(day) = self.kept.shown {
-            let ledger = self.ledger(day, &directory).await?;
-            self.publish(&ledger, &directory).await?;
+            let targets = self.config.source.targets(&directory);
+            let days = kept_days(&targets, day);
+            // Both at once: people wait for the page of a large company.
+            let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
             counts = (day == target_day).then(|| ledger.counts());
+            self.publish_rows(rows, &ledger, &directory).await?;
         }
         self.counts = match counts {
             Some(counts) => counts,
-            None => self.ledger(target_day, &directory).await?.counts(),
+            None => self.ledger(target_day, self.config.source.targets(&directory)).await?.counts(),
         };
         self.restored = true;
         self.tell(target_day);
@@ -152,7 +155,7 @@ impl Worker {
     async fn hold(&mut self, day: Day, refusal: String) -> Result<(), StoreError> {
         let now = self.context.clock.now();
         let directory = self.stored_directory().await?;
-        let mut ledger = self.ledger(day, &directory).await?;
+        let mut ledger = self.ledger(day, self.config.source.targets(&directory)).await?;
         let late = self.is_late(day, now);
         let due = || !ledger.due(now, self.config.refresh_interval, late, &HashSet::new()).is_empty();
         if (ledger.is_empty() || due()) && (self.kept.up || self.kept.error.as_ref() != Some(&refusal)) {
@@ -177,7 +180,7 @@ impl Worker {
                 return self.finish(day, started, report, Some(error)).await;
             }
         };
-        let mut ledger = self.ledger(day, &directory).await?;
+        let mut ledger = self.ledger(day, self.config.source.targets(&directory)).await?;
         self.counts = ledger.counts();
         self.tell(day);
         let (context, config) = (self.context.clone(), self.config.clone());
@@ -299,9 +302,8 @@ impl Worker {
         }
     }
 
-    /// What is known of the source's targets for `day`.
-    async fn ledger(&self, day: Day, directory: &Directory) -> Result<Ledger, StoreError> {
-        let targets = self.config.source.targets(directory);
+    /// What is known of `targets` for `day`.
+    async fn ledger(&self, day: Day, targets: Vec<Target>) -> Result<Ledger, StoreError> {
         let has_children = targets.iter().any(|target| target.after.is_some());
         let mut ledger = Ledger::new(day, self.config.lookback_days, targets);
         let mut days = ledger.days();

@@ -1,6 +1,6 @@
 //! The one decoder for all statistics answers, steered by an API's [`Shape`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -119,20 +119,18 @@ pub struct Decoder<'a> {
     api: &'a Api,
     asked: Asked<'a>,
     decoded: Decoded,
+    kept: Vec<Result<Vec<Placed>, Malformed>>,
     rows: usize,
     /// How many rows name nobody who was asked for.
     strangers: usize,
-    /// Where each subject's row of each day is kept: hostile answers have a hundred thousand.
-    places: HashMap<(Day, Vec<String>), usize>,
 }
 
 impl<'a> Decoder<'a> {
     /// Begins to read an answer of `api`.
     #[must_use]
     pub fn new(api: &'a Api, asked: Asked<'a>) -> Self {
-        let targets = asked.targets.iter().map(|_| Ok(Vec::new())).collect();
-        let decoded = Decoded { targets, ..Decoded::default() };
-        Self { api, asked, decoded, rows: 0, strangers: 0, places: HashMap::new() }
+        let kept = asked.targets.iter().map(|_| Ok(Vec::new())).collect();
+        Self { api, asked, decoded: Decoded::default(), kept, rows: 0, strangers: 0 }
     }
 
     /// Reads the next page.
@@ -148,10 +146,9 @@ impl<'a> Decoder<'a> {
         if self.rows > MOST_ROWS {
             return Err(Malformed::new(api.shape.rows, &format!("a list of at most {MOST_ROWS} rows")));
         }
-        for (n, row) in list.iter().enumerate() {
-            let path = format!("{}/{n}", api.shape.rows);
-            let row = row.as_object().ok_or_else(|| Malformed::new(&path, "an object"))?;
-            let reader = Reader { api, table, path: &path, row };
+        for (place, row) in list.iter().enumerate() {
+            let row = row.as_object().ok_or_else(|| Malformed::new(&path(api, place), "an object"))?;
+            let reader = Reader { api, table, place, row };
             let Some((index, labels)) = reader.target(asked.targets)? else {
                 self.strangers += 1;
                 continue;
@@ -164,7 +161,11 @@ impl<'a> Decoder<'a> {
             {
                 decoded.names.insert(id, name.to_owned());
             }
-            keep(&mut decoded.targets[index], read, &path, &mut self.places);
+            match (&mut self.kept[index], read) {
+                (Ok(rows), Ok(Some(row))) => rows.push(Placed { place, row }),
+                (Ok(_), Ok(None)) | (Err(_), _) => {}
+                (kept, Err(malformed)) => *kept = Err(malformed),
+            }
         }
         Ok(())
     }
@@ -173,52 +174,63 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// Those of [`decode`].
-    pub fn finish(self) -> Result<Decoded, Malformed> {
+    pub fn finish(mut self) -> Result<Decoded, Malformed> {
         if self.strangers > 0 && self.strangers == self.rows {
             return Err(Malformed::new(self.api.shape.rows, "about anybody who was asked for"));
         }
+        self.decoded.targets = self.kept.into_iter().map(|rows| each_once(self.api, rows?)).collect();
         Ok(self.decoded)
     }
 }
 
-/// Adds a row to those of its target; two different rows for one subject and day spoil the target.
-fn keep(
-    kept: &mut Result<Vec<Row>, Malformed>,
-    read: Result<Option<Row>, Malformed>,
-    path: &str,
-    places: &mut HashMap<(Day, Vec<String>), usize>,
-) {
-    let Ok(rows) = kept else { return };
-    match read {
-        Err(malformed) => *kept = Err(malformed),
-        Ok(None) => {}
-        Ok(Some(row)) => match places.get(&(row.day, row.labels.clone())).and_then(|place| rows.get(*place)) {
-            None => {
-                places.insert((row.day, row.labels.clone()), rows.len());
-                rows.push(row);
-            }
-            Some(other) if *other == row => {}
-            Some(_) => *kept = Err(Malformed::new(path, "the same as an earlier row for the same subject and day")),
-        },
+/// The JSON pointer of the row at `place` in its page.
+fn path(api: &Api, place: usize) -> String {
+    format!("{}/{place}", api.shape.rows)
+}
+
+/// A row, and its place in its page.
+#[derive(Debug)]
+struct Placed {
+    place: usize,
+    row: Row,
+}
+
+/// The rows, those that are given several times once; two different ones for one subject and day spoil the target.
+fn each_once(api: &Api, mut rows: Vec<Placed>) -> Result<Vec<Row>, Malformed> {
+    rows.sort_by(|a, b| a.row.day.cmp(&b.row.day).then_with(|| a.row.labels.cmp(&b.row.labels)));
+    let same = |pair: &&[Placed]| pair[0].row.day == pair[1].row.day && pair[0].row.labels == pair[1].row.labels;
+    if let Some(pair) = rows.windows(2).filter(same).find(|pair| pair[0].row != pair[1].row) {
+        return Err(Malformed::new(
+            &path(api, pair[1].place),
+            "the same as an earlier row for the same subject and day",
+        ));
     }
+    let mut rows: Vec<_> = rows.into_iter().map(|placed| placed.row).collect();
+    rows.dedup();
+    Ok(rows)
 }
 
 /// Reads one row.
 struct Reader<'a> {
     api: &'a Api,
     table: &'static Table,
-    path: &'a str,
+    place: usize,
     row: &'a Map<String, Value>,
 }
 
 impl Reader<'_> {
+    /// What should have been in `field` of the row.
+    fn malformed(&self, field: &str, expected: &str) -> Malformed {
+        Malformed::new(&format!("{}/{field}", path(self.api, self.place)), expected)
+    }
+
     /// The id in the row's subject field, where the shape has one.
     fn subject(&self) -> Result<Option<String>, Malformed> {
         let Some(field) = self.api.shape.subject else { return Ok(None) };
         match self.row.get(field) {
             Some(Value::String(id)) if is_id(id) => Ok(Some(id.clone())),
             Some(Value::Number(id)) => Ok(Some(id.to_string())),
-            _ => Err(Malformed::new(&format!("{}/{field}", self.path), "an id")),
+            _ => Err(self.malformed(field, "an id")),
         }
     }
 
@@ -239,14 +251,13 @@ impl Reader<'_> {
 
     fn day(&self, asked: &Asked<'_>) -> Result<Day, Malformed> {
         let Some(field) = self.api.shape.day else { return Ok(asked.days.last) };
-        let path = || format!("{}/{field}", self.path);
         let seconds = self.row.get(field).and_then(number).filter(|seconds| seconds.abs() < 1e15);
-        let seconds = seconds.ok_or_else(|| Malformed::new(&path(), "the seconds of a midnight"))?;
+        let seconds = seconds.ok_or_else(|| self.malformed(field, "the seconds of a midnight"))?;
         // A float below 1e15 that has no fraction is an exact i64.
         let day = (seconds.fract() == 0.0).then(|| Day::from_midnight(seconds as i64, asked.zone)).flatten();
-        match day.ok_or_else(|| Malformed::new(&path(), "the seconds of a midnight"))? {
+        match day.ok_or_else(|| self.malformed(field, "the seconds of a midnight"))? {
             day if asked.days.contains(day) => Ok(day),
-            _ => Err(Malformed::new(&path(), &format!("a day of those asked for ({})", asked.days))),
+            _ => Err(self.malformed(field, &format!("a day of those asked for ({})", asked.days))),
         }
     }
 
@@ -259,18 +270,17 @@ impl Reader<'_> {
     ) -> Result<Option<Row>, Malformed> {
         let day = self.day(asked)?;
         let shape = &self.api.shape;
-        let (path, figures) = if shape.figures.is_empty() {
-            (self.path.to_owned(), self.row)
+        let figures = if shape.figures.is_empty() {
+            self.row
         } else {
-            let path = format!("{}/{}", self.path, shape.figures);
             match self.row.get(shape.figures) {
-                Some(Value::Object(figures)) => (path, figures),
+                Some(Value::Object(figures)) => figures,
                 None | Some(Value::Null) if shape.figures_optional => return Ok(None),
-                _ => return Err(Malformed::new(&path, "an object")),
+                _ => return Err(self.malformed(shape.figures, "an object")),
             }
         };
-        let values =
-            self.table.fields.iter().map(|field| value(figures, field, &path)).collect::<Result<Vec<_>, _>>()?;
+        let values = self.table.fields.iter().map(|field| self.value(figures, field));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
         let known = |name: &str| {
             self.table.fields.iter().any(|field| field.name == name)
                 || (shape.figures.is_empty() && [shape.day, shape.subject, shape.name].contains(&Some(name)))
@@ -284,16 +294,19 @@ impl Reader<'_> {
         let row = Row { day, labels, values };
         Ok((row.series() > 0).then_some(row))
     }
-}
 
-/// The field's value in base units; `None` where the vendor left it out.
-fn value(figures: &Map<String, Value>, field: &Field, path: &str) -> Result<Option<f64>, Malformed> {
-    let malformed = |expected: &str| Malformed::new(&format!("{path}/{}", field.name), expected);
-    match figures.get(field.name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(found) => {
-            let number = number(found).ok_or_else(|| malformed("a number"))?;
-            field.unit.convert(number).map_err(malformed)
+    /// The field's value in base units; `None` where the vendor left it out.
+    fn value(&self, figures: &Map<String, Value>, field: &Field) -> Result<Option<f64>, Malformed> {
+        let malformed = |expected: &str| match self.api.shape.figures {
+            "" => self.malformed(field.name, expected),
+            figures => self.malformed(&format!("{figures}/{}", field.name), expected),
+        };
+        match figures.get(field.name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(found) => {
+                let number = number(found).ok_or_else(|| malformed("a number"))?;
+                field.unit.convert(number).map_err(malformed)
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The ledger: what was answered, for whom, for which day and when.
 
-use std::collections::{BTreeSet, HashMap, hash_map};
+use std::collections::{BTreeMap, HashMap, hash_map};
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Statement, ToSql, Transaction, TransactionBehavior, params};
 
 use super::column::{Iso, Millis};
 use super::error::StoreError;
@@ -77,42 +77,81 @@ pub(super) fn record(
 ) -> rusqlite::Result<()> {
     // Immediate: a transaction that only begins to write later cannot wait for another process.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let source = source_id(&transaction, source, account)?;
-    let mut writings: HashMap<(&str, usize), Writing> = HashMap::new();
+    write(&transaction, source, account, at, answers)?;
+    transaction.commit()
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    source: &str,
+    account: &str,
+    at: Timestamp,
+    answers: &[Answered],
+) -> rusqlite::Result<()> {
+    let source = source_id(transaction, source, account)?;
+    let mut number_target = transaction.prepare_cached(NUMBER_TARGET)?;
+    let mut number_definition = transaction.prepare_cached(NUMBER_DEFINITION)?;
+    let mut upsert = transaction.prepare_cached(UPSERT)?;
+    let mut writings: HashMap<(&str, usize), Writing<'_>> = HashMap::new();
     let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
+    let mut spelled = Spelled::default();
     for Answered { target, days, outcome } in answers {
         let days = if target.cycle == Cycle::Day { *days } else { Days::one(days.last) };
+        spelled.take(days);
         // Nearly all targets of a source have the same definition: none.
         let definition = match definitions.entry((&target.definition, days.last)) {
             hash_map::Entry::Occupied(known) => *known.get(),
             hash_map::Entry::Vacant(new) => {
-                *new.insert(number(&transaction, NUMBER_DEFINITION, &target.definition, days.last)?)
+                *new.insert(number(&mut number_definition, &target.definition, spelled.of(days.last))?)
             }
         };
-        let number = number(&transaction, NUMBER_TARGET, &target.key(), days.last)?;
-        let entry = Entry { source, target: number, definition, at };
+        let number = number(&mut number_target, &target.key(), spelled.of(days.last))?;
+        let mut put = |day: &str, state: AnswerState, code: i64| {
+            upsert.execute(params![source, day, number, definition, state, code, Millis(at)]).map(drop)
+        };
         match outcome {
-            Outcome::Refused { code } => entry.put(&transaction, days.last, AnswerState::Refused, *code)?,
+            Outcome::Refused { code } => put(spelled.of(days.last), AnswerState::Refused, *code)?,
             Outcome::Rows(rows) => {
-                let key = (target.table.prefix, target.labels.len());
-                let writing = writings.entry(key).or_insert_with(|| Writing::new(target.table, target.labels.len()));
+                let writing = match writings.entry((target.table.prefix, target.labels.len())) {
+                    hash_map::Entry::Occupied(known) => known.into_mut(),
+                    hash_map::Entry::Vacant(new) => {
+                        new.insert(Writing::new(transaction, target.table, target.labels.len())?)
+                    }
+                };
                 let kept_under = |day| if target.cycle == Cycle::Day { day } else { days.last };
-                let with_rows: BTreeSet<Day> = rows.iter().map(|row| kept_under(row.day)).collect();
                 for day in days.iter() {
-                    let state = if with_rows.contains(&day) { AnswerState::Ok } else { AnswerState::NoData };
+                    let has_rows = rows.iter().any(|row| kept_under(row.day) == day);
+                    let state = if has_rows { AnswerState::Ok } else { AnswerState::NoData };
                     // A target that names all labels has one row at most, and inserting replaces it.
                     if state == AnswerState::NoData || target.labels.len() < target.table.labels.len() {
-                        writing.delete(&transaction, account, day, &target.labels)?;
+                        writing.delete(account, spelled.of(day), &target.labels)?;
                     }
-                    entry.put(&transaction, day, state, 0)?;
+                    put(spelled.of(day), state, 0)?;
                 }
                 for row in rows {
-                    writing.insert(&transaction, account, kept_under(row.day), row, at)?;
+                    writing.insert(account, spelled.of(kept_under(row.day)), row, at)?;
                 }
             }
         }
     }
-    transaction.commit()
+    Ok(())
+}
+
+/// Days as they are written, each spelled once for many answers.
+#[derive(Default)]
+struct Spelled(BTreeMap<Day, String>);
+
+impl Spelled {
+    fn take(&mut self, days: Days) {
+        for day in days.iter() {
+            self.0.entry(day).or_insert_with(|| day.to_string());
+        }
+    }
+
+    /// The text of a day that was taken.
+    fn of(&self, day: Day) -> &str {
+        self.0.get(&day).map_or("", String::as_str)
+    }
 }
 
 /// The entries of `source` of `account` on `days`.
@@ -180,20 +219,6 @@ const NUMBER_DEFINITION: &str = "INSERT INTO definition (text, day) VALUES (?, ?
     ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id";
 
 /// The number of a text, which gets one where it has none; and notes that the ledger has it on `day`.
-fn number(transaction: &Transaction<'_>, sql: &str, text: &str, day: Day) -> rusqlite::Result<i64> {
-    transaction.prepare_cached(sql)?.query_row(params![text, Iso(day)], |row| row.get(0))
-}
-
-struct Entry {
-    source: i64,
-    target: i64,
-    definition: i64,
-    at: Timestamp,
-}
-
-impl Entry {
-    fn put(&self, transaction: &Transaction<'_>, day: Day, state: AnswerState, code: i64) -> rusqlite::Result<()> {
-        let values = params![self.source, Iso(day), self.target, self.definition, state, code, Millis(self.at)];
-        transaction.prepare_cached(UPSERT)?.execute(values).map(drop)
-    }
+fn number(statement: &mut Statement<'_>, text: &str, day: &str) -> rusqlite::Result<i64> {
+    statement.query_row(params![text, day], |row| row.get(0))
 }

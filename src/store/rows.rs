@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, Transaction, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, Transaction, params, params_from_iter};
 
 use super::column::{Iso, Seconds, quoted};
 use crate::day::{Day, Days};
@@ -22,61 +22,49 @@ pub(super) enum Order {
 }
 
 /// The statements that write rows of one table.
-pub(super) struct Writing {
-    delete: String,
-    insert: String,
+pub(super) struct Writing<'a> {
+    delete: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
 }
 
-impl Writing {
+impl<'a> Writing<'a> {
     /// Those for targets that name the first `labels` labels of `table`.
-    pub(super) fn new(table: &Table, labels: usize) -> Self {
+    ///
+    /// # Errors
+    /// As SQLite says.
+    pub(super) fn new(transaction: &'a Transaction<'_>, table: &Table, labels: usize) -> rusqlite::Result<Self> {
         let name = quoted(table.prefix);
         // Only the first columns of the primary key: deleting touches no row of anybody else.
         let named: String =
             table.labels.iter().take(labels).map(|label| format!(" AND {} = ?", quoted(label))).collect();
         let columns = columns(table);
         let marks = vec!["?"; columns.len()].join(", ");
-        Self {
-            delete: format!("DELETE FROM {name} WHERE day = ? AND account = ?{named}"),
-            insert: format!("INSERT OR REPLACE INTO {name} ({}) VALUES ({marks})", columns.join(", ")),
-        }
+        let insert = format!("INSERT OR REPLACE INTO {name} ({}) VALUES ({marks})", columns.join(", "));
+        Ok(Self {
+            delete: transaction.prepare_cached(&format!("DELETE FROM {name} WHERE day = ? AND account = ?{named}"))?,
+            insert: transaction.prepare_cached(&insert)?,
+        })
     }
 
     /// Deletes what is stored of `labels` on `day`.
     ///
     /// # Errors
     /// As SQLite says.
-    pub(super) fn delete(
-        &self,
-        transaction: &Transaction<'_>,
-        account: &str,
-        day: Day,
-        labels: &[String],
-    ) -> rusqlite::Result<()> {
-        let day = day.to_string();
-        let keys = [day.as_str(), account].into_iter().chain(labels.iter().map(String::as_str));
-        transaction.prepare_cached(&self.delete)?.execute(params_from_iter(keys)).map(drop)
+    pub(super) fn delete(&mut self, account: &str, day: &str, labels: &[String]) -> rusqlite::Result<()> {
+        let keys = [day, account].into_iter().chain(labels.iter().map(String::as_str));
+        self.delete.execute(params_from_iter(keys)).map(drop)
     }
 
     /// Stores `row` under `day`, as fetched `at`.
     ///
     /// # Errors
     /// As SQLite says.
-    pub(super) fn insert(
-        &self,
-        transaction: &Transaction<'_>,
-        account: &str,
-        day: Day,
-        row: &Row,
-        at: Timestamp,
-    ) -> rusqlite::Result<()> {
-        let day = day.to_string();
-        let keys = [day.as_str(), account].into_iter().chain(row.labels.iter().map(String::as_str));
+    pub(super) fn insert(&mut self, account: &str, day: &str, row: &Row, at: Timestamp) -> rusqlite::Result<()> {
+        let keys = [day, account].into_iter().chain(row.labels.iter().map(String::as_str));
         let keys = keys.map(|key| ToSqlOutput::Borrowed(ValueRef::Text(key.as_bytes())));
         let values = row.values.iter().map(|value| ToSqlOutput::Owned(value.map_or(Value::Null, Value::Real)));
         let at = once(ToSqlOutput::Owned(Value::Integer(at.as_second())));
-        let all = keys.chain(values).chain(at);
-        transaction.prepare_cached(&self.insert)?.execute(params_from_iter(all)).map(drop)
+        self.insert.execute(params_from_iter(keys.chain(values).chain(at))).map(drop)
     }
 }
 
@@ -85,11 +73,17 @@ impl Writing {
 /// # Errors
 /// As SQLite says.
 pub(super) fn of_day(connection: &Connection, table: &Table, account: &str, day: Day) -> rusqlite::Result<Vec<Row>> {
-    let (columns, name) = (columns(table).join(", "), quoted(table.prefix));
+    let labels = table.labels.iter().copied();
+    let columns: Vec<_> = labels.chain(table.fields.iter().map(Field::column)).map(quoted).collect();
+    let (columns, name) = (columns.join(", "), quoted(table.prefix));
     let order = ordered(&["day", "account"], table, &[]);
     let sql = format!("SELECT {columns} FROM {name} WHERE day = ? AND account = ? ORDER BY {order}");
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params![Iso(day), account], |stored| read(stored, table).map(|(_, row, _)| row))?.collect()
+    let rows = statement.query_map(params![Iso(day), account], |stored| {
+        let (labels, values) = figures(stored, 0, table)?;
+        Ok(Row { day, labels, values })
+    })?;
+    rows.collect()
 }
 
 /// Shows `each` the rows of `days` one by one.
@@ -135,10 +129,19 @@ fn ordered(before: &[&str], table: &Table, after: &[&str]) -> String {
 fn read(stored: &rusqlite::Row<'_>, table: &Table) -> rusqlite::Result<(String, Row, Timestamp)> {
     let Iso(day) = stored.get(0)?;
     let account = stored.get(1)?;
-    let (labels, fields) = (2..2 + table.labels.len(), table.fields.len());
-    let values = labels.end..labels.end + fields;
-    let Seconds(at) = stored.get(values.end)?;
-    let labels = labels.map(|column| stored.get(column)).collect::<Result<_, _>>()?;
-    let values = values.map(|column| stored.get(column)).collect::<Result<_, _>>()?;
+    let (labels, values) = figures(stored, 2, table)?;
+    let Seconds(at) = stored.get(2 + labels.len() + values.len())?;
     Ok((account, Row { day, labels, values }, at))
+}
+
+/// The labels and the values, which begin at column `first`.
+fn figures(
+    stored: &rusqlite::Row<'_>,
+    first: usize,
+    table: &Table,
+) -> rusqlite::Result<(Vec<String>, Vec<Option<f64>>)> {
+    let values = first + table.labels.len();
+    let labels = (first..values).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
+    let values = (values..values + table.fields.len()).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
+    Ok((labels, values))
 }
