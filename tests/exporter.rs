@@ -97,7 +97,12 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Starts it and waits until it listens.
-    pub(crate) async fn start(mut command: Command) -> Self {
+    pub(crate) async fn start(command: Command) -> Self {
+        Self::attempt(command).await.unwrap_or_else(|log| panic!("it ended: {log}"))
+    }
+
+    /// The same of one that may end before it listens: then what it logged.
+    pub(crate) async fn attempt(mut command: Command) -> Result<Self, String> {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log: Arc<Mutex<String>> = Arc::default();
         let (lines, shared) = (BufReader::new(process.stderr.take().unwrap()).lines(), Arc::clone(&log));
@@ -106,9 +111,21 @@ impl Exporter {
                 shared.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let exporter = Self { process, log };
-        exporter.until("it listens", async || exporter.log().contains("message=listening")).await;
-        exporter
+        let mut exporter = Self { process, log };
+        let listens = |exporter: &Self| exporter.log().contains("message=listening");
+        soon(async {
+            while !listens(&exporter) {
+                if exporter.process.try_wait().unwrap().is_some() {
+                    // What it said last may still be in the pipe.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    return Err(exporter.log());
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(exporter)
     }
 
     pub(crate) fn log(&self) -> String {
