@@ -171,6 +171,12 @@ impl Client {
             token = self.token(account, &admittance).await?;
             said = self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), None).await?;
         }
+        if matches!(&said, Said::No(refusal) if refusal.class == Class::Account)
+            && let Some(held) = &mut *admittance.token.lock().await
+        {
+            // A signature of the secret before this one is refused like a wrong one.
+            held.current = false;
+        }
         match said {
             Said::Yes(body) => Ok(body),
             Said::No(refusal) => Err(match refusal.class {

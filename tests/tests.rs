@@ -8,6 +8,7 @@ mod answers;
 mod budget;
 mod codes;
 mod connections;
+mod corrected;
 mod dashboards;
 mod days;
 mod deploy;
