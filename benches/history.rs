@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imstats_exporter::client::Client;
@@ -61,7 +62,7 @@ async fn fill(folder: &Path, config: &SourceConfig, subjects: usize, days: u32) 
         for ids in ids.chunks(10_000) {
             let row = |day, id: &String| Row { day, labels: vec![id.clone()], values: vec![Some(3.0); 7] };
             let answered = |id: &String| Answered {
-                target: Target::of(api.tables[0], vec![id.clone()]),
+                target: Arc::new(Target::of(api.tables[0], vec![id.clone()])),
                 days: span,
                 outcome: Outcome::Rows(span.iter().map(|day| row(day, id)).collect()),
             };

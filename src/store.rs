@@ -48,7 +48,7 @@ pub struct Opened {
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// The target.
-    pub target: Target,
+    pub target: Arc<Target>,
     /// The days that were asked for.
     pub days: Days,
     /// What the vendor said.

@@ -262,7 +262,7 @@ impl Run<'_> {
             None => "not asked, since the program was told to stop".to_owned(),
         };
         for Asking { question, .. } in std::mem::take(&mut self.queue) {
-            let example = self.plan.asked(&question).first().map(Target::key).unwrap_or_default();
+            let example = self.plan.asked(&question).first().map(|target| target.key()).unwrap_or_default();
             self.trouble(&example, question.targets.len(), question.days, &why);
         }
     }

@@ -1,6 +1,7 @@
 //! What the store lacks of one source's days, and the fewest calls that fetch it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -99,7 +100,7 @@ pub struct Plan {
 /// A target, and what is known of it on each of the plan's days.
 #[derive(Debug)]
 struct Planned {
-    target: Target,
+    target: Arc<Target>,
     parent: Option<usize>,
     /// How many targets it stands below.
     depth: usize,
@@ -157,7 +158,7 @@ impl Plan {
             let parent = target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < place);
             let depth = parent.map_or(0, |parent| planned[parent].depth + 1);
             let (answered, figures) = (none.clone(), none.clone());
-            planned.push(Planned { target, parent, depth, refused: false, answered, figures });
+            planned.push(Planned { target: Arc::new(target), parent, depth, refused: false, answered, figures });
         }
         Self { config, days, targets: planned, index }
     }
@@ -212,14 +213,14 @@ impl Plan {
 
     /// How many calls `question` takes, without further pages.
     pub(super) fn cost(&self, question: &Question) -> u64 {
-        let targets: Vec<_> = question.targets.iter().map(|place| &self.targets[*place].target).collect();
+        let targets: Vec<_> = question.targets.iter().map(|place| &*self.targets[*place].target).collect();
         self.config.source.calls(&targets, question.days, &self.config.schedule.zone).len() as u64
     }
 
     /// The targets of `question`, without those that are refused by now.
-    pub(super) fn asked(&self, question: &Question) -> Vec<Target> {
+    pub(super) fn asked(&self, question: &Question) -> Vec<Arc<Target>> {
         let targets = question.targets.iter().map(|place| &self.targets[*place]);
-        targets.filter(|planned| !planned.refused).map(|planned| planned.target.clone()).collect()
+        targets.filter(|planned| !planned.refused).map(|planned| Arc::clone(&planned.target)).collect()
     }
 
     /// The place of `target`.

@@ -1,6 +1,7 @@
 //! One question to a vendor: the calls for some targets, their pages, and what came of each target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const MOST_PAGES: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     /// Each target with its rows, the vendor's code that refuses it, or why there is no usable answer.
-    pub(crate) targets: Vec<(Target, Result<Given, Failure>)>,
+    pub(crate) targets: Vec<(Arc<Target>, Result<Given, Failure>)>,
     /// Vendor fields that no gauge maps.
     pub(crate) unmapped: BTreeSet<String>,
     /// Names of subjects.
@@ -37,7 +38,7 @@ pub(crate) enum Given {
 /// Asks about `targets`, which are of one table and for the same `days`.
 ///
 /// Where the vendor refuses a batch, its halves are asked, until the refused ones stand alone.
-pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Target>, days: Days) -> Answers {
+pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Arc<Target>>, days: Days) -> Answers {
     let mut answers = Answers::default();
     let mut batches = vec![targets];
     while let Some(mut targets) = batches.pop() {
@@ -75,8 +76,13 @@ pub(crate) fn may_share(one: &Target, other: &Target) -> bool {
 }
 
 /// Makes the calls for one batch and adds up their answers.
-async fn ask_batch(client: &Client, config: &SourceConfig, targets: &[Target], days: Days) -> Result<Decoded, Failure> {
-    let targets: Vec<_> = targets.iter().collect();
+async fn ask_batch(
+    client: &Client,
+    config: &SourceConfig,
+    targets: &[Arc<Target>],
+    days: Days,
+) -> Result<Decoded, Failure> {
+    let targets: Vec<_> = targets.iter().map(Arc::as_ref).collect();
     let asked = Asked { targets: &targets, days, zone: &config.schedule.zone };
     let api = config.source.api();
     let mut sum: Option<Decoded> = None;

@@ -1,6 +1,7 @@
 //! What is known of each target for one day, and so what to ask next and whether the day may be shown.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -47,7 +48,7 @@ pub(super) struct Ledger {
 
 #[derive(Debug)]
 struct Entry {
-    target: Target,
+    target: Arc<Target>,
     parent: Option<usize>,
     answer: Option<Answer>,
     /// Whether there are figures on any day of the span that is asked for.
@@ -63,7 +64,7 @@ impl Ledger {
         let entries = targets.into_iter().enumerate().map(|(n, target)| Entry {
             // Parents come first; what a broken list makes its own ancestor has no parent.
             parent: target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < n),
-            target,
+            target: Arc::new(target),
             answer: None,
             figures: false,
             failed: false,
@@ -159,7 +160,7 @@ impl Ledger {
         refresh: Duration,
         produced: bool,
         asked: &HashSet<String>,
-    ) -> Vec<Target> {
+    ) -> Vec<Arc<Target>> {
         let unproduced = !produced && nobody_has_data(&self.counts());
         let wait = |answer: &Answer| match answer.state {
             AnswerState::NoData if unproduced => NOT_PRODUCED,
@@ -180,7 +181,7 @@ impl Ledger {
             } && !asked.contains(&entry.target.key());
             waits.push(due || entry.parent.is_some_and(|n| waits[n]));
             if due && !blocked {
-                if entry.answer.is_none() { &mut first } else { &mut refreshes }.push(entry.target.clone());
+                if entry.answer.is_none() { &mut first } else { &mut refreshes }.push(Arc::clone(&entry.target));
             }
         }
         first.append(&mut refreshes);
@@ -189,7 +190,7 @@ impl Ledger {
 
     /// The days under which figures of these targets are kept, each once.
     pub(super) fn days(&self) -> Vec<Day> {
-        kept_days(self.targets.iter().map(|entry| &entry.target), self.day)
+        kept_days(self.targets.iter().map(|entry| &*entry.target), self.day)
     }
 
     /// A test for rows of `table`, by labels and the day that they are kept under: whether their target is ok.

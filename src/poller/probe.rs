@@ -1,5 +1,7 @@
 //! Tries a source without keeping anything: its lists, and one statistics call.
 
+use std::sync::Arc;
+
 use super::Context;
 use super::ask::{Given, ask};
 use crate::client::Failure;
@@ -62,7 +64,7 @@ async fn one_call(context: &Context, config: &SourceConfig, directory: &Director
         return Step { what, result: Err("there is nobody to ask about: the lists are empty".to_owned()) };
     };
     let days = target.days(day, 1);
-    let answers = ask(&context.client, config, vec![target], days).await;
+    let answers = ask(&context.client, config, vec![Arc::new(target)], days).await;
     let result = match answers.targets.into_iter().next().map(|(_, given)| given) {
         Some(Ok(Given::Rows(rows))) if rows.is_empty() => {
             Ok(format!("works; the first target has no figures for {days}"))

@@ -1,9 +1,11 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -20,9 +22,12 @@ use crate::vendor::Refusal;
 /// After this many calls in a row that the vendor could not answer, the round ends.
 pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
 
-/// Answers are stored this often: a transaction costs as much as some dozen answers, and a program that is killed asks
-/// again for those that came since the last one.
-const STORE_EVERY: Duration = Duration::from_millis(2);
+/// Storing takes at most one part of this many of a round's time, so that on a slow disk more answers share a
+/// transaction. A program that is killed asks again for those that came since the last one: a few, at a vendor's pace.
+const PART_FOR_STORING: u32 = 5;
+
+/// The most answers that are taken up before others have their turn.
+const AT_ONCE: usize = 64;
 
 /// How a round went.
 #[derive(Debug, Default)]
@@ -56,14 +61,65 @@ pub(super) struct Round<'a> {
     /// How it has gone so far.
     pub(super) report: Report,
     asked: HashSet<String>,
-    questions: VecDeque<(Vec<Target>, Days)>,
-    running: JoinSet<(Answers, Days)>,
+    /// What is under way.
+    wave: Option<Wave>,
     unavailable: usize,
     /// Answers that wait until those before them are stored.
     unstored: Vec<Answered>,
-    storing: Option<JoinHandle<Result<(), StoreError>>>,
+    storing: Option<JoinHandle<(Result<(), StoreError>, Duration)>>,
     /// When answers are stored next.
     next_store: Instant,
+}
+
+/// Targets of one table that are asked together, and the days.
+type Question = (Vec<Arc<Target>>, Days);
+
+/// Questions that don't wait for each other's answers.
+struct Wave {
+    questions: Arc<Mutex<VecDeque<Question>>>,
+    answers: mpsc::Receiver<(Answers, Days)>,
+    /// Each asks one question after the other until there are none.
+    askers: JoinSet<()>,
+}
+
+impl Wave {
+    fn start(context: &Context, config: &SourceConfig, questions: VecDeque<Question>) -> Self {
+        let count = config.concurrency.min(questions.len()).max(1);
+        let questions = Arc::new(Mutex::new(questions));
+        let (sender, answers) = mpsc::channel(count);
+        let mut askers = JoinSet::new();
+        for _ in 0..count {
+            let (client, config, sender) = (context.client.clone(), config.clone(), sender.clone());
+            let questions = Arc::clone(&questions);
+            askers.spawn(async move {
+                while let Some((targets, days)) = next(&questions) {
+                    let answers = ask(&client, &config, targets, days).await;
+                    if sender.send((answers, days)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { questions, answers, askers }
+    }
+
+    /// Asks nothing more than what is under way.
+    fn give_up(&self) {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Waits for those who asked, when there are no more answers.
+    async fn end(mut self) {
+        while let Some(ended) = self.askers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!("a question ended early: {error}");
+            }
+        }
+    }
+}
+
+fn next(questions: &Mutex<VecDeque<Question>>) -> Option<Question> {
+    questions.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
 impl<'a> Round<'a> {
@@ -74,8 +130,7 @@ impl<'a> Round<'a> {
             produced,
             report: Report::default(),
             asked: HashSet::new(),
-            questions: VecDeque::new(),
-            running: JoinSet::new(),
+            wave: None,
             unavailable: 0,
             unstored: Vec::new(),
             storing: None,
@@ -88,44 +143,38 @@ impl<'a> Round<'a> {
     /// # Errors
     /// [`StoreError`] where an answer can't be stored: the round is over then.
     pub(super) async fn step(&mut self, ledger: &mut Ledger) -> Result<bool, StoreError> {
-        if self.questions.is_empty() && self.running.is_empty() {
-            // Whoever reads the store at the end of a wave finds all of it.
-            self.store_rest().await?;
+        let Some(wave) = &mut self.wave else {
             let now = self.context.clock.now();
             let due = ledger.due(now, self.config.refresh_interval, self.produced, &self.asked);
             if due.is_empty() || self.report.ended.is_some() {
                 return Ok(false);
             }
-            self.asked.extend(due.iter().map(Target::key));
-            self.questions = questions(self.config, due, ledger);
-        }
-        if self.report.ended.is_some() {
-            self.questions.clear();
-        }
-        while self.running.len() < self.config.concurrency
-            && let Some((targets, days)) = self.questions.pop_front()
-        {
-            let (client, config) = (self.context.client.clone(), self.config.clone());
-            self.running.spawn(async move { (ask(&client, &config, targets, days).await, days) });
-        }
-        // Answers that wait to be stored don't wait for a slow call.
-        let answered = loop {
-            if self.unstored.is_empty() {
-                break self.running.join_next().await;
-            }
-            tokio::select! {
-                answered = self.running.join_next() => break answered,
-                () = tokio::time::sleep_until(self.next_store) => self.store_some().await?,
-            }
+            self.asked.extend(due.iter().map(|target| target.key()));
+            self.wave = Some(Wave::start(self.context, self.config, questions(self.config, due, ledger)));
+            return Ok(true);
         };
-        match answered {
-            Some(Ok((answers, days))) => self.take(answers, days, ledger),
-            // A task ends like this only when the program does.
-            Some(Err(error)) => tracing::error!("a question ended early: {error}"),
-            None => {}
+        let mut answered = Vec::new();
+        tokio::select! {
+            _ = wave.answers.recv_many(&mut answered, AT_ONCE) => {}
+            // Answers that wait to be stored don't wait for a slow call.
+            () = tokio::time::sleep_until(self.next_store), if !self.unstored.is_empty() => {
+                self.store_some().await?;
+                return Ok(true);
+            }
         }
-        while let Some(Ok((answers, days))) = self.running.try_join_next() {
+        if answered.is_empty() {
+            if let Some(wave) = self.wave.take() {
+                wave.end().await;
+            }
+            // Whoever reads the store at the end of a wave finds all of it.
+            self.store_rest().await?;
+            return Ok(true);
+        }
+        for (answers, days) in answered {
             self.take(answers, days, ledger);
+        }
+        if let (Some(wave), Some(_)) = (&self.wave, &self.report.ended) {
+            wave.give_up();
         }
         if Instant::now() >= self.next_store {
             self.store_some().await?;
@@ -182,42 +231,59 @@ impl<'a> Round<'a> {
 
     /// Stores what has come, unless the answers before are still being stored: questions go on meanwhile.
     async fn store_some(&mut self) -> Result<(), StoreError> {
-        self.next_store = Instant::now() + STORE_EVERY;
         if self.storing.as_ref().is_some_and(|storing| !storing.is_finished()) {
+            self.next_store = Instant::now() + Duration::from_millis(1);
             return Ok(());
         }
         self.stored().await?;
-        if !self.unstored.is_empty() {
-            let answers = std::mem::take(&mut self.unstored);
-            let (store, api, at) = (self.context.store.clone(), self.config.source.api(), self.context.clock.now());
-            let account = self.config.account.name.clone();
-            self.storing = Some(tokio::spawn(async move { store.record(api, &account, at, answers).await }));
+        if Instant::now() >= self.next_store {
+            self.store();
         }
         Ok(())
+    }
+
+    /// Begins to store what has come.
+    fn store(&mut self) {
+        let answers = std::mem::take(&mut self.unstored);
+        let (store, api, at) = (self.context.store.clone(), self.config.source.api(), self.context.clock.now());
+        let account = self.config.account.name.clone();
+        self.storing = Some(tokio::spawn(async move {
+            let started = Instant::now();
+            let stored = store.record(api, &account, at, answers).await;
+            (stored, started.elapsed())
+        }));
     }
 
     /// Stores all that has come, and waits until it is.
     async fn store_rest(&mut self) -> Result<(), StoreError> {
         self.stored().await?;
-        self.store_some().await?;
+        if !self.unstored.is_empty() {
+            self.store();
+        }
         self.stored().await
     }
 
+    /// Waits until what is being stored is.
     async fn stored(&mut self) -> Result<(), StoreError> {
         match self.storing.take() {
-            Some(storing) => storing.await.unwrap_or(Ok(())),
+            Some(storing) => {
+                // It ends early only with the program.
+                let (stored, took) = storing.await.unwrap_or((Ok(()), Duration::ZERO));
+                self.next_store = Instant::now() + took * (PART_FOR_STORING - 1);
+                stored
+            }
             None => Ok(()),
         }
     }
 }
 
 /// The targets in the groups in which they are asked together.
-fn questions(config: &SourceConfig, due: Vec<Target>, ledger: &Ledger) -> VecDeque<(Vec<Target>, Days)> {
+fn questions(config: &SourceConfig, due: Vec<Arc<Target>>, ledger: &Ledger) -> VecDeque<Question> {
     let batch = config.source.api().batch;
-    let mut questions: VecDeque<(Vec<Target>, Days)> = VecDeque::new();
+    let mut questions: VecDeque<Question> = VecDeque::new();
     for target in due {
         let days = target.days(ledger.day, config.lookback_days);
-        let joins = |others: &Vec<Target>| others.len() < batch && may_share(&others[0], &target);
+        let joins = |others: &Vec<Arc<Target>>| others.len() < batch && may_share(&others[0], &target);
         match questions.back_mut() {
             Some((others, same)) if *same == days && joins(others) => others.push(target),
             _ => questions.push_back((vec![target], days)),

@@ -39,8 +39,8 @@ fn user(on: i64, name: &str, value: f64) -> Row {
     row(users(), on, &[name], value)
 }
 
-fn target(table: &'static Table, labels: &[&str]) -> Target {
-    Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect())
+fn target(table: &'static Table, labels: &[&str]) -> Arc<Target> {
+    Arc::new(Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect()))
 }
 
 fn answered(name: &str, days: Days, rows: Vec<Row>) -> Answered {
@@ -153,7 +153,7 @@ async fn an_answer_for_another_definition_counts_anew() {
     let store = open(None);
     for (seconds, definition) in [(0, "x"), (1, "x"), (2, "y"), (3, "x")] {
         let mut answered = answered("li", days(1, 1), vec![]);
-        answered.target.definition = definition.to_owned();
+        Arc::make_mut(&mut answered.target).definition = definition.to_owned();
         store.record(api(), "a", at(seconds), vec![answered]).await.unwrap();
         let answer = store.answers("wecom_contact", "a", days(1, 1)).await.unwrap().remove(0);
         let (first, count) = if seconds == 1 { (0, 2) } else { (seconds, 1) };
@@ -165,7 +165,7 @@ async fn an_answer_for_another_definition_counts_anew() {
 async fn a_week_is_kept_under_its_last_day() {
     let store = open(None);
     let mut week = answered("li", days(2, 8), vec![user(8, "li", 4.0)]);
-    week.target.cycle = Cycle::Week;
+    Arc::make_mut(&mut week.target).cycle = Cycle::Week;
     let before = answered("li", days(7, 7), vec![user(7, "li", 1.0)]);
     store.record(api(), "a", at(0), vec![before, week]).await.unwrap();
     assert_eq!(scanned(&store, users(), false), ["2026-11-07 a li 1 @0", "2026-11-08 a li 4 @0"]);
