@@ -23,7 +23,7 @@ use serde::de::MapAccess;
 use crate::day::{Cycle, Day, Days, Zone};
 use crate::vendor::{Call, Vendor};
 
-pub use decode::{Asked, Decoded, Malformed, Paging, Shape, decode};
+pub use decode::{Asked, Decoded, Decoder, Malformed, Paging, Shape, decode};
 pub use listing::{Directory, Entry, Found, ListPaging, Listing, Need};
 pub use selection::Selection;
 pub use table::{Combine, Field, Span, Table, Unit};

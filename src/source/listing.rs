@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decode::Malformed;
+use super::decode::{MOST_ID_BYTES, Malformed, is_id};
 use crate::vendor::Call;
 
 /// Somebody or something that a vendor lists.
@@ -97,20 +97,20 @@ pub(super) fn each(
     array(page, pointer)?.iter().enumerate().map(|(n, entry)| read(entry, n)).collect()
 }
 
-/// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty, or a whole number.
+/// The id in the field `name` of entry `n` of the list at `pointer`: a text that can be one, or a whole number.
 ///
 /// # Errors
 /// [`Malformed`] where there is none.
 pub(super) fn id(entry: &Value, name: &str, pointer: &str, n: usize) -> Result<String, Malformed> {
     match &entry[name] {
-        Value::String(id) if !id.is_empty() => Ok(id.clone()),
+        Value::String(id) if is_id(id) => Ok(id.clone()),
         Value::Number(id) if id.is_u64() => Ok(id.to_string()),
         _ => Err(Malformed::new(&format!("{pointer}/{n}/{name}"), "an id")),
     }
 }
 
-/// The text in the field `name`, where there is one.
+/// The text in the field `name`, where there is one and it is not longer than any id or name.
 #[must_use]
 pub(super) fn text(entry: &Value, name: &str) -> Option<String> {
-    entry[name].as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+    entry[name].as_str().filter(|text| !text.trim().is_empty() && text.len() <= MOST_ID_BYTES).map(str::to_owned)
 }

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::decode::is_id;
 use super::listing::{each, id, text};
 use super::{Entry, Found, Info, ListPaging, Listing, Malformed, Need};
 use crate::vendor::Call;
@@ -36,9 +37,7 @@ pub(super) fn follow_users() -> Listing {
     let path = "externalcontact/get_follow_user_list";
     listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
         each(page, "/follow_user", |user, n| match user.as_str() {
-            Some(user) if !user.is_empty() => {
-                Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None }))
-            }
+            Some(user) if is_id(user) => Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None })),
             _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
         })
     })

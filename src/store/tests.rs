@@ -67,7 +67,7 @@ fn open_pairs() -> (Store, &'static Table) {
         fields: users().fields,
     }));
     let connection = Mutex::new(open::memory(&[table]).unwrap());
-    (Store { inner: Arc::new(Inner { connection, file: None, tables: vec![table] }) }, table)
+    (Store { inner: Arc::new(Inner { connection, file: None, identity: None, tables: vec![table] }) }, table)
 }
 
 fn scanned(store: &Store, table: &'static Table, by_subject: bool) -> Vec<String> {
