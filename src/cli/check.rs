@@ -28,7 +28,7 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
         WebConfig::load(path).context("--web.config.file")?;
     }
     println!("{} is valid: {} sources", flags.config_file.display(), config.sources.len());
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().cloned().chain(flags.open_to_all(&flags.listen)) {
         println!("warning: {warning}");
     }
     // Lists of an earlier run tell how many `all` are; without one nothing is created.
