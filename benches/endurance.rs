@@ -1,8 +1,8 @@
 //! What a large company takes, and whether weeks leave anything behind: calls, time, processor, memory, files, store.
 //!
 //! `cargo bench --bench endurance [-- load | soak]`. The vendors, and 200 clients that scrape, are another process:
-//! what is measured is the exporter alone. Its clock runs a hundred times as fast while calls are under way, and
-//! leaps ahead when there is nothing to do.
+//! what is measured is the exporter alone. Its clock runs a hundred or a thousand times as fast while calls are
+//! under way, and leaps ahead when there is nothing to do.
 
 mod endurance {
     pub(crate) mod outside;
@@ -35,8 +35,6 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const START: &str = "2026-11-20T02:00:00Z";
 const SCRAPERS: usize = 200;
 const TICK: Duration = Duration::from_millis(5);
-/// How fast the clock runs while calls are under way.
-const HASTE: i32 = 100;
 /// How far it leaps at a tick where there have been none for a while.
 const LEAP: SignedDuration = SignedDuration::from_mins(5);
 
@@ -67,13 +65,15 @@ struct Stage {
     words: ChildStdin,
     folder: tempfile::TempDir,
     end: CancellationToken,
+    /// How many times as fast the clock runs while calls are under way.
+    haste: i32,
     calls: u64,
     /// When the last call ended.
     busy: Instant,
 }
 
 impl Stage {
-    async fn new(users: u32, retention_days: u32) -> Result<Self, Failure> {
+    async fn new(users: u32, retention_days: u32, haste: i32) -> Result<Self, Failure> {
         let mut outside = Command::new(std::env::current_exe()?)
             .args(["vendors", &users.to_string()])
             .stdin(Stdio::piped())
@@ -112,7 +112,7 @@ impl Stage {
         let poller = Poller::start(context.clone(), sources.clone()).await?;
         tokio::spawn(bound.serve(app, end.clone()));
         tokio::spawn(keep_house(context.clone(), retention_days, end.clone()));
-        Ok(Self { context, sources, poller, outside, words, folder, end, calls: 0, busy: Instant::now() })
+        Ok(Self { context, sources, poller, outside, words, folder, end, haste, calls: 0, busy: Instant::now() })
     }
 
     /// Lets time pass until `latest`.
@@ -145,7 +145,7 @@ impl Stage {
             (self.calls, self.busy) = (calls, Instant::now());
         }
         let busy = self.busy.elapsed() < Duration::from_millis(100);
-        let step = if busy { SignedDuration::try_from(began.elapsed().min(4 * TICK))? * HASTE } else { LEAP };
+        let step = if busy { SignedDuration::try_from(began.elapsed().min(4 * TICK))? * self.haste } else { LEAP };
         let now = self.context.clock.now().saturating_add(step)?.min(latest);
         // Those outside first: a token must not be of the future.
         writeln!(self.words, "time {}", now.as_millisecond())?;
@@ -221,7 +221,7 @@ fn settled(source: &SourceStatus) -> bool {
 /// A large company for two days, under the vendors' limits.
 async fn load() -> Result<(), Failure> {
     const USERS: u32 = 60_000;
-    let mut stage = Stage::new(USERS, 400).await?;
+    let mut stage = Stage::new(USERS, 400, 100).await?;
     show(&format!("a company of {USERS}, {SCRAPERS} scrapers"));
     let mut taken = Taken::now(&stage)?;
     let start: Timestamp = START.parse()?;
@@ -253,9 +253,9 @@ async fn load() -> Result<(), Failure> {
 
 /// Weeks of a company of 300.
 async fn soak() -> Result<(), Failure> {
-    const WEEKS: i64 = 10;
-    const RETENTION: u32 = 28;
-    let mut stage = Stage::new(300, RETENTION).await?;
+    const WEEKS: i64 = 8;
+    const RETENTION: u32 = 21;
+    let mut stage = Stage::new(300, RETENTION, 1000).await?;
     show(&format!("a company of 300, {SCRAPERS} scrapers, {RETENTION} days of retention"));
     show("week  calls   memory  files  threads  store    days  series");
     let mut seen = Vec::new();
