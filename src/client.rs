@@ -5,6 +5,7 @@
 
 mod admittance;
 mod gate;
+mod json;
 mod transport;
 
 use std::collections::HashMap;
@@ -169,6 +170,12 @@ impl Client {
             self.drop_token(&admittance, &token).await;
             token = self.token(account, &admittance).await?;
             said = self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), None).await?;
+        }
+        if matches!(&said, Said::No(refusal) if refusal.class == Class::Account)
+            && let Some(held) = &mut *admittance.token.lock().await
+        {
+            // A signature of the secret before this one is refused like a wrong one.
+            held.current = false;
         }
         match said {
             Said::Yes(body) => Ok(body),

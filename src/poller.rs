@@ -68,15 +68,21 @@ impl Poller {
         let started = context.clock.now();
         let mut poller =
             Self { context, started, shown: Vec::new(), workers: JoinSet::new(), stop: CancellationToken::new() };
-        poller.replace(sources).await?;
+        poller.raise(sources).await?;
         Ok(poller)
     }
 
     /// Stops the workers and starts those of `sources`: what both have stays shown, what only the old had vanishes.
     ///
-    /// # Errors
-    /// [`StoreError`] where the pages can't be read; nothing is polled then.
-    pub async fn replace(&mut self, sources: Vec<SourceConfig>) -> Result<(), StoreError> {
+    /// A page that the store does not give now is read again by its worker.
+    pub async fn replace(&mut self, sources: Vec<SourceConfig>) {
+        if let Err(error) = self.raise(sources).await {
+            tracing::error!("cannot read a page, which is tried again: {error}");
+        }
+    }
+
+    /// Does that, and tells the first error of reading a page; all workers run nevertheless.
+    async fn raise(&mut self, sources: Vec<SourceConfig>) -> Result<(), StoreError> {
         self.stop().await;
         self.context.client.reload().await;
         let key = |config: &SourceConfig| (config.source.api(), config.account.name.clone());
@@ -89,16 +95,16 @@ impl Poller {
         }
         self.shown = kept;
         self.stop = CancellationToken::new();
-        let mut workers = Vec::new();
+        let (mut workers, mut restored) = (Vec::new(), Ok(()));
         for config in sources {
             let mut worker = Worker::new(self.context.clone(), config, self.started);
-            worker.restore().await?;
+            restored = restored.and(worker.restore().await);
             workers.push(worker);
         }
         for worker in workers {
             self.workers.spawn(worker.run(self.stop.clone()));
         }
-        Ok(())
+        restored
     }
 
     /// Stops the workers; questions that are under way are dropped, and asked again by whoever comes next.

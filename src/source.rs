@@ -24,7 +24,7 @@ use serde::de::MapAccess;
 use crate::day::{Cycle, Day, Days, Zone};
 use crate::vendor::{Call, Vendor};
 
-pub use decode::{Asked, Decoded, Malformed, Paging, Shape, decode};
+pub use decode::{Asked, Decoded, Decoder, Malformed, Paging, Shape, decode};
 pub use listing::{Directory, Entry, Found, ListPaging, Listing, Need};
 pub use pseudonyms::{Hidden, Pseudonymous, Pseudonyms};
 pub use selection::Selection;

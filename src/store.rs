@@ -16,6 +16,7 @@ mod schema;
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -121,6 +122,8 @@ struct Inner {
     connection: Mutex<Connection>,
     /// The file; `None` where all is in memory.
     file: Option<PathBuf>,
+    /// The device and number by which the system knows it.
+    identity: Option<(u64, u64)>,
     /// The tables for people.
     tables: Vec<&'static Table>,
 }
@@ -143,7 +146,8 @@ impl Store {
                 (connection, Some(file), set_aside)
             }
         };
-        let inner = Inner { connection: Mutex::new(connection), file, tables };
+        let identity = file.as_deref().and_then(identity);
+        let inner = Inner { connection: Mutex::new(connection), file, identity, tables };
         Ok(Opened { store: Self { inner: Arc::new(inner) }, set_aside })
     }
 
@@ -335,7 +339,10 @@ impl Store {
         work: impl FnOnce(&Inner) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || work(&inner).map_err(|error| inner.explain(error)));
+        let done = tokio::task::spawn_blocking(move || {
+            inner.check_there()?;
+            work(&inner).map_err(|error| inner.explain(error))
+        });
         done.await.unwrap_or(Err(StoreError::Interrupted))
     }
 }
@@ -346,6 +353,14 @@ impl Inner {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes sure that the file is still where it was: SQLite goes on with one that was deleted, and all would be lost.
+    fn check_there(&self) -> Result<(), StoreError> {
+        match &self.file {
+            Some(file) if identity(file) != self.identity => Err(StoreError::Gone { path: file.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     fn explain(&self, error: rusqlite::Error) -> StoreError {
         let Some(file) = &self.file else { return StoreError::of(Path::new(":memory:"), error) };
         let error = StoreError::of(file, error);
@@ -354,6 +369,11 @@ impl Inner {
         }
         error
     }
+}
+
+/// The device and number of the file.
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    fs::metadata(file).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(test)]

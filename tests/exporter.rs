@@ -23,8 +23,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new() -> Self {
+        Self::of(8).await
+    }
+
+    /// The same with a company of `users`.
+    pub(crate) async fn of(users: u32) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let options = Options { enforce_limits: false, ..Options::new(8, Clock::system()) };
+        let options = Options { enforce_limits: false, ..Options::new(users, Clock::system()) };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
         Self { simulator, folder: tempfile::tempdir().unwrap() }
     }
@@ -40,6 +45,18 @@ impl Site {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The program with the configuration in this folder, and its store beside it.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = program(&["--web.listen-address", "127.0.0.1:0", "--storage.path"]);
+        command.arg(self.store()).arg("--config.file").arg(self.folder.path().join("exporter.yaml"));
+        command
+    }
+
+    /// The folder of that store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// The program with a configuration that polls all of WeCom and nothing on disk.
@@ -80,7 +97,12 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Starts it and waits until it listens.
-    pub(crate) async fn start(mut command: Command) -> Self {
+    pub(crate) async fn start(command: Command) -> Self {
+        Self::attempt(command).await.unwrap_or_else(|log| panic!("it ended: {log}"))
+    }
+
+    /// The same of one that may end before it listens: then what it logged.
+    pub(crate) async fn attempt(mut command: Command) -> Result<Self, String> {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log: Arc<Mutex<String>> = Arc::default();
         let (lines, shared) = (BufReader::new(process.stderr.take().unwrap()).lines(), Arc::clone(&log));
@@ -89,9 +111,21 @@ impl Exporter {
                 shared.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let exporter = Self { process, log };
-        exporter.until("it listens", async || exporter.log().contains("message=listening")).await;
-        exporter
+        let mut exporter = Self { process, log };
+        let listens = |exporter: &Self| exporter.log().contains("message=listening");
+        soon(async {
+            while !listens(&exporter) {
+                if exporter.process.try_wait().unwrap().is_some() {
+                    // What it said last may still be in the pipe.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    return Err(exporter.log());
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(exporter)
     }
 
     /// Its process id.
@@ -178,6 +212,21 @@ impl Exporter {
             }
         })
         .await
+    }
+
+    /// The seconds of a processor that it has used.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        // utime and stime, in hundredths.
+        fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+    }
+
+    /// A number of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
+    pub(crate) fn status(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// How many files and connections it has open.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imstats_exporter::day::{Cycle, Day, Days};
 use imstats_exporter::exposition::Format;
-use imstats_exporter::simulator::figures;
+use imstats_exporter::simulator::{Company, figures};
 use serde_json::Value;
 
 use crate::harness::*;
@@ -104,8 +104,7 @@ impl Expected {
 }
 
 /// Every figure of the configuration that the simulator itself writes.
-fn expected(stage: &Stage, yesterday: Day, feishu_day: Day) -> BTreeMap<String, f64> {
-    let company = stage.company();
+pub(crate) fn expected(company: &Company, yesterday: Day, feishu_day: Day) -> BTreeMap<String, f64> {
     let mut expected = Expected::default();
     let follow: Vec<&str> = company.follow_users().map(|user| user.userid.as_str()).collect();
     let contact = |users: &[&str], parties: &[i64]| Some(figures::contact(company, users, parties, yesterday));
@@ -144,13 +143,12 @@ fn expected(stage: &Stage, yesterday: Day, feishu_day: Day) -> BTreeMap<String, 
         let row = figures::desk(company, &agent.agent_id, Days::one(yesterday));
         expected.add("tencent_desk_agent", &[("agent", &agent.agent_id)], DESK_FIELDS, row);
     }
-    push(stage, feishu_day, &mut expected);
+    push(company, feishu_day, &mut expected);
     expected.0
 }
 
 /// Feishu's metrics of the day, the last complete week and the last complete month.
-fn push(stage: &Stage, day: Day, expected: &mut Expected) {
-    let company = stage.company();
+fn push(company: &Company, day: Day, expected: &mut Expected) {
     let app = company.app_id.as_str();
     let departments = company.feishu_departments.iter().map(|department| Some(department.open_department_id.as_str()));
     for department in departments.chain([None]) {
@@ -166,7 +164,7 @@ fn push(stage: &Stage, day: Day, expected: &mut Expected) {
     }
 }
 
-fn assert_same(shown: &BTreeMap<String, f64>, expected: &BTreeMap<String, f64>) {
+pub(crate) fn assert_same(shown: &BTreeMap<String, f64>, expected: &BTreeMap<String, f64>) {
     for (series, value) in expected {
         assert_eq!(shown.get(series), Some(value), "{series}");
     }
@@ -180,7 +178,7 @@ async fn every_figure_of_all_six_sources_is_shown_and_nothing_else() {
     let mut stage = Stage::with(40, "2026-11-20T10:00:00", everything).await;
     stage.wake_slowly().await;
     let shown = stage.page().figures();
-    assert_same(&shown, &expected(&stage, day("2026-11-19"), day("2026-11-18")));
+    assert_same(&shown, &expected(stage.company(), day("2026-11-19"), day("2026-11-18")));
     for source in stage.workers.iter().map(|polled| polled.source) {
         let labels = format!("{{source=\"{source}\",account=\"acme\"}}");
         let shown_day = if source == "feishu_message_push" { "2026-11-18" } else { "2026-11-19" };
@@ -201,7 +199,7 @@ async fn a_quiet_weekend_leaves_absent_what_the_vendors_leave_out() {
     // Sunday's figures; the second KF account is closed. Feishu is two days late.
     let mut stage = Stage::with(40, "2026-11-23T06:00:00", everything).await;
     stage.wake_slowly().await;
-    assert_same(&stage.page().figures(), &expected(&stage, day("2026-11-22"), day("2026-11-20")));
+    assert_same(&stage.page().figures(), &expected(stage.company(), day("2026-11-22"), day("2026-11-20")));
     let closed = stage.company().kf_accounts.iter().find(|account| account.closed_on_weekends).unwrap();
     assert_eq!(stage.series(&format!("wecom_kf_account_sessions{{open_kfid=\"{}\"}}", closed.open_kfid)), None);
     assert_eq!(stage.series("wecom_groupchat_owner_migrated_trainee_chats"), None, "only schools are told of them");

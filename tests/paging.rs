@@ -57,6 +57,69 @@ async fn a_list_that_does_not_get_on_is_broken() {
     assert!(stage.error("tencent_desk_agent").contains("/Data"), "{}", stage.error("tencent_desk_agent"));
 }
 
+/// A page of Desk's agents.
+fn agents(total: u64, numbers: std::ops::Range<u32>) -> Effect {
+    let rows: Vec<_> = numbers.map(|n| json!({"AgentId": format!("agent{n}"), "TotalSessionCnt": n})).collect();
+    raw(json!({"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": total, "Data": rows}).to_string())
+}
+
+#[tokio::test]
+async fn a_list_of_agents_that_changes_is_read_once_more_and_then_fails() {
+    for (pages, calls) in [
+        // Some come, some go, and a number that no list has.
+        (vec![agents(150, 0..100), agents(151, 100..151)], 2),
+        (vec![agents(150, 0..100), agents(120, 100..120)], 2),
+        (vec![agents(150, 0..100), agents(1 << 60, 100..150)], 2),
+    ] {
+        let whole = vec![agents(150, 0..100), agents(150, 100..150)];
+        let stage = given(AGENTS, DESK, pages.iter().cloned().chain(whole).collect()).await;
+        assert_eq!(stage.targets("tencent_desk_agent"), [1, 0, 0, 0, 0], "{}", stage.error("tencent_desk_agent"));
+        assert_eq!(stage.page().all("tencent_desk_agent_sessions").len(), 150);
+        assert_eq!(stage.calls(DESK), calls + 2);
+        let stage = given(AGENTS, DESK, pages.iter().chain(&pages).cloned().collect()).await;
+        assert_eq!(stage.targets("tencent_desk_agent"), [0, 0, 0, 1, 0]);
+        assert!(stage.error("tencent_desk_agent").contains("from page to page"));
+    }
+}
+
+#[tokio::test]
+async fn an_agent_on_two_pages_counts_only_where_both_agree() {
+    let stage = given(AGENTS, DESK, vec![agents(102, 0..100), agents(102, 98..100)]).await;
+    assert_eq!(stage.page().all("tencent_desk_agent_sessions").len(), 100);
+    let other = raw(
+        json!({"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": 101, "Data": [{"AgentId": "agent5", "TotalSessionCnt": 6}]})
+            .to_string(),
+    );
+    let stage = given(AGENTS, DESK, vec![agents(101, 0..100), other]).await;
+    assert_eq!(stage.targets("tencent_desk_agent"), [0, 0, 0, 1, 0]);
+}
+
+#[tokio::test]
+async fn pages_that_never_end_or_go_back_are_given_up() {
+    for pages in [
+        vec![page(3, 2, &[("a", 1), ("b", 1)]), page(3, 1, &[("c", 1)])],
+        vec![page(3, 0, &[("a", 1)])],
+        vec![page(u32::MAX, 1, &[("a", 1)]), page(u32::MAX, 1, &[])],
+    ] {
+        let calls = pages.len() as u64;
+        let stage = given(OWNED, OWNERS, pages).await;
+        assert_eq!(stage.targets("wecom_groupchat_owner"), [0, 0, 0, 3, 0]);
+        assert_eq!(stage.calls(OWNERS), calls);
+    }
+    // A page that is the same for ever.
+    let mut stage = Stage::new(MORNING, AGENTS).await;
+    stage.every(DESK, agents(u64::MAX, 0..100));
+    stage.wake().await;
+    assert_eq!((stage.calls(DESK), stage.targets("tencent_desk_agent")), (1_000, [0, 0, 0, 1, 0]));
+    assert!(stage.error("tencent_desk_agent").contains("more than 1000 pages"));
+    let accounts: Vec<_> = (0..100).map(|n| json!({"open_kfid": format!("wk{n}")})).collect();
+    let mut stage = Stage::new(MORNING, "wecom: [{$wecom, kf: {$kf_secret, $fast}}]").await;
+    stage.every("kf/account/list", raw(json!({"errcode": 0, "account_list": accounts}).to_string()));
+    stage.wake_slowly().await;
+    assert_eq!(stage.calls("kf/account/list"), 2);
+    assert!(stage.error("wecom_kf").contains("gets on"), "{}", stage.error("wecom_kf"));
+}
+
 #[tokio::test]
 async fn agents_are_read_beyond_two_pages() {
     let mut stage = Stage::of(5000, MORNING, AGENTS).await;

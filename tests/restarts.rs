@@ -147,7 +147,7 @@ async fn a_reload_keeps_pages_and_tokens_of_what_stays_and_drops_the_rest() {
     stage.configure(
         "wecom: [{$wecom, contact: {users: all, $fast}}]\ntencent_desk: [{$desk, agent_statistics: {$fast}}]",
     );
-    poller.replace(stage.sources()).await.unwrap();
+    poller.replace(stage.sources()).await;
     let kept = before.into_iter().filter(|(series, _)| !series.starts_with("wecom_groupchat")).collect();
     assert_eq!(stage.page().figures(), kept);
     assert_eq!(stage.series("imstats_source_up{source=\"wecom_groupchat_owner\"}"), None);
@@ -170,7 +170,7 @@ async fn a_reload_with_a_new_secret_fetches_a_new_token_and_forgives_a_refusal()
     stage.until("the old secret is refused", |stage| stage.error("wecom_contact").contains("40001")).await;
     stage.configure("wecom: [{$wecom, contact: {users: [WangWu]}}]");
     stage.replace_in_configuration(&old, &new);
-    poller.replace(stage.sources()).await.unwrap();
+    poller.replace(stage.sources()).await;
     stage.until("the new one is tried at once", |stage| stage.shown("wecom_contact").is_some()).await;
     assert_eq!(stage.calls(GETTOKEN), 2);
     poller.stop().await;

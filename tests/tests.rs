@@ -6,18 +6,26 @@
 mod admission;
 mod answers;
 mod budget;
+mod codes;
 mod connections;
+mod corrected;
 mod dashboards;
 mod days;
 mod deploy;
 mod discovery;
+mod endurance;
 mod exporter;
 mod exposed;
 mod figures;
 mod flip;
 mod harness;
 mod history;
+mod hostile;
 mod house;
+mod ill;
+mod jumps;
+mod kills;
+mod machine;
 mod page;
 mod paging;
 mod program;
@@ -34,7 +42,9 @@ mod status_page;
 mod systemd;
 mod throttling;
 mod tools;
+mod unreachable;
 mod web_config;
+mod wire;
 
 #[path = "../src/exposition/lint.rs"]
 mod lint;

@@ -118,7 +118,8 @@ fn reloading(
                 let config = load(&flags).map_err(|error| format!("{error:#}"))?;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
-                poller.replace(config.sources).await.map_err(|error| error.to_string())
+                poller.replace(config.sources).await;
+                Ok(())
             };
             let done = reload.await;
             context.telemetry.reload(done.is_ok(), context.clock.now());

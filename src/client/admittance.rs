@@ -41,8 +41,16 @@ pub struct Denial {
     pub until: Timestamp,
     /// What the vendor said, and what to do about it.
     pub text: String,
+    /// When the vendor said it; a clock that shows an earlier time was wrong then, and so is `until`.
+    since: Timestamp,
     times: u32,
     secret: Option<SecretString>,
+}
+
+impl Denial {
+    fn holds(&self, now: Timestamp) -> bool {
+        (self.since..self.until).contains(&now)
+    }
 }
 
 impl Admittance {
@@ -67,13 +75,13 @@ impl Admittance {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         let times = match denials.get(&api) {
             // Calls that were under way together are refused together: that is one refusal.
-            Some(running) if running.until > now => return running.clone(),
+            Some(running) if running.holds(now) => return running.clone(),
             Some(past) => past.times + 1,
             None => 0,
         };
         let backoff = FIRST_BACKOFF.saturating_mul(1 << times.min(8)).min(LONGEST_BACKOFF);
         let until = now.checked_add(backoff).unwrap_or(Timestamp::MAX);
-        let denial = Denial { until, text, times, secret: credential.secret.read().ok() };
+        let denial = Denial { until, text, since: now, times, secret: credential.secret.read().ok() };
         denials.insert(api, denial.clone());
         denial
     }
@@ -81,7 +89,7 @@ impl Admittance {
     /// The denial that forbids calling `api` now. One of another secret than the present one no longer holds.
     pub(super) fn denial(&self, api: &'static str, credential: &Credential, now: Timestamp) -> Option<Denial> {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = |denial: &&Denial| denial.until > now;
+        let holds = |denial: &&Denial| denial.holds(now);
         let found = denials.get(&None).filter(holds).or_else(|| denials.get(&Some(api)).filter(holds))?.clone();
         let present = credential.secret.read().ok();
         if present.as_ref().map(ExposeSecret::expose_secret) == found.secret.as_ref().map(ExposeSecret::expose_secret) {
@@ -132,6 +140,14 @@ mod tests {
         }
         admittance.accepted("x");
         assert_eq!(admittance.deny(None, "no".into(), &credential("a"), now).until.duration_since(now).as_mins(), 10);
+    }
+
+    #[test]
+    fn a_refusal_of_a_clock_that_was_ahead_does_not_hold() {
+        let admittance = Admittance::default();
+        admittance.deny(None, "no".into(), &credential("a"), at(60));
+        assert!(admittance.denial("x", &credential("a"), at(61)).is_some());
+        assert!(admittance.denial("x", &credential("a"), at(1)).is_none());
     }
 
     #[test]

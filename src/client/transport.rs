@@ -8,6 +8,7 @@ use reqwest::{Certificate, Method, Proxy, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::json;
 use crate::config::Account;
 use crate::vendor::{Call, Pass, Reply};
 
@@ -102,7 +103,7 @@ pub(super) async fn exchange(
         }
         bytes.extend_from_slice(&chunk);
     }
-    match serde_json::from_slice::<Value>(&bytes) {
+    match json::read(&bytes) {
         Ok(body) => Ok(Reply { status, reset, body }),
         // What is wrong with the page of a failing server is of no interest.
         Err(_) if status == 429 || status >= 500 || status == 407 => Ok(Reply { status, reset, body: Value::Null }),
@@ -112,6 +113,7 @@ pub(super) async fn exchange(
         Err(_) if status >= 400 => Err(Broken::Unavailable(format!(
             "HTTP {status} and no JSON: check base_url, and any proxy or firewall on the way"
         ))),
+        Err(error) if error.is_data() => Err(Broken::Malformed(format!("the answer is not as it should be: {error}"))),
         Err(error) => Err(Broken::Malformed(format!("the answer is not JSON: {error}"))),
     }
 }

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// Sleeps are cut into pieces of this length, so that a wall clock that jumps is noticed within it.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
+
+/// A wall clock that is set back by less is merely being set right.
+const SET_BACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// Tells the time, and sleeps until a time comes; all waiting for days and quotas goes through one.
 ///
@@ -17,7 +20,15 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     System { origin: Instant },
-    Manual { origin: Timestamp, now: watch::Sender<Timestamp> },
+    Manual(watch::Sender<Hands>),
+}
+
+/// What a manual clock shows.
+#[derive(Clone, Copy, Debug)]
+struct Hands {
+    now: Timestamp,
+    /// How far it went forward, however often it was set back.
+    elapsed: Duration,
 }
 
 impl Clock {
@@ -30,7 +41,7 @@ impl Clock {
     /// A clock that stands at `start` until [`Clock::set`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Kind::Manual { origin: start, now: watch::Sender::new(start) })
+        Self(Kind::Manual(watch::Sender::new(Hands { now: start, elapsed: Duration::ZERO })))
     }
 
     /// The wall-clock time, which may jump.
@@ -38,25 +49,26 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System { .. } => Timestamp::now(),
-            Kind::Manual { now, .. } => *now.borrow(),
+            Kind::Manual(hands) => hands.borrow().now,
         }
     }
 
-    /// The time since this clock was made; on the machine's clock it never goes back.
+    /// The time since this clock was made, which never goes back.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Kind::System { origin } => origin.elapsed(),
-            Kind::Manual { origin, now } => {
-                Duration::try_from(now.borrow().duration_since(*origin)).unwrap_or_default()
-            }
+            Kind::Manual(hands) => hands.borrow().elapsed,
         }
     }
 
     /// Moves a manual clock to `instant`; a system clock stays as it is.
     pub fn set(&self, instant: Timestamp) {
-        if let Kind::Manual { now, .. } = &self.0 {
-            now.send_replace(instant);
+        if let Kind::Manual(hands) = &self.0 {
+            hands.send_modify(|hands| {
+                hands.elapsed += Duration::try_from(instant.duration_since(hands.now)).unwrap_or_default();
+                hands.now = instant;
+            });
         }
     }
 
@@ -67,20 +79,28 @@ impl Clock {
         }
     }
 
-    /// Sleeps until the wall clock shows `instant` or later.
+    /// Sleeps until the wall clock shows `instant` or later, or until it is set back: `instant` may have been reckoned
+    /// by a clock that was wrong, and be a day away.
     pub async fn sleep_until(&self, instant: Timestamp) {
+        let began = self.now();
         match &self.0 {
-            Kind::System { .. } => loop {
-                let left = instant.duration_since(Timestamp::now());
-                match Duration::try_from(left) {
-                    Ok(left) if !left.is_zero() => tokio::time::sleep(left.min(LONGEST_NAP)).await,
-                    _ => return,
+            Kind::System { .. } => {
+                let origin = Instant::now();
+                loop {
+                    let now = Timestamp::now();
+                    let left = Duration::try_from(instant.duration_since(now)).unwrap_or_default();
+                    let passed = SignedDuration::try_from(origin.elapsed()).unwrap_or(SignedDuration::MAX);
+                    let set_back = now.duration_since(began) < passed.saturating_sub(SET_BACK);
+                    if left.is_zero() || set_back {
+                        return;
+                    }
+                    tokio::time::sleep(left.min(LONGEST_NAP)).await;
                 }
-            },
-            Kind::Manual { now, .. } => {
-                let mut seen = now.subscribe();
+            }
+            Kind::Manual(hands) => {
+                let set_back = |now: Timestamp| now.duration_since(began) < -SET_BACK;
                 // It cannot fail: `self` keeps the sender.
-                let _ = seen.wait_for(|now| *now >= instant).await;
+                let _ = hands.subscribe().wait_for(|hands| hands.now >= instant || set_back(hands.now)).await;
             }
         }
     }
@@ -89,8 +109,10 @@ impl Clock {
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
             Kind::System { .. } => tokio::time::sleep(duration).await,
-            Kind::Manual { .. } => {
-                self.sleep_until(self.now().checked_add(duration).unwrap_or(Timestamp::MAX)).await;
+            Kind::Manual(hands) => {
+                let end = self.elapsed().saturating_add(duration);
+                // It cannot fail: `self` keeps the sender.
+                let _ = hands.subscribe().wait_for(|hands| hands.elapsed >= end).await;
             }
         }
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -39,6 +39,8 @@ const WEB_CONFIG_CHECK: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(10);
 /// After a failed accept, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How often that is said again.
+const ACCEPT_WARNING: Duration = Duration::from_mins(1);
 
 /// Sockets that listen; connections wait in them until [`Bound::serve`].
 #[derive(Debug)]
@@ -115,6 +117,7 @@ struct Server {
 }
 
 async fn accept(server: Arc<Server>, listener: TcpListener) {
+    let mut told: Option<Instant> = None;
     loop {
         // The slot comes first: who finds none waits in the kernel's queue.
         let next = async {
@@ -138,7 +141,11 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections for the moment");
+                // It may be so for hours, several times a second.
+                if told.is_none_or(|told| told.elapsed() >= ACCEPT_WARNING) {
+                    tracing::warn!(%error, "cannot accept connections for the moment");
+                    told = Some(Instant::now());
+                }
                 drop(slot);
                 sleep(ACCEPT_PAUSE).await;
             }

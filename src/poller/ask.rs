@@ -9,14 +9,11 @@ use crate::client::{Client, Failure};
 use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::sample::Row;
-use crate::source::{Asked, Decoded, Malformed, Paging, Target, decode};
+use crate::source::{Asked, Decoded, Decoder, Malformed, Paging, Target};
 use crate::vendor::{Call, Refusal};
 
 /// No answer has more pages; one that goes on beyond is broken.
 const MOST_PAGES: usize = 1_000;
-
-/// The pages of one answer together: 100,000 agents of Desk take as much.
-const MOST_BYTES: usize = 128 * 1024 * 1024;
 
 /// What came of a question.
 #[derive(Debug, Default)]
@@ -90,21 +87,20 @@ async fn ask_batch(
     let api = config.source.api();
     let mut sum: Option<Decoded> = None;
     for call in config.source.calls(&targets, days, &config.schedule.zone) {
-        let pages = match ask_pages(client, config, &call).await? {
-            Some(pages) => pages,
+        let part = match ask_pages(client, config, &call, Decoder::new(api, asked)).await? {
+            Some(part) => part,
             // The list changed while it was read: once more.
-            None => ask_pages(client, config, &call)
+            None => ask_pages(client, config, &call, Decoder::new(api, asked))
                 .await?
                 .ok_or_else(|| Failure::Malformed("the total or the rows change from page to page".to_owned()))?,
         };
-        let part = decode(api, asked, &pages).map_err(Failure::from)?;
         sum = Some(match sum {
             None => part,
             Some(sum) => add(sum, part),
         });
     }
     // Nobody to ask about is an answer without figures.
-    sum.map_or_else(|| decode(api, asked, &[]).map_err(Failure::from), Ok)
+    sum.map_or_else(|| Decoder::new(api, asked).finish().map_err(Failure::from), Ok)
 }
 
 /// Adds the parts of a union that was asked in several calls.
@@ -131,16 +127,21 @@ fn add(sum: Decoded, part: Decoded) -> Decoded {
     Decoded { targets, unmapped, names }
 }
 
-/// All pages of one call's answer; `None` where its total or its rows changed on the way.
-async fn ask_pages(client: &Client, config: &SourceConfig, call: &Call) -> Result<Option<Vec<Value>>, Failure> {
+/// What all pages of one call's answer say; `None` where its total or its rows changed on the way.
+async fn ask_pages(
+    client: &Client,
+    config: &SourceConfig,
+    call: &Call,
+    mut decoder: Decoder<'_>,
+) -> Result<Option<Decoded>, Failure> {
     let shape = &config.source.api().shape;
     let Paging::Offset { offset: field, total, next } = shape.paging else {
-        return Ok(Some(vec![client.ask(&config.account, call).await?]));
+        decoder.page(&client.ask(&config.account, call).await?)?;
+        return Ok(Some(decoder.finish()?));
     };
     let mut call = call.clone();
-    let mut pages: Vec<Value> = Vec::new();
-    let (mut offset, mut rows, mut first_total, mut bytes) = (0, 0, None, 0);
-    while pages.len() < MOST_PAGES {
+    let (mut offset, mut rows, mut first_total) = (0, 0, None);
+    for _ in 0..MOST_PAGES {
         if let Some(body) = &mut call.body {
             body[field] = json!(offset);
         }
@@ -160,18 +161,14 @@ async fn ask_pages(client: &Client, config: &SourceConfig, call: &Call) -> Resul
             Some(next) => number(next)?,
             None => offset + count,
         };
-        pages.push(page);
+        decoder.page(&page)?;
         if reached >= all {
-            return Ok((rows >= all).then_some(pages));
+            return if rows >= all { Ok(Some(decoder.finish()?)) } else { Ok(None) };
         }
         if reached <= offset || count == 0 {
             return Err(Failure::from(Malformed::new(next.unwrap_or(shape.rows), "a page that gets on")));
         }
         offset = reached;
-        bytes += pages.last().map_or(0, |page| page.to_string().len());
-        if bytes > MOST_BYTES {
-            return Err(Failure::Malformed(format!("the answer has more than {} MiB", MOST_BYTES / 1024 / 1024)));
-        }
     }
     Err(Failure::Malformed(format!("the answer has more than {MOST_PAGES} pages")))
 }

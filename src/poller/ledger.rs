@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::day::Day;
 use crate::source::{Table, Target};
@@ -16,6 +16,9 @@ const FIRST_REFRESH: Duration = Duration::from_hours(1);
 
 /// How often a day is asked again for which nobody has data yet.
 const NOT_PRODUCED: Duration = Duration::from_mins(30);
+
+/// An answer that came later than now by more than this came while the clock was ahead, maybe before there were figures.
+const CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is known of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +174,10 @@ impl Ledger {
             let blocked = entry.parent.is_some_and(|n| waits[n]) || parent.is_some_and(|parent| !parent.figures);
             let due = match &entry.answer {
                 None => true,
-                Some(answer) => answer.last_at.checked_add(wait(answer)).is_ok_and(|due| due <= now),
+                Some(answer) => {
+                    let refresh = answer.last_at.checked_add(wait(answer)).is_ok_and(|due| due <= now);
+                    refresh || answer.last_at.duration_since(now) > CLOCK_AHEAD
+                }
             } && !asked.contains(&entry.target.key());
             waits.push(due || entry.parent.is_some_and(|n| waits[n]));
             if due && !blocked {

@@ -19,6 +19,9 @@ use crate::telemetry::{SourceStatus, TargetCounts};
 /// How often the state of a long round is shown, and its page brought up to date.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
+/// A page of a day that is ready in more than this was shown while the clock was ahead.
+const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
 pub struct Worker {
@@ -27,6 +30,8 @@ pub struct Worker {
     /// From when on `flip_after` counts, where the target day was ready before.
     started: Timestamp,
     jitter: SignedDuration,
+    /// Whether the store was read.
+    restored: bool,
     pub(super) kept: Kept,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
@@ -49,6 +54,7 @@ impl Worker {
             config,
             started,
             jitter,
+            restored: false,
             kept: Kept::default(),
             failed: None,
             refusal: None,
@@ -82,6 +88,7 @@ impl Worker {
             Some(counts) => counts,
             None => self.ledger(target_day, self.config.source.targets(&directory)).await?.counts(),
         };
+        self.restored = true;
         self.tell(target_day);
         Ok(())
     }
@@ -92,7 +99,7 @@ impl Worker {
             let woken = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                woken = self.wake() => woken,
+                woken = self.wake_restored() => woken,
             };
             let next = woken.unwrap_or_else(|error| {
                 tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
@@ -101,12 +108,23 @@ impl Worker {
                 self.tell(self.config.schedule.target_day(now));
                 now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX)
             });
+            // The clock may have been set back during the round.
+            let now = self.context.clock.now();
+            let next = next.min(now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
                 () = self.context.clock.sleep_until(next) => {}
             }
         }
+    }
+
+    /// Wakes, after the store was read: not to know what is shown would mean to show it beside another day.
+    async fn wake_restored(&mut self) -> Result<Timestamp, StoreError> {
+        if !self.restored {
+            self.restore().await?;
+        }
+        self.wake().await
     }
 
     /// Asks what is due, and shows what may be shown; returns when to wake next.
@@ -202,9 +220,11 @@ impl Worker {
     async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
         let day = ledger.day;
         self.counts = ledger.counts();
-        // A clock that jumps back does not bring an older page back.
-        let newer = self.kept.shown.is_none_or(|shown| shown < day);
-        let flips = newer && may_flip(&self.counts, self.is_late(day, self.context.clock.now()));
+        // A clock that is set right does not bring an older page back, unless it was ahead of what is shown.
+        let now = self.context.clock.now();
+        let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
+        let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
+        let flips = flips && may_flip(&self.counts, self.is_late(day, now));
         if flips || (changed && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);

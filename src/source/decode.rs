@@ -5,11 +5,16 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::listing::{cut, is_id};
 use super::table::{Field, Table};
 use super::{Api, Target};
 use crate::day::{Day, Days, Zone};
 use crate::sample::Row;
+
+/// No answer has more rows: the longest list of agents has a thousand pages of a hundred.
+const MOST_ROWS: usize = 100_000;
+
+/// No vendor's id or name is longer; one that is would be a label on the page.
+pub(super) const MOST_ID_BYTES: usize = 256;
 
 /// Where an answer holds its rows, their days, subjects and figures.
 #[derive(Debug)]
@@ -91,44 +96,91 @@ pub struct Asked<'a> {
     pub zone: &'a Zone,
 }
 
+/// Whether a vendor's text can be an id.
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=MOST_ID_BYTES).contains(&text.len())
+}
+
 /// Reads the pages of one answer.
 ///
 /// # Errors
 /// [`Malformed`] where the answer as a whole can't be used; what concerns one target only is in [`Decoded::targets`].
 pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, Malformed> {
-    let mut decoded = Decoded::default();
-    let Some(table) = asked.targets.first().map(|target| target.table) else { return Ok(decoded) };
-    let mut kept: Vec<Result<Vec<Placed>, Malformed>> = asked.targets.iter().map(|_| Ok(Vec::new())).collect();
-    let (mut strangers, mut rows) = (0, 0);
+    let mut decoder = Decoder::new(api, asked);
     for page in pages {
+        decoder.page(page)?;
+    }
+    decoder.finish()
+}
+
+/// Reads an answer page by page, of which it keeps the rows only: a page may take 100 MiB in memory.
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    api: &'a Api,
+    asked: Asked<'a>,
+    decoded: Decoded,
+    kept: Vec<Result<Vec<Placed>, Malformed>>,
+    rows: usize,
+    /// How many rows name nobody who was asked for.
+    strangers: usize,
+}
+
+impl<'a> Decoder<'a> {
+    /// Begins to read an answer of `api`.
+    #[must_use]
+    pub fn new(api: &'a Api, asked: Asked<'a>) -> Self {
+        let kept = asked.targets.iter().map(|_| Ok(Vec::new())).collect();
+        Self { api, asked, decoded: Decoded::default(), kept, rows: 0, strangers: 0 }
+    }
+
+    /// Reads the next page.
+    ///
+    /// # Errors
+    /// Those of [`decode`].
+    pub fn page(&mut self, page: &Value) -> Result<(), Malformed> {
+        let Self { api, asked, decoded, .. } = self;
+        let Some(table) = asked.targets.first().map(|target| target.table) else { return Ok(()) };
         let list = page.pointer(api.shape.rows).and_then(Value::as_array);
-        for (place, row) in list.ok_or_else(|| Malformed::new(api.shape.rows, "a list"))?.iter().enumerate() {
+        let list = list.ok_or_else(|| Malformed::new(api.shape.rows, "a list"))?;
+        self.rows += list.len();
+        if self.rows > MOST_ROWS {
+            return Err(Malformed::new(api.shape.rows, &format!("a list of at most {MOST_ROWS} rows")));
+        }
+        for (place, row) in list.iter().enumerate() {
             let row = row.as_object().ok_or_else(|| Malformed::new(&path(api, place), "an object"))?;
-            rows += 1;
             let reader = Reader { api, table, place, row };
             let Some((index, labels)) = reader.target(asked.targets)? else {
-                strangers += 1;
+                self.strangers += 1;
                 continue;
             };
-            let read = reader.read(&asked, labels, &mut decoded.unmapped);
+            let read = reader.read(asked, labels, &mut decoded.unmapped);
             if let (Some(field), Ok(_)) = (api.shape.name, &read)
                 && let (Some(id), Some(name)) = (reader.subject()?, row.get(field).and_then(Value::as_str))
                 && !name.trim().is_empty()
+                && name.len() <= MOST_ID_BYTES
             {
-                decoded.names.insert(id, cut(name));
+                decoded.names.insert(id, name.to_owned());
             }
-            match (&mut kept[index], read) {
+            match (&mut self.kept[index], read) {
                 (Ok(rows), Ok(Some(row))) => rows.push(Placed { place, row }),
                 (Ok(_), Ok(None)) | (Err(_), _) => {}
                 (kept, Err(malformed)) => *kept = Err(malformed),
             }
         }
+        Ok(())
     }
-    if strangers > 0 && strangers == rows {
-        return Err(Malformed::new(api.shape.rows, "about anybody who was asked for"));
+
+    /// What all pages said.
+    ///
+    /// # Errors
+    /// Those of [`decode`].
+    pub fn finish(mut self) -> Result<Decoded, Malformed> {
+        if self.strangers > 0 && self.strangers == self.rows {
+            return Err(Malformed::new(self.api.shape.rows, "about anybody who was asked for"));
+        }
+        self.decoded.targets = self.kept.into_iter().map(|rows| each_once(self.api, rows?)).collect();
+        Ok(self.decoded)
     }
-    decoded.targets = kept.into_iter().map(|rows| each_once(api, rows?)).collect();
-    Ok(decoded)
 }
 
 /// The JSON pointer of the row at `place` in its page.
@@ -137,6 +189,7 @@ fn path(api: &Api, place: usize) -> String {
 }
 
 /// A row, and its place in its page.
+#[derive(Debug)]
 struct Placed {
     place: usize,
     row: Row,

@@ -6,19 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decode::Malformed;
+use super::decode::{MOST_ID_BYTES, Malformed, is_id};
 use crate::vendor::Call;
-
-/// No vendor's id is longer, in bytes.
-pub(super) const MOST_ID: usize = 256;
-
-/// A longer name is cut, in characters.
-const MOST_NAME: usize = 256;
-
-/// Tells whether `id` can be one.
-pub(super) fn is_id(id: &str) -> bool {
-    (1..=MOST_ID).contains(&id.len())
-}
 
 /// Somebody or something that a vendor lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,7 +99,7 @@ pub(super) fn each(
     array(page, pointer)?.iter().enumerate().map(|(n, entry)| read(entry, n)).collect()
 }
 
-/// The id in the field `name` of entry `n` of the list at `pointer`: a text that is not empty and not too long, or a whole number.
+/// The id in the field `name` of entry `n` of the list at `pointer`: a text that can be one, or a whole number.
 ///
 /// # Errors
 /// [`Malformed`] where there is none.
@@ -122,13 +111,8 @@ pub(super) fn id(entry: &Value, name: &str, pointer: &str, n: usize) -> Result<S
     }
 }
 
-/// A name, no longer than it needs to be.
-pub(super) fn cut(name: &str) -> String {
-    name.chars().take(MOST_NAME).collect()
-}
-
-/// The text in the field `name`, where there is one.
+/// The text in the field `name`, where there is one and it is not longer than any id or name.
 #[must_use]
 pub(super) fn text(entry: &Value, name: &str) -> Option<String> {
-    entry[name].as_str().filter(|text| !text.trim().is_empty()).map(cut)
+    entry[name].as_str().filter(|text| !text.trim().is_empty() && text.len() <= MOST_ID_BYTES).map(str::to_owned)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-use super::listing::MOST_ID;
+use super::decode::MOST_ID_BYTES;
 
 /// Which subjects are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Selection {
         for (n, id) in self.listed().iter().enumerate() {
             if id.trim().is_empty() {
                 faults.push(format!("{key}[{n}]: an id is empty"));
-            } else if id.len() > MOST_ID {
-                faults.push(format!("{key}[{n}]: an id is longer than {MOST_ID} bytes"));
+            } else if id.len() > MOST_ID_BYTES {
+                faults.push(format!("{key}[{n}]: an id is longer than {MOST_ID_BYTES} bytes"));
             } else if !seen.insert(id) {
                 faults.push(format!("{key}[{n}]: `{id}` stands twice"));
             }

@@ -60,10 +60,10 @@ impl Unit {
     /// # Errors
     /// What the number should have been.
     pub fn convert(self, number: f64) -> Result<Option<f64>, &'static str> {
-        /// Beyond this, whole numbers are no longer exact.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if !(0.0..=EXACT).contains(&number) {
-            return Err("a number from 0 to 2^53");
+        /// From here on, another number may have been rounded to this one.
+        const INEXACT: f64 = 9_007_199_254_740_992.0;
+        if !(0.0..INEXACT).contains(&number) {
+            return Err("a number from 0 to below 2^53");
         }
         match self {
             Self::Count | Self::Seconds => Ok(Some(number)),

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::listing::{each, id, is_id, text};
+use super::decode::is_id;
+use super::listing::{each, id, text};
 use super::{Entry, Found, Info, ListPaging, Listing, Malformed, Need};
 use crate::vendor::Call;
 

@@ -43,6 +43,12 @@ pub enum StoreError {
         /// What SQLite says.
         reason: String,
     },
+    /// Somebody deleted the file, or put another in its place: nothing can be stored before a restart.
+    #[error("{} is gone or was replaced; restart the program, which opens what is there or makes a new one", path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no space left: works again when there is.
     #[error("no space left for {} or SQLite's temporary files; free some, or shorten the retention", path.display())]
     Full {
