@@ -103,6 +103,14 @@ fn contact(days: Days, answer: &Value) -> Result<String, String> {
 }
 
 #[test]
+fn an_id_may_be_a_number() {
+    let one = days("2026-11-19", "2026-11-19");
+    let answer = json!({"TotalCount": 1, "Data": [{"AgentId": 1001, "TotalMsgCnt": 1}]});
+    let shown = page("tencent_desk_agent", "tencent_desk_agent", one, &answer).unwrap();
+    assert_eq!(samples(&shown), [r#"tencent_desk_agent_messages{account="shop",agent="1001"} 1.0"#]);
+}
+
+#[test]
 fn an_id_that_is_longer_than_any_is_malformed_and_such_a_name_left_out() {
     let answer = |id: String| json!({"TotalCount": 1, "Data": [{"AgentId": id, "AgentNickName": "名".repeat(300), "TotalMsgCnt": 1}]});
     let source = source("tencent_desk_agent");
