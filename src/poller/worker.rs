@@ -228,6 +228,8 @@ impl Worker {
         if flips || (changed && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
+                // Before the first round these are the answers of `backfill`, which the vendor gave as well.
+                self.kept.up |= self.kept.last_round.is_none() && self.kept.error.is_none();
                 self.keep().await?;
             }
             self.publish(ledger, directory).await?;
