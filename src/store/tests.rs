@@ -288,22 +288,3 @@ async fn what_is_older_than_the_retention_is_forgotten() {
     };
     assert_eq!(keys, ["wecom_contact_user/new"]);
 }
-
-#[tokio::test]
-#[ignore = "prints how long it takes"]
-async fn ten_thousand_answers_of_three_days() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(Some(dir.path()));
-    for round in 0..2 {
-        let rows = |name: &str| (1..=3).map(|n| user(n, name, f64::from(round))).collect();
-        let names = (0..10_000).map(|n| format!("user{n:05}"));
-        let answers = names.map(|name| answered(&name, days(1, 3), rows(&name))).collect();
-        let started = std::time::Instant::now();
-        store.record(api(), "a", at(i64::from(round)), answers).await.unwrap();
-        println!("round {round}: recorded in {:?}, {} bytes", started.elapsed(), store.size_bytes());
-        let started = std::time::Instant::now();
-        let found = store.rows(users(), "a", day(2)).await.unwrap().len();
-        let known = store.answers("wecom_contact", "a", days(2, 2)).await.unwrap().len();
-        println!("round {round}: {found} rows and {known} answers read in {:?}", started.elapsed());
-    }
-}
