@@ -178,7 +178,7 @@ MISSING = {"type": "special", "options": {"match": "null", "result": {"text": "â
 
 
 #: Of the columns of labels. Ids of Desk's agents are mail addresses.
-WIDTHS = {"account": 85, "source": 195, "partyid": 125, "team_name": 120, "agent": 215, "app_id": 190, "open_kfid": 245, "department_id": 310}
+WIDTHS = {"account": 85, "source": 195, "partyid": 125, "team_name": 120, "agent": 205, "app_id": 190, "open_kfid": 245, "department_id": 310}
 
 
 def column(title, expr, unit="none", **properties):
