@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, Shard};
+use crate::http::is_public;
 
 /// The version and source revision that the program tells.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -152,6 +153,15 @@ impl Flags {
             Some(shard) => config.only(shard),
             None => config,
         })
+    }
+
+    /// What to say where others may reach one of `addresses`, and no web configuration keeps them out.
+    fn open_to_all(&self, addresses: &[String]) -> Option<String> {
+        let address = addresses.iter().find(|address| is_public(address)).filter(|_| self.web_config.is_none())?;
+        Some(format!(
+            "everybody who reaches {address} can read the figures: listen on 127.0.0.1, or set TLS and users with \
+             --web.config.file"
+        ))
     }
 }
 

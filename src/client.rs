@@ -303,7 +303,14 @@ impl Client {
         let http = self.connection(account).map_err(Failure::Unavailable)?;
         let started = std::time::Instant::now();
         let answer = transport::exchange(&http, account, call, pass, body).await;
-        let judged = answer.map(|reply| (account.credential.vendor.judge(&reply), reply.body));
+        let mut judged = answer.map(|reply| (account.credential.vendor.judge(&reply), reply.body));
+        if let Ok((Err(refusal), _)) = &mut judged
+            && refusal.class == Class::Unknown
+            && account.pseudonyms.is_some()
+        {
+            // Only these are the vendor's own words.
+            "the vendor's words may name people, and are not repeated".clone_into(&mut refusal.text);
+        }
         let outcome = match &judged {
             Ok((Ok(()), _)) => Outcome::Ok,
             Ok((Err(refusal), _)) => outcome(refusal.class),

@@ -20,7 +20,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::day::Schedule;
-use crate::source::Source;
+use crate::source::{Pseudonyms, Source};
 use crate::vendor::{Credential, Secret};
 
 pub use keys::known_keys;
@@ -215,6 +215,8 @@ pub struct Account {
     pub timeout: Duration,
     /// The rate limits of statistics APIs, by the `api` label; all others have the vendor's default.
     pub rates: BTreeMap<&'static str, Rate>,
+    /// What stands in the place of ids of people wherever they would be shown, logged or stored.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 impl Account {

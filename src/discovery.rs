@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, Failure};
 use crate::config::{Account, SourceConfig};
 use crate::day::Day;
-use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed, Need};
+use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed, Need, Pseudonyms};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -104,17 +104,23 @@ impl Discovery {
         {
             return Ok(Listed { list: Arc::clone(list), stale: None });
         }
-        let stored = self.store.list(vendor, &account.name, &key).await?;
+        let hidden = hidden(account, listing);
+        let stored = match hidden {
+            None => self.store.list(vendor, &account.name, &key).await?.map(|(of, list)| (of, Arc::new(list))),
+            // The vendor can't be asked about pseudonyms.
+            Some(_) => slot.clone(),
+        };
         if let Some((of, list)) = &stored
             && *of == day
         {
-            let list = Arc::new(list.clone());
-            *slot = Some((day, Arc::clone(&list)));
-            return Ok(Listed { list, stale: None });
+            *slot = Some((day, Arc::clone(list)));
+            return Ok(Listed { list: Arc::clone(list), stale: None });
         }
         match self.fetch(account, listing, day).await {
             Ok(list) => {
-                self.store.put_list(vendor, &account.name, &key, day, &list).await?;
+                let pseudonyms = hidden.map(|pseudonyms| list.iter().map(|found| pseudonyms.found(found)).collect());
+                let kept: &Vec<Found> = pseudonyms.as_ref().unwrap_or(&list);
+                self.store.put_list(vendor, &account.name, &key, day, kept).await?;
                 let list = Arc::new(list);
                 *slot = Some((day, Arc::clone(&list)));
                 Ok(Listed { list, stale: None })
@@ -126,7 +132,7 @@ impl Discovery {
                     *slot = Some((day, Arc::clone(&list)));
                     Ok(Listed { list, stale: None })
                 }
-                Some((_, list)) => Ok(Listed { list: Arc::new(list), stale: Some(failure) }),
+                Some((_, list)) => Ok(Listed { list, stale: Some(failure) }),
                 None if listing.need == Need::Names => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
                 None => Err(DiscoveryError::Vendor { list: name, failure }),
             },
@@ -136,11 +142,13 @@ impl Discovery {
 
     /// The newest list in the store, whatever its day; empty where there is none.
     ///
+    /// Where people have pseudonyms, these are what the store has: good for what is shown, and not for asking.
+    ///
     /// # Errors
     /// [`StoreError`].
     pub async fn stored(&self, account: &Account, listing: &Listing) -> Result<Arc<Vec<Found>>, StoreError> {
-        let key = stored_key(account, listing);
-        let stored = self.store.list(account.credential.vendor.name(), &account.name, &key).await?;
+        let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
+        let stored = self.store.list(vendor, &account.name, &key).await?;
         Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
     }
 
@@ -180,9 +188,16 @@ impl Discovery {
     }
 }
 
-/// What the list is stored under: one secret may see more than another.
+/// What the list is stored under: one secret may see more than another, and pseudonyms are not ids.
 fn stored_key(account: &Account, listing: &Listing) -> String {
-    if account.block.is_empty() { listing.key.clone() } else { format!("{}@{}", listing.key, account.block) }
+    let pseudonyms = if hidden(account, listing).is_some() { "pseudonyms of " } else { "" };
+    let block = if account.block.is_empty() { String::new() } else { format!("@{}", account.block) };
+    format!("{pseudonyms}{}{block}", listing.key)
+}
+
+/// The pseudonyms of those whom the list names, where they have any.
+fn hidden<'a>(account: &'a Account, listing: &Listing) -> Option<&'a Pseudonyms> {
+    account.pseudonyms.as_deref().filter(|_| listing.people)
 }
 
 /// Tells whether another page follows one with `count` entries.

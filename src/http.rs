@@ -23,7 +23,7 @@ use crate::day::Clock;
 use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 
-pub use listen::ListenError;
+pub use listen::{ListenError, is_public};
 pub use serve::{Bound, Drained, bind};
 pub use systemd::Supervisor;
 pub use web_config::{WebConfig, WebConfigError};

@@ -7,6 +7,7 @@
 mod decode;
 mod feishu_message_push;
 mod listing;
+mod pseudonyms;
 mod selection;
 mod table;
 mod tencent_desk_agent;
@@ -25,6 +26,7 @@ use crate::vendor::{Call, Vendor};
 
 pub use decode::{Asked, Decoded, Decoder, Malformed, Paging, Shape, decode};
 pub use listing::{Directory, Entry, Found, ListPaging, Listing, Need};
+pub use pseudonyms::{Hidden, Pseudonymous, Pseudonyms};
 pub use selection::Selection;
 pub use table::{Combine, Field, Span, Table, Unit};
 
@@ -116,6 +118,8 @@ pub struct Target {
     pub table: &'static Table,
     /// The values of the first labels of the table; all of them, or all but the one that rows bring.
     pub labels: Vec<String>,
+    /// Who that is at the vendor, where people have pseudonyms.
+    pub hidden: Option<Hidden>,
     /// The period that its figures cover.
     pub cycle: Cycle,
     /// Whom it is made of, where it is a union that the API aggregates.
@@ -130,7 +134,23 @@ impl Target {
     /// The target of one subject.
     #[must_use]
     pub fn of(table: &'static Table, labels: Vec<String>) -> Self {
-        Self { table, labels, cycle: Cycle::Day, members: vec![], after: None, definition: String::new() }
+        Self { table, labels, hidden: None, cycle: Cycle::Day, members: vec![], after: None, definition: String::new() }
+    }
+
+    /// The values of [`Target::labels`] by which the vendor knows it.
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        self.hidden.as_ref().map_or(&self.labels, |hidden| &hidden.ids)
+    }
+
+    /// The labels of a row about `subject`, where rows bring the last one.
+    #[must_use]
+    pub fn labels_with(&self, subject: String) -> Vec<String> {
+        let mut labels: Vec<_> = self.labels.iter().cloned().chain([subject]).collect();
+        if let Some(hidden) = &self.hidden {
+            hidden.hide(self.table, &mut labels);
+        }
+        labels
     }
 
     /// What tells it from all others of its source, also in the store.

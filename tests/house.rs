@@ -250,7 +250,9 @@ fn both_readmes_say_the_same() {
         |text: &str, mark: &str| text.lines().filter(|line| line.starts_with("**") && line.contains(mark)).count();
     assert_eq!(questions(&english, "?**"), questions(&chinese, "？**"));
     let targets = |text: &str| -> BTreeSet<String> {
-        links(text).into_iter().filter(|link| !READMES.contains(&link.as_str())).collect()
+        // The pictures are of dashboards in the language of the text.
+        let links = links(text).into_iter().filter(|link| !READMES.contains(&link.as_str()));
+        links.map(|link| link.replace("images/zh/", "images/")).collect()
     };
     assert_eq!(targets(&english), targets(&chinese));
 }

@@ -1,6 +1,7 @@
 //! The built program, as its operator meets it.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -24,19 +25,19 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end: the exit code, what it printed and what it logged.
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     Running::start(arguments).finish()
 }
 
 /// A program that runs until the test ends it; it is killed with the test.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     printed: Receiver<String>,
     logged: Receiver<String>,
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (printed, logged) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Self { child, printed, logged }
@@ -53,7 +54,7 @@ impl Running {
     }
 
     /// Sends the signal and waits for the end: the exit code, the rest of the output and of the log.
-    fn end(self, signal: &str) -> (Option<i32>, String, String) {
+    pub(crate) fn end(self, signal: &str) -> (Option<i32>, String, String) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         self.finish()
@@ -105,13 +106,13 @@ fn rest(lines: &Receiver<String>) -> String {
     }
 }
 
-async fn get(url: &str) -> Option<String> {
+pub(crate) async fn get(url: &str) -> Option<String> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
     client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()
 }
 
 /// The page, once it has what `ready` wants.
-async fn page_with(url: &str, ready: impl Fn(&str) -> bool) -> String {
+pub(crate) async fn page_with(url: &str, ready: impl Fn(&str) -> bool) -> String {
     let started = Instant::now();
     loop {
         if let Some(page) = get(url).await.filter(|page| ready(page)) {
@@ -202,6 +203,33 @@ fn check_says_what_polling_costs() {
 }
 
 #[test]
+fn whoever_opens_the_figures_to_all_is_warned() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (file, web) = (folder.path().join("exporter.yaml"), folder.path().join("web.yml"));
+    std::fs::write(&file, "wecom: [{account: acme, corp_id: ww1, secret: s3cret, contact: {users: [a]}}]").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::write(&web, "basic_auth_users: {}\n").unwrap();
+    let [config, web] = [&file, &web].map(|path| path.to_str().unwrap());
+    let common = ["--config.file", config, "--storage.path", ""];
+    let warned = |arguments: &[&str]| {
+        let (code, out, log) = run(&[arguments, &common].concat());
+        assert_eq!(code, Some(0), "{out}{log}");
+        assert!(out.contains("warning: wecom[0].secret: ") && out.contains("chmod 600"), "{out}");
+        assert!(!out.contains("s3cret"), "{out}");
+        out.contains("warning: everybody who reaches")
+    };
+    assert!(warned(&["check"]));
+    assert!(warned(&["check", "--web.listen-address", "127.0.0.1:1,10.0.0.1:1"]));
+    assert!(!warned(&["check", "--web.listen-address", "127.0.0.1:1,[::1]:1"]));
+    assert!(!warned(&["check", "--web.config.file", web]));
+    let serve = Running::start(&[&["serve", "--web.listen-address", ":0"], &common[..]].concat());
+    serve.log_line("everybody who reaches");
+    serve.log_line("listening");
+    let (code, _, _) = serve.end("-TERM");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
 fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("exporter.yaml");
@@ -251,7 +279,7 @@ async fn once_prints_the_page_of_a_simulated_company() {
 }
 
 /// Starts `simulate`, and writes the configuration that it prints to `file`.
-fn start_simulating(file: &Path) -> Running {
+pub(crate) fn start_simulating(file: &Path) -> Running {
     let simulate = Running::start(&["simulate", "--users", "20", "--no-limits", "--listen", "127.0.0.1:0"]);
     let mut yaml = String::new();
     loop {
@@ -308,7 +336,7 @@ async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_ve
 }
 
 /// The URL of its page, from the log.
-fn listening(serve: &Running) -> String {
+pub(crate) fn listening(serve: &Running) -> String {
     let entry: serde_json::Value = serde_json::from_str(&serve.log_line("\"address\"")).unwrap();
     format!("http://{}/metrics", entry["address"].as_str().unwrap())
 }

@@ -1,12 +1,14 @@
 //! No secret, token or signature is logged or shown, whatever goes wrong.
 
 use std::io;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use imstats_exporter::day::{Day, Zone};
 use imstats_exporter::simulator::Effect;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::exporter::{Exporter, Site, program};
 use crate::harness::*;
 
 /// What was logged.
@@ -121,5 +123,110 @@ async fn everything_that_fails_is_logged_without_secrets() {
         for person in &stage.company().users {
             assert!(what != "log" || !text.contains(&person.name), "the log names {}", person.name);
         }
+    }
+}
+
+/// Every kind of secret that the program is given, as files: of vendors, of a proxy, of pseudonyms and of the page.
+struct Canaries(Vec<String>);
+
+impl Canaries {
+    /// Writes them, and a configuration with everything that a simulator has.
+    fn write(site: &Site) -> Self {
+        let mut yaml = site.simulator.configuration().replace("names: true", "pseudonymize: {key: {file: key}}");
+        let mut all = vec!["canary-key-of-pseudonyms".to_owned(), "canary-of-the-proxy".to_owned()];
+        site.write("key", &all[0]);
+        site.write("proxy", &format!("http://me:{}@127.0.0.1:1", all[1]));
+        for (name, secret) in configured_secrets(&site.simulator) {
+            site.write(name, &secret);
+            yaml = yaml.replace(&format!("\"{secret}\""), &format!("{{file: {name}}}"));
+            all.push(secret);
+        }
+        // A company behind a proxy that is not there.
+        let (desk, rest) = yaml.split_once("tencent_desk:\n").unwrap();
+        let behind = rest.replace("account: acme", "account: behind\n    proxy_url: {file: proxy}");
+        site.write("exporter.yaml", &format!("{desk}tencent_desk:\n{rest}{behind}"));
+        let hash = bcrypt::hash("canary-password", 4).unwrap();
+        site.write("web.yml", &format!("basic_auth_users: {{ann: \"{hash}\"}}"));
+        // As the browser sends it, too.
+        all.extend(["canary-password".to_owned(), AUTHORIZATION.to_owned(), hash]);
+        Self(all)
+    }
+
+    fn assert_none(&self, place: &str, text: &str) {
+        assert_eq!(leak(text, &self.0), None, "in {place}");
+    }
+}
+
+/// `ann:canary-password`
+const AUTHORIZATION: &str = "YW5uOmNhbmFyeS1wYXNzd29yZA==";
+
+#[tokio::test]
+async fn no_secret_of_any_kind_is_in_log_page_error_store_arguments_or_what_commands_print() {
+    let site = Site::new().await;
+    let canaries = Canaries::write(&site);
+    let at = |name: &str| site.folder().join(name).to_str().unwrap().to_owned();
+    let (config, web, store) = (at("exporter.yaml"), at("web.yml"), at("data"));
+    let common = ["--config.file", &config, "--storage.path", &store, "--log.level", "trace"];
+    let mut command = program(&["--web.listen-address", "127.0.0.1:0", "--web.enable-lifecycle"]);
+    command.args(common).args(["--web.config.file", &web]);
+    let exporter = Exporter::start(command).await;
+    let ask = async |line: &str, authorization: &str| {
+        exporter.send(&format!("{line} HTTP/1.1\r\nAuthorization: Basic {authorization}")).await
+    };
+    exporter
+        .until("rounds are over", async || {
+            let page = ask("GET /metrics", AUTHORIZATION).await.body;
+            Page::read(&page).all("imstats_source_last_round_timestamp_seconds").len() == 7
+        })
+        .await;
+    for n in 0..3 {
+        let paths = ["/metrics", "/", "/api/v1/status", "/-/ready", "/nothing", "/metrics?collect[]=nothing"];
+        for path in paths {
+            for authorization in [AUTHORIZATION, "Y2FuYXJ5LXBhc3N3b3JkOng=", "canary-password"] {
+                let answer = ask(&format!("GET {path}"), authorization).await;
+                canaries.assert_none(path, &format!("{}{}", answer.head, answer.body));
+            }
+        }
+        // Refused secrets, refused tokens, and a file that can't be used.
+        match n {
+            0 => drop(CREDENTIALS.map(|credential| site.simulator.rotate_secret(credential))),
+            1 => site.simulator.revoke_tokens(),
+            _ => drop(site.write("exporter.yaml", "wecom: [{secret: {canary-password}}, canary-key-of-pseudonyms]")),
+        }
+        let answer = ask("POST /-/reload", AUTHORIZATION).await;
+        assert_eq!(answer.status, if n < 2 { 200 } else { 400 }, "{}", answer.body);
+        canaries.assert_none("the answer to a reload", &answer.body);
+    }
+    let process = std::path::PathBuf::from(format!("/proc/{}", exporter.id()));
+    let arguments = std::fs::read(process.join("cmdline")).unwrap();
+    assert!(!arguments.is_empty());
+    canaries.assert_none("its arguments", &String::from_utf8_lossy(&arguments));
+    let environment = std::fs::read(process.join("environ")).unwrap();
+    canaries.assert_none("its environment", &String::from_utf8_lossy(&environment));
+    exporter.signal("TERM");
+    let log = exporter.log();
+    assert!(log.contains("asked the vendor") && log.contains("round with failures"), "the log is a whole one");
+    canaries.assert_none("the log", &log);
+    assert_eq!(exporter.end().await, Some(0));
+
+    let canaries = Canaries::write(&site);
+    let day = Day::containing(jiff::Timestamp::now(), &Zone::china()).plus(-4).to_string();
+    let days = ["--from", &day, "--to", &day];
+    for (name, more) in [("check", &["--online"][..]), ("backfill", &days), ("export", &days)] {
+        let mut command = program(&[name]);
+        command.args(more).args(common);
+        let output =
+            tokio::task::spawn_blocking(move || command.stdout(Stdio::piped()).output().unwrap()).await.unwrap();
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert!(told.len() > 50, "{name}: {told}");
+        canaries.assert_none(name, &told);
+    }
+    for entry in std::fs::read_dir(&store).unwrap() {
+        let path = entry.unwrap().path();
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        let found = canaries.0.iter().find(|secret| text.contains(secret.as_str()));
+        assert_eq!(found, None, "in {}", path.display());
+        let token = text.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| word.starts_with("eJw"));
+        assert_eq!(token, None, "in {}", path.display());
     }
 }

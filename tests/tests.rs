@@ -29,6 +29,8 @@ mod machine;
 mod page;
 mod paging;
 mod program;
+mod properties;
+mod pseudonyms;
 mod recorder;
 mod refusals;
 mod reload;

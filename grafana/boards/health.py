@@ -1,6 +1,6 @@
 """The exporter itself, for whoever runs it: does it poll, do the vendors answer, is anything late or missing."""
 
-from .panels import (BAD, COLORED, FAINT, GOOD, PLAIN, WARN, column, dashboard, query, row, stat, steps, table,
+from .panels import (BAD, COLORED, FAINT, GOOD, PLAIN, SPAN, WARN, column, dashboard, query, row, stat, steps, table,
                      timeseries, variable)
 from .promql import over, selector
 from .text import Text as T
@@ -26,6 +26,11 @@ def hourly(metric, by, **match):
     return f"{over('sum', by)} (increase({own(metric, **match)}[1h]))"
 
 
+def wrong(by):
+    return hourly("imstats_api_requests_total", by, outcome="!~ok|no_data")
+
+
+ANSWER_TIME = "imstats_api_request_duration_seconds_bucket"
 #: Good and bad ends of calls, and states of targets, in the same colours everywhere.
 OUTCOMES = {"ok": GOOD, "no_data": PLAIN, "refused": WARN, "throttled": "purple", "token": "yellow", "denied": "dark-red",
             "unavailable": BAD, "malformed": "super-light-red", "failed": BAD, "pending": "yellow"}
@@ -46,7 +51,7 @@ def lines(title, what, pairs, unit="short", **more):
 
 def board():
     behind = f"round(({source('target_timestamp_seconds')} - {source('stat_timestamp_seconds')}) / 86400)"
-    day = "time:YYYY-MM-DD"
+    day, by = "time:YYYY-MM-DD", ("le", "api")
     answers = mapped((0, T("no", "否"), BAD), (1, T("yes", "是"), GOOD))
     tiles = row(
         None,
@@ -73,21 +78,20 @@ def board():
               T("One row for each source of each account. The day shown is that of all its figures.", "每个账号的每个数据源一行。展示日即其全部数据所属日期。"),
               [("account", T("Account", "账号")), ("source", T("Source", "数据源")), ("instance", T("Exporter", "采集器"))],
               [column(T("Answers", "应答"), source("up"), "none", mappings=answers, **COLORED),
-               column(T("Day shown", "展示日"), f"1000 * ({source('stat_timestamp_seconds')} + 21600)", day),
+               column(T("Day shown", "展示日"), f"1000 * ({source('stat_timestamp_seconds')} + 21600)", day, custom__width=95),
                column(T("Days behind", "落后天数"), behind, "none", thresholds=steps(GOOD, (1, WARN), (2, BAD)), **COLORED),
                column(T("With figures", "有数据"), state("ok"), "none"),
                column(T("Without", "无数据"), state("no_data"), "none"),
                column(T("Refused", "被拒绝"), state("refused"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED),
                column(T("Failed", "失败"), state("failed"), "none", thresholds=steps(FAINT, (1, BAD)), **COLORED),
                column(T("Pending", "待查询"), state("pending"), "none"),
-               column(T("Last success", "最近成功"), f"time() - {source('last_success_timestamp_seconds')}", "s"),
-               column(T("Next round in", "距下一轮"), f"clamp_min({source('next_round_timestamp_seconds')} - time(), 0)", "s"),
-               column(T("Token ends in", "令牌剩余"), f"clamp_min({source('token_expiry_timestamp_seconds')} - time(), 0)", "s"),
-               column(T("Series", "序列数"), source("series"), "none"),
-               column(T("Unknown fields", "未识别字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
-              (24, 9), narrow=58, sort=T("Account", "账号"), descending=False,
+               column(T("Last success", "最近成功"), f"time() - {source('last_success_timestamp_seconds')}", SPAN),
+               column(T("Next round in", "距下一轮"), f"clamp_min({source('next_round_timestamp_seconds')} - time(), 0)", SPAN),
+               column(T("Token ends in", "令牌剩余"), f"clamp_min({source('token_expiry_timestamp_seconds')} - time(), 0)", SPAN),
+               column(T("Unknown fields", "未知字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
+              (24, 9), narrow=58, sort=T("Source", "数据源"), descending=False,
               bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the vendor has new figures).",
-                    "应答为“否”、持续数小时落后、有失败对象、出现未识别字段（供应商新增了指标）。")),
+                    "应答为“否”、持续数小时落后、有失败对象、出现未知字段（供应商新增了指标）。")),
     )
     trends = row(
         T("Polling", "采集"),
@@ -99,12 +103,14 @@ def board():
         lines(T("Calls by outcome", "调用结果"), T("Calls to vendors in the hour before, by how they ended; tokens and lists too.", "前一小时内对供应商的调用，按结果；含令牌与名单接口。"),
               [("{{outcome}}", hourly("imstats_api_requests_total", ("outcome",)))], "none", decimals=0, named=OUTCOMES, custom={"axisSoftMax": 10},
               bad=T("Anything but ok and no_data for long.", "长时间出现 ok、no_data 以外的结果。")),
-        lines(T("Calls that went wrong", "异常调用"), T("Calls in the hour before that ended otherwise than ok or no_data, by API.", "前一小时内非 ok、no_data 的调用，按接口。"),
-              [("{{outcome}} {{api}}", hourly("imstats_api_requests_total", ("outcome", "api"), outcome="!~ok|no_data") + " > 0")], "none", decimals=0,
+        lines(T("Calls that went wrong", "异常调用"), T("Calls in the hour before that ended otherwise than ok or no_data, by API; a line at 0 for what did not happen.",
+                                                     "前一小时内非 ok、no_data 的调用，按接口；未发生的结果显示为 0。"),
+              [("{{outcome}} {{api}}", f"{wrong(('outcome', 'api'))} > 0 or {wrong(('outcome',))} == 0")], "none", decimals=0, custom={"axisSoftMax": 10},
               bad=T("`denied`: a secret or a permission; `throttled`: the quota; `malformed`: the vendor changed its answers.",
                     "denied：密钥或权限；throttled：配额；malformed：供应商改变了返回格式。"), noValue=T("None went wrong", "无异常调用")),
-        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the vendor's whole answer, by API, of the calls in the hour before.", "从调用到收到完整应答的时间，按接口，取前一小时的调用。"),
-              [("{{api}}", f"histogram_quantile(0.95, {hourly('imstats_api_request_duration_seconds_bucket', ('le', 'api'))}) >= 0")], "s", many=True,
+        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the vendor's whole answer, by API, of the calls in the hour before; of an API without any, of all calls since the start.",
+                                                            "从调用到收到完整应答的时间，按接口，取前一小时的调用；其间没有调用的接口取启动以来的全部调用。"),
+              [("{{api}}", f"histogram_quantile(0.95, {hourly(ANSWER_TIME, by)}) >= 0 or histogram_quantile(0.95, {over('sum', by)} ({own(ANSWER_TIME)}))")], "s", many=True, legend={"calcs": ["lastNotNull"], "width": 330},
               bad=T("Towards 30 s, the default timeout.", "接近默认超时 30 秒。"), noValue=T("No calls in this time", "该时段没有调用")),
         lines(T("Length of a round", "每轮耗时"), T("How long the last round of each source took.", "各数据源最近一轮的耗时。"),
               [("{{source}} {{account}}", source("round_duration_seconds", ("source", "account")))], "s", bad=T("Longer than the poll interval.", "超过轮询间隔。")),
@@ -130,7 +136,7 @@ def board():
               [("instance", T("Exporter", "采集器")), ("version", T("Version", "版本")), ("revision", T("Revision", "修订号"))],
               [column(T("Running for", "运行时长"),
                       f"(time() - max by (instance) ({own('process_start_time_seconds')})) * on (instance) group_left (version, revision) "
-                      f"max by (instance, version, revision) ({own('imstats_build_info')})", "s")], (12, 8), bad=T("Different versions side by side.", "同时运行不同版本。")),
+                      f"max by (instance, version, revision) ({own('imstats_build_info')})", SPAN)], (12, 8), bad=T("Different versions side by side.", "同时运行不同版本。")),
         collapsed=True)
     return dashboard(
         "exporter-health", T("imstats exporter", "imstats 采集器"),

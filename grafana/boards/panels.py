@@ -14,6 +14,12 @@ GOOD, BAD, WARN, PLAIN = "green", "red", "orange", "blue"
 #: For what is neither: a grey that can be read on a dark and on a light page.
 FAINT = "#8a8f98"
 NOTHING = T("No figures", "暂无数据")
+#: Units that read alike in both languages, or are said in both. A count is written out, a length of time as 00:01:30;
+#: on an axis, where either would make odd steps, counts are short and times are divided.
+COUNT, TIME = "locale", "dthms"
+SECONDS, MINUTES, HOURS = (T(f"suffix: {en}", f"suffix: {zh}") for en, zh in (("s", "秒"), ("min", "分钟"), ("h", "小时")))
+#: Of the exporter itself, from milliseconds to days.
+SPAN = T("s", TIME)
 #: Days are days in China; see `day_shown` for sources elsewhere.
 ZONE = "Asia/Shanghai"
 
@@ -106,12 +112,19 @@ def tile(source, title, what, figure, unit, *, bad=None, rising=None, points=Fal
                 text_mode="value_and_name", horizontal=True)
 
 
+#: The first line of a panel, where it is of all and the others are of parts.
+THICK = override("byFrameRefID", "A", custom__lineWidth=4)
 LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
 
 
 def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=False, many=False, colors=None, daily=True,
-               **more):
-    """Trends: bars, one a day, or lines that step from day to day; not `daily`: of the exporter at work."""
+               per=1, **more):
+    """Trends: bars, one a day, or lines that step from day to day; not `daily`: of the exporter at work.
+
+    `per` divides the figures, so that an axis of minutes or hours has even steps.
+    """
+    if per != 1:
+        pairs = [(legend, f"({expr}) / {per}") for legend, expr in pairs]
     custom = {
         "lineWidth": 0 if bars else 2, "fillOpacity": 75 if bars else (30 if stack else 0),
         "drawStyle": "bars" if bars else "line", "lineInterpolation": "stepAfter" if daily else "linear", "showPoints": "never",
@@ -134,8 +147,9 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
     if below:
         overrides.append(override("byFrameRefID", below, custom__transform="negative-Y"))
     # A finer step of a line would show nothing more, and thousands of people cost their time at each.
-    interval = ("1d" if bars else "2h") if daily else None
+    interval = ("1d" if bars else "4h") if daily else None
     custom.update(more.pop("custom", {}))
+    legend.update(more.pop("legend", {}))
     made = panel("timeseries", title, what, queries(pairs), size, unit, options, bad=bad, custom=custom,
                  overrides=overrides + list(more.pop("overrides", ())), color={"mode": "palette-classic"},
                  **{"min": 0, **more})
@@ -145,12 +159,13 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
     return made
 
 
-def bargauge(title, what, expr, legend, size, unit, *, bad=None, thresholds=None, **more):
-    """A short ranking, longest bar first as the query sorts it."""
+def bargauge(title, what, expr, legend, size, unit, *, bad=None, thresholds=None, above=False,
+             **more):
+    """A short ranking, longest bar first as the query sorts it; `above` the bars is room for long names."""
     options = {
         "displayMode": "basic", "orientation": "horizontal", "showUnfilled": True, "valueMode": "color",
-        "namePlacement": "left", "sizing": "auto", "minVizHeight": 14, "minVizWidth": 8, "maxVizHeight": 26,
-        "text": {"titleSize": 13, "valueSize": 14},
+        "namePlacement": "top" if above else "left", "sizing": "auto", "minVizHeight": 14, "minVizWidth": 8, "maxVizHeight": 44 if above else 32,
+        "text": {"titleSize": 12, "valueSize": 13},
         "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
@@ -160,6 +175,10 @@ def bargauge(title, what, expr, legend, size, unit, *, bad=None, thresholds=None
 
 #: What a cell shows where there is no figure, in no colour that would judge it.
 MISSING = {"type": "special", "options": {"match": "null", "result": {"text": "–", "color": FAINT, "index": 9}}}
+
+
+#: Of the columns of labels. Ids of Desk's agents are mail addresses.
+WIDTHS = {"account": 85, "source": 195, "partyid": 105, "agent": 215, "app_id": 190, "open_kfid": 245, "department_id": 310}
 
 
 def column(title, expr, unit="none", **properties):
@@ -175,12 +194,11 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, *
     targets, renames, overrides, order = [], {}, [], {}
     for label, shown in keys:
         renames[label], order[label] = shown, len(order)
-        wide = {"account": 85, "source": 180}.get(label, 130)
-        overrides.append(override("byName", shown, custom__filterable=True, custom__width=wide))
-    if name:
-        targets.append(query(name[1], "", "N", instant=True, table=True))
-        renames["name"], order["name"] = name[0], len(order)
-        overrides.append(override("byName", name[0], custom__filterable=True, custom__width=130))
+        overrides.append(override("byName", shown, custom__filterable=True, custom__width=WIDTHS.get(label, 130)))
+        if name and label == "account":
+            targets.append(query(name[1], "", "N", instant=True, table=True))
+            renames["name"], order["name"] = name[0], len(order)
+            overrides.append(override("byName", name[0], custom__filterable=True, custom__width=130))
     for n, each in enumerate(columns):
         each = dict(each)
         ref = chr(ord("A") + n) if n < 13 else f"Z{chr(ord('A') + n - 13)}"
@@ -217,21 +235,18 @@ def day_shown(source, size):
         T("The statistics day that all figures at the top and in the tables belong to, on the calendar of the source.",
           "页面顶部和表格中所有数据所属的统计日（以数据源所在时区为准）。"),
         [query(f"1000 * ({source.about('stat_timestamp_seconds')} + 21600)", "{{account}}", instant=True)],
-        size, "time:YYYY-MM-DD ddd",
+        size, T("time:YYYY-MM-DD ddd", "time:YYYY年M月D日"),
         bad=T("More than a day behind the newest day that the vendor has ready.", "比供应商已产出的最新一天落后一天以上。"),
         thresholds=steps(FAINT))
 
 
 def source_state(sources, size):
-    """Whether that day is the newest, and whether the vendor answers."""
-    match = sources[0].name if len(sources) == 1 else "~" + "|".join(source.name for source in sources)
-    by = "account" if len(sources) == 1 else "account, source"
+    """Whether that day is the newest, and whether the vendor answers; `sources` are pairs of a source and a word for it."""
+    def state(source):
+        behind = f"round(({source.about('target_timestamp_seconds')} - {source.about('stat_timestamp_seconds')}) / 86400)"
+        up = source.about("up")
+        return f"({up} == 0) - 1 or on (account) {behind} or on (account) {up} - 3"
 
-    def about(metric):
-        return f"max by ({by}) ({selector('imstats_source_' + metric, source=match)})"
-
-    behind = f"round(({about('target_timestamp_seconds')} - {about('stat_timestamp_seconds')}) / 86400)"
-    expr = (f"({about('up')} == 0) - 1 or on ({by}) {behind} or on ({by}) {about('up')} - 3")
     options = [
         (-2, T("No figures yet", "尚无数据"), WARN), (-1, T("Vendor does not answer", "供应商接口无应答"), BAD),
         (0, T("Up to date", "已是最新"), GOOD), (1, T("1 day behind", "落后 1 天"), WARN),
@@ -240,12 +255,12 @@ def source_state(sources, size):
         str(value): {"text": text, "color": color, "index": n} for n, (value, text, color) in enumerate(options)}}]
     mappings.append({"type": "range", "options": {
         "from": 2, "to": 100000, "result": {"text": T("Days behind", "落后多天"), "color": BAD, "index": 4}}})
-    legend = "{{account}}" if len(sources) == 1 else "{{account}} {{source}}"
     return stat(
         T("Source", "数据源状态"),
         T("Whether the figures are of the newest day that the vendor has ready, and whether the vendor answers.",
           "展示的是否为供应商已产出的最新一天，以及供应商接口是否应答。"),
-        [query(expr, legend, instant=True)], size, "none",
+        [query(state(source), "{{account}} " + word if word else "{{account}}", chr(ord("A") + n), instant=True)
+         for n, (source, word) in enumerate(sources)], size, "none",
         bad=T("`1 day behind` is normal for minutes each morning; for hours, or anything red, see the dashboard of the exporter.",
               "每天早上短时间的“落后 1 天”属正常；持续数小时或出现红色时，请查看采集器看板。"),
         mappings=mappings, thresholds=steps(BAD), noValue=T("Exporter not scraped", "采集器未被抓取"), min=None)
@@ -260,9 +275,9 @@ def answered(sources, size):
 
     return stat(
         T("Asked and answered", "采集情况"),
-        T("Members, groups or accounts asked for on the newest day: with figures, without any (by the vendor's word), "
-          "refused by the vendor, and not answered.",
-          "最新一天被查询的对象数：有数据、无数据（供应商明确告知）、被供应商拒绝、未成功。"),
+        T("Members, owners, accounts or lists asked for on the newest day: with figures, without any (by the vendor's word), "
+          "refused by the vendor, and not answered. Agents that are asked for as one list count as one.",
+          "最新一天被查询的对象数（成员、群主、账号或名单）：有数据、无数据（供应商明确告知）、被供应商拒绝、未成功。以整份名单查询的客服计为一个对象。"),
         [query(targets("ok"), T("with figures", "有数据"), "A", instant=True),
          query(targets("no_data"), T("without", "无数据"), "B", instant=True),
          query(targets("refused"), T("refused", "被拒绝"), "C", instant=True),

@@ -28,7 +28,7 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
         WebConfig::load(path).context("--web.config.file")?;
     }
     println!("{} is valid: {} sources", flags.config_file.display(), config.sources.len());
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().cloned().chain(flags.open_to_all(&flags.listen)) {
         println!("warning: {warning}");
     }
     // Lists of an earlier run tell how many `all` are; without one nothing is created.
@@ -95,7 +95,13 @@ fn describe(source: &SourceConfig, estimate: &Estimate, open: bool) -> (String, 
     let name = format!("{} of {}", source.source.api().name, source.account.name);
     let Estimate { targets, round, day, time } = *estimate;
     let rate = source.account.rate(source.source.api().path);
-    let at = format!("at {} calls in {}", rate.calls, words(rate.per));
+    let unit = match rate.per.as_secs() {
+        1 => "s".to_owned(),
+        60 => "m".to_owned(),
+        3600 => "h".to_owned(),
+        _ => words(rate.per),
+    };
+    let at = format!("at {}/{unit}", rate.calls);
     let line = if open {
         let batch = source.source.api().batch;
         let share = if batch == 1 { "one call each".to_owned() } else { format!("one call for {batch}") };

@@ -53,7 +53,7 @@ pub(super) struct ExportArgs {
     /// Where to: a file, or for csv a folder; without it standard output.
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// A label for all series, such as job=imstats; may be given several times.
+    /// A label for all series, such as job=imstats_exporter; may be given several times.
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// The time between two samples of a series: 1d makes 24 times less, and keeps one sample a day.

@@ -23,6 +23,10 @@ pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
         Some(bound) => bound,
         None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
     };
+    let addresses = bound.addresses().iter().map(ToString::to_string).collect::<Vec<_>>();
+    if let Some(warning) = flags.open_to_all(&addresses) {
+        tracing::warn!("{warning}");
+    }
     run(flags, context, bound, config.sources, true).await
 }
 

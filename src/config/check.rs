@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
 use crate::day::{Schedule, Zone};
-use crate::source::{Api, Source};
+use crate::source::{Api, Pseudonymous, Pseudonyms, Source};
 use crate::vendor::{Credential, Secret, SecretError, VENDORS};
 
 /// How often a source wakes.
@@ -33,6 +33,9 @@ const MAX_AGE_DAYS: u32 = 3;
 
 /// How many requests may be under way at once.
 const CONCURRENCY: u32 = 8;
+
+/// The shortest key of pseudonyms, in bytes: 128 bits where they are random.
+const LEAST_KEY: usize = 16;
 
 /// Reads a secret; tests give their own.
 pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, SecretError>;
@@ -80,7 +83,11 @@ pub(super) fn nothing_written() -> String {
 fn first_inline(account: &WrittenAccount) -> Option<String> {
     let WrittenAccount { vendor, path, .. } = account;
     let key = vendor.keys().secret;
-    let own = [(&account.secret, format!("{path}.{key}")), (&account.proxy_url, format!("{path}.proxy_url"))];
+    let own = [
+        (&account.secret, format!("{path}.{key}")),
+        (&account.proxy_url, format!("{path}.proxy_url")),
+        (&account.pseudonymize, format!("{path}.{}.key", keys::PSEUDONYMIZE)),
+    ];
     let blocks = account.blocks.iter().map(|block| (&block.common.secret, format!("{}.{key}", block.path)));
     own.into_iter().chain(blocks).find(|(secret, _)| matches!(secret, Some(Secret::Inline(_)))).map(|(_, path)| path)
 }
@@ -130,6 +137,7 @@ impl Checking<'_> {
     /// The sources of an account; what is wrong with it is a fault, and then the sources don't matter.
     fn account(&mut self, account: WrittenAccount, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
         let Reach { base_url, proxy_url, ca_file } = self.reach(&account);
+        let pseudonyms = self.pseudonyms(&account);
         let WrittenAccount { vendor, path, blocks, .. } = account;
         let credential = vendor.keys();
         let mut required = vec![("account", true), (credential.id, true)];
@@ -162,6 +170,7 @@ impl Checking<'_> {
                 connect_timeout: account.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
                 timeout: account.timeout.unwrap_or(TIMEOUT),
                 rates: rates.clone(),
+                pseudonyms: pseudonyms.clone(),
             })
         };
         let shared = secret.map(|secret| with_secret("", secret));
@@ -180,6 +189,27 @@ impl Checking<'_> {
             configs.extend(sources.into_iter().map(config));
         }
         configs
+    }
+
+    /// What `account` puts in the place of ids of people.
+    fn pseudonyms(&mut self, account: &WrittenAccount) -> Option<Arc<Pseudonyms>> {
+        let path = format!("{}.{}", account.path, keys::PSEUDONYMIZE);
+        if account.pseudonymize.is_some() && account.names == Some(true) {
+            self.faults.push(format!("{path}: names would tell who is behind each pseudonym: leave one of both out"));
+        }
+        let path = format!("{path}.key");
+        let secret = self.secret(account.pseudonymize.clone(), &path)?;
+        // A fault of the first look was told.
+        let key = (self.read)(&secret).ok()?;
+        let key = key.expose_secret();
+        if key.len() < LEAST_KEY {
+            self.faults.push(format!(
+                "{path}: ids can be guessed, so the key must not be: it has less than {LEAST_KEY} bytes (openssl rand -hex 32 \
+                 makes one)"
+            ));
+        }
+        let company = account.id.as_deref().unwrap_or_default();
+        Some(Arc::new(Pseudonyms::new(key, account.vendor.name(), company)))
     }
 
     fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
@@ -250,6 +280,10 @@ fn source_config(
 ) -> SourceConfig {
     let api = source.api();
     let vendor = account.credential.vendor;
+    let source: Arc<dyn Source> = match &account.pseudonyms {
+        Some(pseudonyms) => Arc::new(Pseudonymous::new(source, Arc::clone(pseudonyms))),
+        None => source.into(),
+    };
     let zone = match &common.zone {
         Some(zone) => zone.clone(),
         // The database is built in, so it has the name.
@@ -259,7 +293,7 @@ fn source_config(
     let ready_at = common.ready_at.unwrap_or_else(|| jiff::civil::time(api.ready_hour, 0, 0, 0));
     let lag_days = common.lag_days.and_then(|days| u16::try_from(days).ok()).unwrap_or(api.lag_days);
     SourceConfig {
-        source: source.into(),
+        source,
         account: account.clone(),
         schedule: Schedule { zone, ready_at, lag_days },
         poll_interval,

@@ -12,8 +12,20 @@ use crate::vendor::{VENDORS, Vendor};
 pub(super) const POLL_INTERVAL: &str = "poll_interval";
 
 /// The keys of every account, beside those of its credential and its blocks.
-const ACCOUNT: &[&str] =
-    &["account", "base_url", "proxy_url", "ca_file", "connect_timeout", "timeout", "names", "insecure_http"];
+const ACCOUNT: &[&str] = &[
+    "account",
+    "base_url",
+    "proxy_url",
+    "ca_file",
+    "connect_timeout",
+    "timeout",
+    "names",
+    PSEUDONYMIZE,
+    "insecure_http",
+];
+
+/// The key of an account whose value holds a secret of our own.
+pub(super) const PSEUDONYMIZE: &str = "pseudonymize";
 
 /// The keys of every block, beside its own.
 const BLOCK: &[&str] = &[
@@ -91,7 +103,7 @@ pub fn known_keys() -> Vec<String> {
 
 /// Tells whether what stands under `key` is a secret, in whatever place it was written.
 pub(super) fn is_secret(key: &str) -> bool {
-    key == "proxy_url" || VENDORS.iter().any(|vendor| vendor.keys().secret == key)
+    ["proxy_url", PSEUDONYMIZE].contains(&key) || VENDORS.iter().any(|vendor| vendor.keys().secret == key)
 }
 
 /// Reads a key that must be one of these, so that an unknown one is told with its own line and column.

@@ -73,7 +73,7 @@ fn an_unknown_key_is_told_at_its_own_place_on_every_level() {
             "exporter.yaml:2:31: wecom[0].groupchat.teams.north.zzz: unknown key `zzz`; known keys here: owners",
             "",
         ),
-        ("wecom:\n- pseudonymize: {}\n", "exporter.yaml:2:3: wecom[0].pseudonymize: unknown key", ""),
+        ("wecom:\n- pseudonym: {}\n", "exporter.yaml:2:3: wecom[0].pseudonym: unknown key", "mean `pseudonymize`?"),
         ("1: 2\n", "exporter.yaml:1:1: 1: unknown key `1`", ""),
     ] {
         let message = told(text);
@@ -118,6 +118,26 @@ wecom:
         assert!(line.starts_with(start), "{message}");
     }
     assert_eq!(lines.len(), 14, "{message}");
+}
+
+#[test]
+fn pseudonyms_want_a_long_key_and_no_names() {
+    let with =
+        |pseudonymize: &str| SMALL.replace("    contact", &format!("    pseudonymize: {pseudonymize}\n    contact"));
+    let config = parse(&with("{key: s3cret-s3cret-s3cret}")).unwrap();
+    assert!(config.sources.iter().all(|source| source.account.pseudonyms.is_some()));
+    for (written, place, why) in [
+        ("{key: s3cret}", "exporter.yaml: wecom[0].pseudonymize.key: ", "less than 16 bytes"),
+        ("{key: {env: IMSTATS_TEST_NOT_SET}}", "exporter.yaml: wecom[0].pseudonymize.key: ", "not set"),
+        ("{key: s3cret-s3cret-s3cret}\n    names: true", "exporter.yaml: wecom[0].pseudonymize: ", "names would tell"),
+        ("s3cret", "exporter.yaml:5:19: wecom[0].pseudonymize: ", "{key: SECRET}"),
+        ("{}", "exporter.yaml:5:19: wecom[0].pseudonymize: ", "{key: SECRET}"),
+        ("{s3cret: }", "exporter.yaml:5:19: wecom[0].pseudonymize: ", "{key: SECRET}"),
+        ("{key: s3cret-s3cret-s3cret, s3cret: 1}", "exporter.yaml:5:19: wecom[0].pseudonymize: ", "{key: SECRET}"),
+    ] {
+        let message = told(&with(written));
+        assert!(message.starts_with(place) && message.contains(why), "{written}: {message}");
+    }
 }
 
 #[test]

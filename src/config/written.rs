@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Time;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Rate, keys, units};
 use crate::day::Zone;
@@ -41,6 +41,8 @@ pub(super) struct WrittenAccount {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) names: Option<bool>,
+    /// The key of its pseudonyms.
+    pub(super) pseudonymize: Option<Secret>,
     pub(super) insecure_http: Option<bool>,
     pub(super) blocks: Vec<WrittenBlock>,
     /// The keys that stand there, whether their values could be read or not.
@@ -196,6 +198,7 @@ impl<'de> Visitor<'de> for OneAccount<'_> {
                 "connect_timeout" => account.connect_timeout = take(at, faults, units::timeout)?,
                 "timeout" => account.timeout = take(at, faults, units::timeout)?,
                 "names" => account.names = take(at, faults, units::truth)?,
+                keys::PSEUDONYMIZE => account.pseudonymize = Some(map.next_value_seed(Pseudonymize)?),
                 "insecure_http" => account.insecure_http = take(at, faults, units::truth)?,
                 id if id == credential.id => account.id = take(at, faults, units::id)?,
                 caller if Some(caller) == credential.caller => account.caller = take(at, faults, units::id)?,
@@ -215,6 +218,38 @@ impl<'de> Visitor<'de> for OneAccount<'_> {
     }
 }
 
+/// Reads `{key: SECRET}`.
+struct Pseudonymize;
+
+impl Pseudonymize {
+    const SHAPE: &'static str = "{key: SECRET}, where SECRET is {env: NAME}, {file: PATH} or a quoted text";
+}
+
+impl<'de> DeserializeSeed<'de> for Pseudonymize {
+    type Value = Secret;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Secret, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pseudonymize {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::SHAPE)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
+        // What was found may be the key itself, so it is not repeated.
+        let wrong = || A::Error::custom(format!("it is written {}", Self::SHAPE));
+        let key = map.next_key::<String>()?.filter(|key| key == "key");
+        key.ok_or_else(wrong)?;
+        let secret = map.next_value()?;
+        if map.next_key::<serde::de::IgnoredAny>()?.is_some() { Err(wrong()) } else { Ok(secret) }
+    }
+}
+
 impl WrittenAccount {
     fn new(vendor: &'static dyn Vendor, path: String) -> Self {
         Self {
@@ -230,6 +265,7 @@ impl WrittenAccount {
             connect_timeout: None,
             timeout: None,
             names: None,
+            pseudonymize: None,
             insecure_http: None,
             blocks: Vec::new(),
             present: Vec::new(),

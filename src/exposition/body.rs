@@ -127,21 +127,34 @@ mod tests {
 
     use super::*;
 
+    fn joined(texts: &[String]) -> (Vec<u8>, String) {
+        let parts: Vec<_> = texts.iter().cloned().map(Part::new).collect();
+        let scrape = Scrape::new(Format::OpenMetrics, true, &parts.iter().collect::<Vec<_>>());
+        let body = scrape.concat();
+        assert_eq!(body.len(), scrape.length);
+        let mut rest = body.as_slice();
+        let mut decoded = String::new();
+        flate2::bufread::GzDecoder::new(&mut rest).read_to_string(&mut decoded).unwrap();
+        (rest.to_vec(), decoded)
+    }
+
     #[test]
     fn streams_of_any_length_join_to_one_member() {
         let letters = |length: usize| (0..length).map(|_| fastrand::alphanumeric()).collect::<String>();
         for length in [0, 1, 255, 2_000, 300_000] {
             let texts = [letters(length), String::new(), "a 1\n".repeat(length), letters(length / 3)];
-            let parts: Vec<_> = texts.iter().cloned().map(Part::new).collect();
-            let parts: Vec<_> = parts.iter().collect();
-            let scrape = Scrape::new(Format::OpenMetrics, true, &parts);
-            let body = scrape.concat();
-            assert_eq!(body.len(), scrape.length);
-            let mut rest = body.as_slice();
-            let mut decoded = String::new();
-            flate2::bufread::GzDecoder::new(&mut rest).read_to_string(&mut decoded).unwrap();
+            let (rest, decoded) = joined(&texts);
             assert!(rest.is_empty(), "one member is the whole body");
             assert_eq!(decoded, texts.concat());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_parts_join_to_one_member(texts in proptest::collection::vec(".{0,300}", 0..8)) {
+            let (rest, decoded) = joined(&texts);
+            proptest::prop_assert!(rest.is_empty(), "one member is the whole body");
+            proptest::prop_assert_eq!(decoded, texts.concat());
         }
     }
 }

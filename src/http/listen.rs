@@ -1,7 +1,7 @@
 //! Where the server listens.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, lookup_host};
 
@@ -55,9 +55,26 @@ pub(super) async fn listen(address: &str) -> Result<TcpListener, ListenError> {
     Err(bind(refused))
 }
 
+/// Tells whether others than this machine's own programs can reach what listens on `address`, as it was written.
+#[must_use]
+pub fn is_public(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_loopback_is_not_public() {
+        for address in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1"] {
+            assert!(!is_public(address), "{address}");
+        }
+        for address in [":10101", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[fe80::1]:1", "exporter.example:1"] {
+            assert!(is_public(address), "{address}");
+        }
+    }
 
     #[tokio::test]
     async fn addresses_are_written_as_go_programs_take_them() {

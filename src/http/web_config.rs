@@ -4,8 +4,9 @@
 //! The file and what it names are read again while the server runs; what is wrong then changes nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -16,6 +17,9 @@ use serde::Deserialize;
 
 use super::admission::{Limiter, Users};
 use super::tls::{self, Tls};
+
+/// No file of users, and no chain of certificates, is larger.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The headers that the format lets one set, and their values where only some make sense.
 const HEADERS: &[(&str, &[&str])] = &[
@@ -162,7 +166,7 @@ struct Files {
 impl Files {
     fn read(path: &Path) -> Result<Self, WebConfigError> {
         let read =
-            |path: &Path| std::fs::read(path).map_err(|source| WebConfigError::Read { path: path.to_owned(), source });
+            |path: &Path| read_bounded(path).map_err(|source| WebConfigError::Read { path: path.to_owned(), source });
         let syntax = |reason: String| WebConfigError::Syntax { path: path.to_owned(), reason };
         let text = String::from_utf8(read(path)?).map_err(|error| syntax(error.to_string()))?;
         let written: Option<Written> = serde_yaml::from_str(&text).map_err(|error| syntax(error.to_string()))?;
@@ -194,6 +198,15 @@ impl Files {
         };
         Ok(Settings { tls, headers, users, limiter: self.written.rate_limit.as_ref().map_or(Ok(None), limiter)? })
     }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
+    }
+    Ok(bytes)
 }
 
 fn headers(written: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, WebConfigError> {

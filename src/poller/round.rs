@@ -1,7 +1,7 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -61,9 +61,9 @@ pub(super) struct Round<'a> {
     /// How it has gone so far.
     pub(super) report: Report,
     asked: HashSet<String>,
+    course: Arc<Mutex<Course>>,
     /// What is under way.
     wave: Option<Wave>,
-    unavailable: usize,
     /// Answers that wait until those before them are stored.
     unstored: Vec<Answered>,
     storing: Option<JoinHandle<(Result<(), StoreError>, Duration)>>,
@@ -74,38 +74,57 @@ pub(super) struct Round<'a> {
 /// Targets of one table that are asked together, and the days.
 type Question = (Vec<Arc<Target>>, Days);
 
-/// Questions that don't wait for each other's answers.
+/// What is still to be asked, and whether it is worth asking.
+#[derive(Debug, Default)]
+struct Course {
+    questions: VecDeque<Question>,
+    /// How many calls in a row the vendor could not answer.
+    unavailable: usize,
+    /// Why nothing more is asked.
+    ended: Option<Failure>,
+}
+
+impl Course {
+    /// Ends the round where `answers` tell that there is no hope for the rest: all of the source goes to the same
+    /// account and API.
+    fn hear(&mut self, answers: &Answers) {
+        let failed = answers.targets.iter().rev().find_map(|(_, given)| given.as_ref().err());
+        self.unavailable = if matches!(failed, Some(Failure::Unavailable(_))) { self.unavailable + 1 } else { 0 };
+        let Some(failure) = failed else { return };
+        let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
+        if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
+            self.ended.get_or_insert_with(|| failure.clone());
+            self.questions.clear();
+        }
+    }
+}
+
+/// The tasks that ask the questions of a course, which don't wait for each other's answers.
 struct Wave {
-    questions: Arc<Mutex<VecDeque<Question>>>,
     answers: mpsc::Receiver<(Answers, Days)>,
     /// Each asks one question after the other until there are none.
     askers: JoinSet<()>,
 }
 
 impl Wave {
-    fn start(context: &Context, config: &SourceConfig, questions: VecDeque<Question>) -> Self {
-        let count = config.concurrency.min(questions.len()).max(1);
-        let questions = Arc::new(Mutex::new(questions));
+    fn start(context: &Context, config: &SourceConfig, course: &Arc<Mutex<Course>>) -> Self {
+        let count = config.concurrency.min(lock(course).questions.len()).max(1);
         let (sender, answers) = mpsc::channel(count);
         let mut askers = JoinSet::new();
         for _ in 0..count {
             let (client, config, sender) = (context.client.clone(), config.clone(), sender.clone());
-            let questions = Arc::clone(&questions);
+            let course = Arc::clone(course);
             askers.spawn(async move {
-                while let Some((targets, days)) = next(&questions) {
+                while let Some((targets, days)) = next_question(&course) {
                     let answers = ask(&client, &config, targets, days).await;
+                    lock(&course).hear(&answers);
                     if sender.send((answers, days)).await.is_err() {
                         return;
                     }
                 }
             });
         }
-        Self { questions, answers, askers }
-    }
-
-    /// Asks nothing more than what is under way.
-    fn give_up(&self) {
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Self { answers, askers }
     }
 
     /// Waits for those who asked, when there are no more answers.
@@ -118,8 +137,12 @@ impl Wave {
     }
 }
 
-fn next(questions: &Mutex<VecDeque<Question>>) -> Option<Question> {
-    questions.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+fn next_question(course: &Mutex<Course>) -> Option<Question> {
+    lock(course).questions.pop_front()
+}
+
+fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
+    course.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Round<'a> {
@@ -130,8 +153,8 @@ impl<'a> Round<'a> {
             produced,
             report: Report::default(),
             asked: HashSet::new(),
+            course: Arc::default(),
             wave: None,
-            unavailable: 0,
             unstored: Vec::new(),
             storing: None,
             next_store: Instant::now(),
@@ -150,7 +173,8 @@ impl<'a> Round<'a> {
                 return Ok(false);
             }
             self.asked.extend(due.iter().map(|target| target.key()));
-            self.wave = Some(Wave::start(self.context, self.config, questions(self.config, due, ledger)));
+            lock(&self.course).questions = questions(self.config, due, ledger);
+            self.wave = Some(Wave::start(self.context, self.config, &self.course));
             return Ok(true);
         };
         let mut answered = Vec::new();
@@ -166,15 +190,13 @@ impl<'a> Round<'a> {
             if let Some(wave) = self.wave.take() {
                 wave.end().await;
             }
+            self.report.ended = lock(&self.course).ended.clone();
             // Whoever reads the store at the end of a wave finds all of it.
             self.store_rest().await?;
             return Ok(true);
         }
         for (answers, days) in answered {
             self.take(answers, days, ledger);
-        }
-        if let (Some(wave), Some(_)) = (&self.wave, &self.report.ended) {
-            wave.give_up();
         }
         if Instant::now() >= self.next_store {
             self.store_some().await?;
@@ -214,19 +236,8 @@ impl<'a> Round<'a> {
             }
             self.unstored.push(answered);
         }
-        match &failed {
-            Some(Failure::Unavailable(_)) => self.unavailable += 1,
-            _ => self.unavailable = 0,
-        }
         self.report.answered |= !matches!(&failed, Some(Failure::Unavailable(_) | Failure::Denied(_)));
-        if let Some(failure) = failed {
-            // All else of the source goes to the same account and API.
-            let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
-            if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
-                self.report.ended.get_or_insert(failure.clone());
-            }
-            self.report.failure = Some(failure);
-        }
+        self.report.failure = failed.or(self.report.failure.take());
     }
 
     /// Stores what has come, unless the answers before are still being stored: questions go on meanwhile.

@@ -241,10 +241,9 @@ impl Reader<'_> {
         };
         Ok(targets.iter().enumerate().find_map(|(index, target)| {
             if target.labels.len() == self.table.labels.len() {
-                (target.labels.last() == Some(&subject)).then(|| (index, target.labels.clone()))
+                (target.ids().last() == Some(&subject)).then(|| (index, target.labels.clone()))
             } else {
-                let labels = target.labels.iter().cloned().chain([subject.clone()]).collect();
-                Some((index, labels))
+                Some((index, target.labels_with(subject.clone())))
             }
         }))
     }

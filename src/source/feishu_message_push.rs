@@ -37,6 +37,7 @@ const FIELDS: &[Field] = &[Field {
 const TENANT: Table = Table {
     prefix: "feishu_message_push",
     labels: &["app_id", "cycle", "metric_name"],
+    person: None,
     of: "one application in the whole tenant",
     overlap: Some("cycles overlap, metrics differ, and people may be reached by several applications"),
     fields: FIELDS,
@@ -45,6 +46,7 @@ const TENANT: Table = Table {
 const DEPARTMENT: Table = Table {
     prefix: "feishu_department_message_push",
     labels: &["app_id", "department_id", "cycle", "metric_name"],
+    person: None,
     of: "one application in one department and its children",
     overlap: Some("departments contain their children, cycles overlap and metrics differ"),
     fields: FIELDS,
@@ -168,6 +170,7 @@ impl Params {
             paging: ListPaging::PageToken,
             read: read_departments,
             need: Need::Whole,
+            people: false,
         })
     }
 }
@@ -252,9 +255,9 @@ impl Source for Params {
             };
             let mut body = json!({"date": days.first.to_string(), "cycle_type": cycle_type});
             if target.table.prefix == DEPARTMENT.prefix {
-                body["department_id"] = json!(target.labels[1]);
+                body["department_id"] = json!(target.ids()[1]);
             }
-            let path = API.path.replace(":app_id", &target.labels[0]);
+            let path = API.path.replace(":app_id", &target.ids()[0]);
             let mut call = Call::post(API.path, format!("open-apis/{path}"), body);
             call.query.push(("department_id_type", "open_department_id".to_owned()));
             call

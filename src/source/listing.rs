@@ -35,6 +35,8 @@ pub struct Listing {
     pub read: fn(page: &Value, listing: &Listing) -> Result<Vec<Entry>, Malformed>,
     /// What it means where the vendor does not give it.
     pub need: Need,
+    /// Whether it lists people.
+    pub people: bool,
 }
 
 /// What it means that a list can't be had.

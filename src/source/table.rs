@@ -10,6 +10,8 @@ pub struct Table {
     pub prefix: &'static str,
     /// The labels after `account`.
     pub labels: &'static [&'static str],
+    /// The one of them that is a person's id.
+    pub person: Option<&'static str>,
     /// Whose figures these are, for HELP: `one member`.
     pub of: &'static str,
     /// Why figures of several subjects do not add up, where none of the table's do.

@@ -41,6 +41,7 @@ const fn time(name: &'static str, suffix: &'static str, help: &'static str) -> F
 const AGENT: Table = Table {
     prefix: "tencent_desk_agent",
     labels: &["agent"],
+    person: Some("agent"),
     of: "one agent",
     overlap: None,
     fields: &[
@@ -172,7 +173,7 @@ impl Source for Params {
             "Limit": PAGE,
             "Offset": 0,
         });
-        let agents: Vec<_> = targets.iter().flat_map(|target| &target.labels).collect();
+        let agents: Vec<_> = targets.iter().flat_map(|target| target.ids()).collect();
         if !agents.is_empty() {
             body["AgentIds"] = json!(agents);
         }

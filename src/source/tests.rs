@@ -38,6 +38,15 @@ fn metrics_columns_and_sources_are_unique_and_well_formed() {
 }
 
 #[test]
+fn ids_of_people_are_known_as_such() {
+    for (_, table) in tables() {
+        let people: Vec<_> =
+            table.labels.iter().copied().filter(|label| ["userid", "owner", "agent"].contains(label)).collect();
+        assert_eq!(people, Vec::from_iter(table.person), "{}", table.prefix);
+    }
+}
+
+#[test]
 fn units_are_in_the_names() {
     for (_, table) in tables() {
         for field in table.fields {

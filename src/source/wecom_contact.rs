@@ -84,12 +84,19 @@ const FIELDS: &[Field] = &[
     },
 ];
 
-const USER: Table =
-    Table { prefix: "wecom_contact_user", labels: &["userid"], of: "one member", overlap: None, fields: FIELDS };
+const USER: Table = Table {
+    prefix: "wecom_contact_user",
+    labels: &["userid"],
+    person: Some("userid"),
+    of: "one member",
+    overlap: None,
+    fields: FIELDS,
+};
 
 const DEPARTMENT: Table = Table {
     prefix: "wecom_contact_department",
     labels: &["partyid"],
+    person: None,
     of: "one department",
     overlap: Some("a department contains its children"),
     fields: FIELDS,
@@ -98,6 +105,7 @@ const DEPARTMENT: Table = Table {
 const TEAM: Table = Table {
     prefix: "wecom_contact_team",
     labels: &["team_name"],
+    person: None,
     of: "one team",
     overlap: Some("teams may overlap"),
     fields: FIELDS,
@@ -241,7 +249,7 @@ impl Source for Params {
 
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let call = |target: &&Target| {
-            let label = &target.labels[0];
+            let label = &target.ids()[0];
             let team = if target.table.prefix == TEAM.prefix { self.teams.get(label) } else { None };
             let ids = |this: bool, list: fn(&Team) -> &Selection| match team {
                 Some(team) => list(team).listed().to_vec(),

@@ -35,7 +35,7 @@ pub(super) const DEPARTMENT_INFO: Info = Info {
 /// The members who have the customer-contact right, within the app's visible range.
 pub(super) fn follow_users() -> Listing {
     let path = "externalcontact/get_follow_user_list";
-    listing(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
+    of_people(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
         each(page, "/follow_user", |user, n| match user.as_str() {
             Some(user) if is_id(user) => Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None })),
             _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
@@ -62,7 +62,7 @@ pub(super) fn department_names() -> Listing {
 /// The names of all members of all departments that the app may see.
 pub(super) fn user_names() -> Listing {
     let path = "department/simplelist";
-    listing(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
+    of_people(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
         each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
     })
 }
@@ -71,7 +71,7 @@ pub(super) fn user_names() -> Listing {
 pub(super) fn members(department: &str) -> Listing {
     let path = "user/simplelist";
     let query = vec![("department_id", department.to_owned())];
-    listing(
+    of_people(
         &format!("member/{department}"),
         Call::get(path, format!("cgi-bin/{path}"), query),
         Need::Part,
@@ -85,7 +85,16 @@ pub(super) fn members(department: &str) -> Listing {
 }
 
 fn listing(key: &str, call: Call, need: Need, read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>) -> Listing {
-    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, need }
+    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, need, people: false }
+}
+
+fn of_people(
+    key: &str,
+    call: Call,
+    need: Need,
+    read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>,
+) -> Listing {
+    Listing { people: true, ..listing(key, call, need, read) }
 }
 
 fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed> {

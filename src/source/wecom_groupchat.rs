@@ -49,12 +49,19 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
-const OWNER: Table =
-    Table { prefix: "wecom_groupchat_owner", labels: &["owner"], of: "one owner", overlap: None, fields: FIELDS };
+const OWNER: Table = Table {
+    prefix: "wecom_groupchat_owner",
+    labels: &["owner"],
+    person: Some("owner"),
+    of: "one owner",
+    overlap: None,
+    fields: FIELDS,
+};
 
 const TEAM: Table = Table {
     prefix: "wecom_groupchat_team",
     labels: &["team_name"],
+    person: None,
     of: "one team of owners",
     overlap: Some("teams may overlap; above 100 owners a person in groups of two batches of 100 counts twice"),
     fields: FIELDS,
@@ -214,7 +221,7 @@ impl Source for Owners {
     }
 
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
-        let owners: Vec<_> = targets.iter().map(|target| target.labels[0].clone()).collect();
+        let owners: Vec<_> = targets.iter().map(|target| target.ids()[0].clone()).collect();
         let mut body = body(&owners, days, zone);
         body["offset"] = json!(0);
         body["limit"] = json!(PAGE);

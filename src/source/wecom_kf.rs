@@ -93,12 +93,19 @@ const FIELDS: &[Field] = &[
     ),
 ];
 
-const ACCOUNT: Table =
-    Table { prefix: "wecom_kf_account", labels: &["open_kfid"], of: "one KF account", overlap: None, fields: FIELDS };
+const ACCOUNT: Table = Table {
+    prefix: "wecom_kf_account",
+    labels: &["open_kfid"],
+    person: None,
+    of: "one KF account",
+    overlap: None,
+    fields: FIELDS,
+};
 
 const SERVICER: Table = Table {
     prefix: "wecom_kf_servicer",
     labels: &["open_kfid", "userid"],
+    person: Some("userid"),
     of: "one servicer in one KF account",
     overlap: None,
     fields: FIELDS,
@@ -208,6 +215,7 @@ fn account_listing() -> Listing {
             })
         },
         need: Need::Whole,
+        people: false,
     }
 }
 
@@ -228,6 +236,7 @@ fn servicer_listing(open_kfid: &str) -> Listing {
             })
         },
         need: Need::Part,
+        people: true,
     }
 }
 
@@ -243,6 +252,7 @@ fn department(department: &str) -> Listing {
             each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
         },
         need: Need::Part,
+        people: true,
     }
 }
 
@@ -285,11 +295,11 @@ impl Source for Params {
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let call = |target: &&Target| {
             let mut body = json!({
-                "open_kfid": target.labels[0],
+                "open_kfid": target.ids()[0],
                 "start_time": days.first.midnight(zone).as_second(),
                 "end_time": days.last.midnight(zone).as_second(),
             });
-            if let Some(userid) = target.labels.get(1) {
+            if let Some(userid) = target.ids().get(1) {
                 body["servicer_userid"] = json!(userid);
             }
             Call::post(API.path, format!("cgi-bin/{}", API.path), body)

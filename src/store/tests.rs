@@ -62,6 +62,7 @@ fn open_pairs() -> (Store, &'static Table) {
     let table: &'static Table = Box::leak(Box::new(Table {
         prefix: "pair",
         labels: &["group", "order"],
+        person: None,
         of: "of a pair",
         overlap: None,
         fields: users().fields,

@@ -1,6 +1,8 @@
 //! Secrets of the configuration: where they are, and how they are read.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -48,11 +50,16 @@ impl Secret {
             }
             Self::File(path) => {
                 let fail = |reason: String| SecretError::File(path.clone(), reason);
-                let size = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
-                if size > MAX_BYTES {
-                    return Err(fail(format!("it has {size} bytes, more than any secret")));
+                // Asked first, as opening a pipe would wait for its other end; a device may never end.
+                if !std::fs::metadata(path).map_err(|error| fail(error.to_string()))?.is_file() {
+                    return Err(fail("it is not a file".to_owned()));
                 }
-                let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+                let mut text = String::new();
+                let file = File::open(path).map_err(|error| fail(error.to_string()))?;
+                let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
+                if read.map_err(|error| fail(error.to_string()))? as u64 > MAX_BYTES {
+                    return Err(fail(format!("it has more than {} KiB, unlike any secret", MAX_BYTES / 1024)));
+                }
                 (text, path.display().to_string())
             }
         };
@@ -129,6 +136,17 @@ mod tests {
         assert_eq!(Secret::File(file.path().into()).read().unwrap().expose_secret(), "s3cret");
         std::fs::write(file.path(), "\n").unwrap();
         assert!(matches!(Secret::File(file.path().into()).read(), Err(SecretError::Empty(_))));
+    }
+
+    #[test]
+    fn what_never_ends_or_is_too_long_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "x".repeat(MAX_BYTES as usize)).unwrap();
+        assert!(Secret::File(file.path().into()).read().is_ok());
+        std::fs::write(file.path(), "x".repeat(MAX_BYTES as usize + 1)).unwrap();
+        for path in [file.path(), std::path::Path::new("/dev/zero"), std::path::Path::new("/")] {
+            assert!(matches!(Secret::File(path.into()).read(), Err(SecretError::File(..))), "{}", path.display());
+        }
     }
 
     #[test]

@@ -30,7 +30,11 @@ fn the_example_loads_and_its_defaults_are_true() {
     assert_eq!(short.sources.len(), full.sources.len());
     let used = |source: &SourceConfig| {
         let SourceConfig { source, account, schedule, poll_interval, refresh_interval, lookback_days, .. } = source;
-        format!("{source:?} {schedule:?} {poll_interval:?} {refresh_interval:?} {lookback_days} {:?}", account.base_url)
+        // Pseudonyms are what stands there and is no default.
+        let source = format!("{source:?}");
+        let source = source.strip_prefix("Pseudonymous { source: ").unwrap_or(&source);
+        let source = source.strip_suffix(", pseudonyms: Pseudonyms }").unwrap_or(source);
+        format!("{source} {schedule:?} {poll_interval:?} {refresh_interval:?} {lookback_days} {:?}", account.base_url)
     };
     for (short, full) in short.sources.iter().zip(&full.sources) {
         assert_eq!(used(short), used(full));
@@ -40,6 +44,7 @@ fn the_example_loads_and_its_defaults_are_true() {
         assert_eq!(short.account.timeout, full.account.timeout);
         let path = short.source.api().path;
         assert_eq!(short.account.rate(path), full.account.rate(path));
+        assert!(full.account.pseudonyms.is_some() && short.account.pseudonyms.is_none());
         assert!(full.account.proxy_url.is_some() && full.account.ca_file.is_some() && !full.account.block.is_empty());
     }
 }

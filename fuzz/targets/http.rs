@@ -1,0 +1,58 @@
+//! A connection to the web server: any bytes are answered as HTTP or not at all, and the connection ends.
+#![no_main]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use imstats_exporter::day::Clock;
+use imstats_exporter::exposition::Exposition;
+use imstats_exporter::http::{App, WebConfig, bind};
+use imstats_exporter::source::apis;
+use imstats_exporter::telemetry::Telemetry;
+use libfuzzer_sys::fuzz_target;
+use tokio_util::sync::CancellationToken;
+
+/// Where the server listens, in a thread of its own.
+static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bound = bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+            sender.send(bound.addresses()[0]).unwrap();
+            let telemetry = Telemetry::with_clock("0", "fuzz", Clock::system());
+            let app = App {
+                exposition: Exposition::new(telemetry.clone(), &apis()),
+                web: WebConfig::open(),
+                telemetry,
+                telemetry_path: "/metrics".to_owned(),
+                ready: Arc::new(AtomicBool::new(true)),
+                reload: Some(Arc::new(|| Box::pin(async { Ok(()) }))),
+                dashboards: &[("exporter-health", b"{}")],
+                clock: Clock::system(),
+            };
+            bound.serve(app, CancellationToken::new()).await;
+        });
+    });
+    receiver.recv().unwrap()
+});
+
+fuzz_target!(|data: &[u8]| {
+    let mut stream = TcpStream::connect(*SERVER).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // It may end the connection before it has read all.
+    let _ = stream.write_all(data).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the connection does not end: {error}"),
+    }
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&answer));
+    let server_error = [500, 501, 502].iter().any(|code| answer.starts_with(format!("HTTP/1.1 {code}").as_bytes()));
+    assert!(!server_error, "{}", String::from_utf8_lossy(&answer));
+});

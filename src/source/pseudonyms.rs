@@ -1,0 +1,191 @@
+//! Pseudonyms of people: a keyed hash in the place of an id, wherever it is shown, logged or stored.
+//!
+//! The ids themselves are needed to ask the vendor, and stay in memory. [`Pseudonymous`] stands around a source, so
+//! that nobody who asks it for its targets can forget them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::{Api, Directory, Found, Info, Listing, Source, Table, Target};
+use crate::day::{Days, Zone};
+use crate::vendor::Call;
+
+/// The bytes of a pseudonym: of a million people, two share one with a probability of 1 in 10^12.
+const BYTES: usize = 10;
+
+/// The bytes that follow them, and tell that it is one of ours.
+const CHECK: usize = 2;
+
+/// Makes the pseudonyms of one company's people.
+#[derive(Clone)]
+pub struct Pseudonyms(Hmac<Sha256>);
+
+impl Pseudonyms {
+    /// Pseudonyms by the secret `key` for the people whom `vendor` knows in `company`.
+    ///
+    /// The same id has the same one in all accounts of the company that use the key.
+    #[must_use]
+    pub fn new(key: &str, vendor: &str, company: &str) -> Self {
+        let mut mac = Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+        for part in [vendor, company] {
+            mac.update(part.as_bytes());
+            mac.update(&[0]);
+        }
+        Self(mac)
+    }
+
+    /// The pseudonym of `id`; of a pseudonym, itself: stored lists hold these.
+    #[must_use]
+    pub fn of(&self, id: &str) -> String {
+        if self.made(id) {
+            return id.to_owned();
+        }
+        let body = self.hex(&[b"id", id.as_bytes()], BYTES);
+        let check = self.check(&body);
+        body + &check
+    }
+
+    /// The entry of a list without what tells who it is.
+    #[must_use]
+    pub fn found(&self, found: &Found) -> Found {
+        Found { id: self.of(&found.id), parent: None, name: None }
+    }
+
+    fn made(&self, text: &str) -> bool {
+        text.len() == 2 * (BYTES + CHECK)
+            && text.split_at_checked(2 * BYTES).is_some_and(|(body, check)| self.check(body) == check)
+    }
+
+    fn check(&self, body: &str) -> String {
+        self.hex(&[b"check", body.as_bytes()], CHECK)
+    }
+
+    fn hex(&self, parts: &[&[u8]], bytes: usize) -> String {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+            mac.update(&[0]);
+        }
+        mac.finalize().into_bytes().iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pseudonyms")
+    }
+}
+
+/// A source whose targets and rows name people by pseudonyms.
+#[derive(Debug)]
+pub struct Pseudonymous {
+    source: Box<dyn Source>,
+    pseudonyms: Arc<Pseudonyms>,
+}
+
+impl Pseudonymous {
+    /// `source`, with `pseudonyms`.
+    #[must_use]
+    pub fn new(source: Box<dyn Source>, pseudonyms: Arc<Pseudonyms>) -> Self {
+        Self { source, pseudonyms }
+    }
+}
+
+impl Source for Pseudonymous {
+    fn api(&self) -> &'static Api {
+        self.source.api()
+    }
+
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+        self.source.listings(directory, names)
+    }
+
+    fn targets(&self, directory: &Directory) -> Vec<Target> {
+        let mut targets = self.source.targets(directory);
+        // Nobody stands below a person, so that what `after` names keeps its name.
+        for target in &mut targets {
+            let ids = target.labels.clone();
+            hide(&self.pseudonyms, target.table, &mut target.labels);
+            if !target.definition.is_empty() {
+                // It lists the members of a team, and is only compared.
+                target.definition = self.pseudonyms.of(&target.definition);
+            }
+            target.hidden = Some(Hidden { ids, pseudonyms: Arc::clone(&self.pseudonyms) });
+        }
+        targets
+    }
+
+    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
+        self.source.calls(targets, days, zone)
+    }
+
+    fn names(&self) -> Vec<(&'static Info, String)> {
+        self.source.names()
+    }
+}
+
+/// Who is behind the pseudonyms of a target.
+#[derive(Clone, Debug)]
+pub struct Hidden {
+    pub(super) ids: Vec<String>,
+    pseudonyms: Arc<Pseudonyms>,
+}
+
+impl Hidden {
+    /// Hides whom `labels` of a row of `table` name.
+    pub(super) fn hide(&self, table: &Table, labels: &mut [String]) {
+        hide(&self.pseudonyms, table, labels);
+    }
+}
+
+fn hide(pseudonyms: &Pseudonyms, table: &Table, labels: &mut [String]) {
+    for (label, value) in table.labels.iter().zip(labels) {
+        if table.person == Some(*label) {
+            *value = pseudonyms.of(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pseudonym_is_stable_and_depends_on_key_vendor_company_and_id() {
+        let of = |key, vendor, company, id| Pseudonyms::new(key, vendor, company).of(id);
+        let one = of("k", "wecom", "ww1", "zhangsan");
+        assert_eq!(one, "e9d92596caaf2bc7c895d7d5", "it must never change: series and the store go by it");
+        for other in [
+            of("l", "wecom", "ww1", "zhangsan"),
+            of("k", "tencent_desk", "ww1", "zhangsan"),
+            of("k", "wecom", "ww2", "zhangsan"),
+            of("k", "wecom", "ww1", "lisi"),
+            of("k", "wecom", "ww", "1zhangsan"),
+        ] {
+            assert_ne!(other, one);
+        }
+    }
+
+    #[test]
+    fn a_pseudonym_is_its_own_and_what_only_looks_like_one_is_not() {
+        let pseudonyms = Pseudonyms::new("k", "wecom", "ww1");
+        let one = pseudonyms.of("zhangsan");
+        assert_eq!(pseudonyms.of(&one), one);
+        let mut other = one.clone();
+        other.replace_range(..1, if one.starts_with('0') { "1" } else { "0" });
+        assert_ne!(pseudonyms.of(&other), other);
+        assert_ne!(Pseudonyms::new("l", "wecom", "ww1").of(&one), one);
+        for odd in ["", "张三张三张三张三", "张三三三三三三三三三三三三三三三三三三三三三三三"]
+        {
+            assert_eq!(pseudonyms.of(odd).len(), 24, "{odd}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", Pseudonyms::new("hidden", "wecom", "ww1")), "Pseudonyms");
+    }
+}
