@@ -15,7 +15,7 @@ fn kills() -> u32 {
 }
 
 /// Every target is settled, and shown.
-fn settled(page: &str) -> bool {
+pub(crate) fn settled(page: &str) -> bool {
     let page = Page::read(page);
     let open = |state: &str| page.all(&format!("imstats_source_targets{{state=\"{state}\"}}")).iter().sum::<f64>();
     page.all("imstats_source_stat_timestamp_seconds").len() == 6 && open("pending") + open("failed") == 0.0
