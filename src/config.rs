@@ -90,6 +90,11 @@ pub enum ConfigError {
     },
 }
 
+/// What is wrong with another file in YAML, for the operator: with its place, and without its values.
+pub(crate) fn yaml_fault(file: &Path, error: &serde_yaml::Error) -> String {
+    message::decode_error(&file.display().to_string(), error).to_string()
+}
+
 fn at(file: &str, line: usize, column: usize, path: &str, message: &str) -> String {
     let place = if line > 0 { format!("{file}:{line}:{column}") } else { file.to_owned() };
     let path = if path.is_empty() { String::new() } else { format!("{path}: ") };

@@ -103,6 +103,17 @@ fn contact(days: Days, answer: &Value) -> Result<String, String> {
 }
 
 #[test]
+fn an_id_that_is_longer_than_any_is_malformed_and_such_a_name_left_out() {
+    let answer = |id: String| json!({"TotalCount": 1, "Data": [{"AgentId": id, "AgentNickName": "名".repeat(300), "TotalMsgCnt": 1}]});
+    let source = source("tencent_desk_agent");
+    let one = days("2026-11-19", "2026-11-19");
+    let (_, decoded) = read(&source, "tencent_desk_agent", one, &answer("a".repeat(256))).unwrap();
+    assert!(decoded.targets[0].is_ok() && decoded.names.is_empty());
+    let malformed = read(&source, "tencent_desk_agent", one, &answer("a".repeat(257))).unwrap_err();
+    assert_eq!(malformed.path, "/Data/0/AgentId");
+}
+
+#[test]
 fn wecom_contact_shows_the_documented_answer() {
     let mut answer = contact_answer();
     answer["behavior_data"].as_array_mut().unwrap().pop();

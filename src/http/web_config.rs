@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::admission::{Limiter, Users};
 use super::tls::{self, Tls};
+use crate::config::yaml_fault;
 
 /// No file of users, and no chain of certificates, is larger.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -42,13 +43,8 @@ pub enum WebConfigError {
         source: io::Error,
     },
     /// It is not of the format.
-    #[error("{path}: {reason}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with line and column.
-        reason: String,
-    },
+    #[error("{0}")]
+    Syntax(String),
     /// A setting cannot be granted.
     #[error("{key}: {reason}")]
     Setting {
@@ -60,8 +56,10 @@ pub enum WebConfigError {
 }
 
 impl WebConfigError {
+    /// Both may hold what was written, which may be anything of any length.
     pub(super) fn setting(key: &str, reason: impl Into<String>) -> Self {
-        Self::Setting { key: key.to_owned(), reason: reason.into() }
+        let cut = |text: &str| text.chars().take(500).map(|c| if c.is_control() { '?' } else { c }).collect();
+        Self::Setting { key: cut(key), reason: cut(&reason.into()) }
     }
 }
 
@@ -167,9 +165,10 @@ impl Files {
     fn read(path: &Path) -> Result<Self, WebConfigError> {
         let read =
             |path: &Path| read_bounded(path).map_err(|source| WebConfigError::Read { path: path.to_owned(), source });
-        let syntax = |reason: String| WebConfigError::Syntax { path: path.to_owned(), reason };
-        let text = String::from_utf8(read(path)?).map_err(|error| syntax(error.to_string()))?;
-        let written: Option<Written> = serde_yaml::from_str(&text).map_err(|error| syntax(error.to_string()))?;
+        let text = String::from_utf8(read(path)?)
+            .map_err(|error| WebConfigError::Syntax(format!("{}: {error}", path.display())))?;
+        let written: Option<Written> =
+            serde_yaml::from_str(&text).map_err(|error| WebConfigError::Syntax(yaml_fault(path, &error)))?;
         let written = written.unwrap_or_default();
         let beside = |name: &str| read(&path.parent().unwrap_or(Path::new("")).join(name));
         let pem = match &written.tls_server_config {
@@ -272,7 +271,7 @@ mod tests {
     #[test]
     fn what_cannot_be_granted_is_told_with_its_key() {
         for (text, expected) in [
-            ("basic_auth_user: {}", "unknown field `basic_auth_user`"),
+            ("basic_auth_user: {}", "unknown key `basic_auth_user`; did you mean `basic_auth_users`?"),
             ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is no bcrypt hash"),
             ("http_server_config: {headers: {Server: x}}", "http_server_config.headers.Server: cannot be set"),
             ("http_server_config: {headers: {X-Frame-Options: allow}}", "is to be deny or sameorigin"),
@@ -287,6 +286,16 @@ mod tests {
         assert!(!fault("basic_auth_users: {ann: secret}").contains("secret"));
         let missing = WebConfig::load(Path::new("/nonexistent/web.yml")).unwrap_err();
         assert_eq!(missing.to_string(), "cannot read /nonexistent/web.yml");
+    }
+
+    #[test]
+    fn a_file_that_is_a_password_is_not_repeated() {
+        for text in ["hunter2", "[hunter2]", "basic_auth_users: hunter2", "basic_auth_users: {ann: [hunter2]}"] {
+            let told = fault(text);
+            assert!(told.contains("expected") && !told.contains("hunter2"), "{text}: {told}");
+        }
+        assert!(fault(&"x\n".repeat(10_000)).len() < 200);
+        assert!(fault(&format!("rate_limit: {{interval: {}}}", "x".repeat(10_000))).len() < 600);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
+use super::decode::MOST_ID_BYTES;
+
 /// Which subjects are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
@@ -34,8 +36,8 @@ impl Selection {
         for (n, id) in self.listed().iter().enumerate() {
             if id.trim().is_empty() {
                 faults.push(format!("{key}[{n}]: an id is empty"));
-            } else if id.len() > 256 {
-                faults.push(format!("{key}[{n}]: an id is longer than 256 bytes"));
+            } else if id.len() > MOST_ID_BYTES {
+                faults.push(format!("{key}[{n}]: an id is longer than {MOST_ID_BYTES} bytes"));
             } else if !seen.insert(id) {
                 faults.push(format!("{key}[{n}]: `{id}` stands twice"));
             }
