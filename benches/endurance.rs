@@ -1,7 +1,7 @@
 //! What a large company takes, and whether weeks leave anything behind: calls, time, processor, memory, files, store.
 //!
 //! `cargo bench --bench endurance [-- load | soak]`. The vendors, and 200 clients that scrape, are another process:
-//! what is measured is the exporter alone. Its clock runs a hundred or a thousand times as fast while calls are
+//! what is measured is the exporter alone. Its clock runs fifty or a thousand times as fast while calls are
 //! under way, and leaps ahead when there is nothing to do.
 
 mod endurance {
@@ -144,7 +144,9 @@ impl Stage {
         if calls != self.calls {
             (self.calls, self.busy) = (calls, Instant::now());
         }
-        let busy = self.busy.elapsed() < Duration::from_millis(100);
+        let pending = |(_, _, status): &(_, _, SourceStatus)| status.targets.pending > 0;
+        let busy =
+            self.busy.elapsed() < Duration::from_millis(100) || self.context.telemetry.sources().iter().any(pending);
         let step = if busy { SignedDuration::try_from(began.elapsed().min(4 * TICK))? * self.haste } else { LEAP };
         let now = self.context.clock.now().saturating_add(step)?.min(latest);
         // Those outside first: a token must not be of the future.
@@ -221,7 +223,7 @@ fn settled(source: &SourceStatus) -> bool {
 /// A large company for two days, under the vendors' limits.
 async fn load() -> Result<(), Failure> {
     const USERS: u32 = 60_000;
-    let mut stage = Stage::new(USERS, 400, 100).await?;
+    let mut stage = Stage::new(USERS, 400, 50).await?;
     show(&format!("a company of {USERS}, {SCRAPERS} scrapers"));
     let mut taken = Taken::now(&stage)?;
     let start: Timestamp = START.parse()?;

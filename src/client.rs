@@ -6,6 +6,7 @@
 mod admittance;
 mod gate;
 mod json;
+mod token;
 mod transport;
 
 use std::collections::HashMap;
@@ -14,16 +15,15 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::config::Account;
 use crate::day::Clock;
 use crate::source::Malformed;
 use crate::telemetry::{Outcome, Telemetry};
-use crate::vendor::{Admission, Call, Class, Pass, Refusal, Token};
+use crate::vendor::{Call, Class, Pass, Refusal};
 
-use admittance::{Admittance, Held};
+use admittance::Admittance;
 use gate::{Gate, Turn};
 use transport::Broken;
 
@@ -86,6 +86,15 @@ struct Inner {
 
 /// The gates of one API, by the id that its limits are counted by.
 type Gates = HashMap<String, Arc<Gate>>;
+
+/// What an exchange is for.
+#[derive(Clone, Copy)]
+enum Aim<'a> {
+    /// The answer to a call.
+    Answer,
+    /// A token, with the body in place of the call's own where that holds a secret.
+    Token(Option<&'a secrecy::SecretString>),
+}
 
 /// What a vendor said to one exchange.
 enum Said {
@@ -165,11 +174,13 @@ impl Client {
         let mut token = self.token(account, &admittance).await?;
         let vendor = account.credential.vendor;
         let mut said =
-            self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), None).await?;
+            self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), Aim::Answer).await?;
         if matches!(&said, Said::No(refusal) if refusal.class == Class::Token) {
             self.drop_token(&admittance, &token).await;
             token = self.token(account, &admittance).await?;
-            said = self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), None).await?;
+            said = self
+                .exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), Aim::Answer)
+                .await?;
         }
         if matches!(&said, Said::No(refusal) if refusal.class == Class::Account)
             && let Some(held) = &mut *admittance.token.lock().await
@@ -218,73 +229,6 @@ impl Client {
         }
     }
 
-    /// The account's token; fetched by one of those who wait for it.
-    async fn token(&self, account: &Account, admittance: &Admittance) -> Result<Token, Failure> {
-        let mut slot = admittance.token.lock().await;
-        let now = self.0.clock.now();
-        let credential = &account.credential;
-        if let Some(held) = &mut *slot {
-            if !held.current {
-                let present = credential.secret.read().ok();
-                held.current = present.is_some_and(|secret| secret.expose_secret() == held.secret.expose_secret());
-            }
-            if held.current && now < held.token.renew {
-                return Ok(held.token.clone());
-            }
-        }
-        let usable =
-            slot.as_ref().filter(|held| held.current && now < held.token.expires).map(|held| held.token.clone());
-        if let Some(denial) = admittance.denial("", credential, now) {
-            return Err(Failure::Denied(denial));
-        }
-        let secret = credential
-            .secret
-            .read()
-            .map_err(|error| Failure::Denied(admittance.deny(None, error.to_string(), credential, now)))?;
-        let made = match credential.vendor.admission(credential, &secret, now) {
-            Admission::Signed(token) => Ok(token),
-            Admission::Ask { call, pass, body } => {
-                self.fetch_token(account, admittance, &call, &pass, body.as_ref()).await
-            }
-        };
-        match (made, usable) {
-            (Ok(token), _) => {
-                admittance.set_expiry(Some(token.expires));
-                *slot = Some(Held { token: token.clone(), secret, current: true });
-                Ok(token)
-            }
-            // It is renewed early, so that a failure may pass.
-            (Err(Failure::Unavailable(_) | Failure::Throttled(_)), Some(token)) => Ok(token),
-            (Err(failure), _) => Err(failure),
-        }
-    }
-
-    async fn fetch_token(
-        &self,
-        account: &Account,
-        admittance: &Admittance,
-        call: &Call,
-        pass: &Pass,
-        body: Option<&secrecy::SecretString>,
-    ) -> Result<Token, Failure> {
-        match self.exchange(account, admittance, call, pass, body).await? {
-            Said::Yes(answer) => {
-                account.credential.vendor.token(&answer, self.0.clock.now()).map_err(Failure::Malformed)
-            }
-            Said::No(refusal) => Err(self.failure(account, admittance, call.api, refusal)),
-        }
-    }
-
-    /// Drops the token that was refused, unless somebody has fetched another since.
-    async fn drop_token(&self, admittance: &Admittance, refused: &Token) {
-        let mut slot = admittance.token.lock().await;
-        let is_it = |held: &Held| held.token.value.expose_secret() == refused.value.expose_secret();
-        if slot.as_ref().is_some_and(is_it) {
-            *slot = None;
-            admittance.set_expiry(None);
-        }
-    }
-
     /// One HTTP exchange, when its turn has come; counted.
     async fn exchange(
         &self,
@@ -292,7 +236,7 @@ impl Client {
         admittance: &Admittance,
         call: &Call,
         pass: &Pass,
-        body: Option<&secrecy::SecretString>,
+        aim: Aim<'_>,
     ) -> Result<Said, Failure> {
         let gate = self.gate(account, call.api);
         self.turn(account, &gate, call.api).await?;
@@ -302,6 +246,7 @@ impl Client {
         }
         let http = self.connection(account).map_err(Failure::Unavailable)?;
         let started = std::time::Instant::now();
+        let body = if let Aim::Token(body) = aim { body } else { None };
         let answer = transport::exchange(&http, account, call, pass, body).await;
         let mut judged = answer.map(|reply| (account.credential.vendor.judge(&reply), reply.body));
         if let Ok((Err(refusal), _)) = &mut judged
@@ -313,6 +258,8 @@ impl Client {
         }
         let outcome = match &judged {
             Ok((Ok(()), _)) => Outcome::Ok,
+            // A login has no token that could have been refused.
+            Ok((Err(Refusal { class: Class::Token, .. }), _)) if matches!(aim, Aim::Token(_)) => Outcome::Denied,
             Ok((Err(refusal), _)) => outcome(refusal.class),
             Err(Broken::Unavailable(_)) => Outcome::Unavailable,
             Err(Broken::Malformed(_)) => Outcome::Malformed,

@@ -67,7 +67,6 @@ async fn every_code_does_what_its_class_says_and_no_harm() {
     let well = well().await;
     for (vendor, classes) in VENDORS.iter().zip(CODES) {
         for (comes, codes) in classes {
-            // One stage a class: days pass between codes.
             for code in *codes {
                 let mut stage = Stage::new(MORNING, WELL).await;
                 stage.every(vendor.api, Effect::Refuse(*code));

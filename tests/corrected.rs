@@ -108,8 +108,8 @@ async fn figures_that_come_late_are_absent_until_then_and_never_zero() {
         only_the_others(&stage, &vendor, &well, "late");
         assert_eq!(stage.targets(vendor.source), [0, 1, 0, 0, 0], "{}", vendor.name);
         stage.simulator.faults().remove(late);
-        stage.set("2026-11-20T10:31:00");
+        stage.set("2026-11-20T10:40:00");
         stage.wake_slowly().await;
-        assert_eq!(stage.page().figures(), well, "{}: within half an hour", vendor.name);
+        assert_eq!(stage.page().figures(), well, "{}: asked again within half an hour", vendor.name);
     }
 }

@@ -6,6 +6,7 @@ use imstats_exporter::simulator::{Effect, Fault};
 
 use crate::exporter::{Exporter, Site};
 use crate::harness::{CONTACT, Page, everything};
+use crate::kills::settled;
 
 /// All of it, as one that is hurried polls it.
 fn hurried(site: &Site) -> String {
@@ -68,7 +69,6 @@ async fn hundreds_of_reloads_take_no_memory_no_files_and_no_threads() {
     let mut command = site.command();
     command.arg("--web.enable-lifecycle");
     let exporter = Exporter::start(command).await;
-    let settled = |page: &str| targets(page, "pending") + targets(page, "failed") == 0.0 && targets(page, "ok") > 0.0;
     let page = exporter.page_with("all is shown", settled).await;
     let figures = Page::read(&page).figures();
     let weigh = || (exporter.status("VmRSS"), exporter.open_files(), exporter.status("Threads"));

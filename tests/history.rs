@@ -10,9 +10,9 @@ use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Days};
 use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::Exposition;
+use imstats_exporter::exposition::{Exposition, Format};
 use imstats_exporter::history::{Bounds, Chronicle, Plan, Progress, Summary, backfill};
-use imstats_exporter::poller::Context;
+use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Effect, Fault, Options, Simulator};
 use imstats_exporter::source::apis;
 use imstats_exporter::store::Store;
@@ -20,6 +20,8 @@ use imstats_exporter::telemetry::Telemetry;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+use crate::page::Page;
 
 const CONTACT: &str = "externalcontact/get_user_behavior_data";
 const OWNERS: &str = "externalcontact/groupchat/statistic";
@@ -88,6 +90,16 @@ impl Past {
             let summary = self.fetch(api.name, days).await;
             assert!(summary.troubles.is_empty(), "{}: {summary:?}", api.name);
         }
+    }
+
+    /// What an exporter that starts on this store shows of the source when it has woken once.
+    async fn served(&self, source: &str) -> Page {
+        let config = self.sources().into_iter().find(|config| config.source.api().name == source).unwrap();
+        let mut worker = Worker::new(self.context.clone(), config, self.clock.now());
+        worker.restore().await.unwrap();
+        worker.wake().await.unwrap();
+        let page = self.context.exposition.scrape(Format::Text, false, None);
+        Page::read(&page.frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect::<String>())
     }
 
     fn calls(&self, api: &str) -> u64 {
@@ -264,4 +276,15 @@ async fn the_commands_say_what_they_do_and_fail_when_something_is_missing() {
     assert!(code == Some(0) && text.ends_with("# EOF\n"), "{error}");
     let (code, _, error) = run(&past, &[&["export", "--format", "csv"][..], &days].concat()).await;
     assert!(code == Some(1) && error.contains("--output"), "{error}");
+}
+
+#[tokio::test]
+async fn an_exporter_that_starts_on_fetched_days_asks_nothing_and_is_up() {
+    let past = Past::new(40).await;
+    past.fetch("wecom_contact", days("2026-11-18", "2026-11-19")).await;
+    past.simulator.reset_calls();
+    let page = past.served("wecom_contact").await;
+    assert_eq!(past.calls(CONTACT), 0);
+    assert!(page.all("wecom_contact_user_active_chats").len() > 10, "the fetched day is on show");
+    assert_eq!(page.series("imstats_source_up{source=\"wecom_contact\"}"), Some(1.0));
 }

@@ -363,3 +363,33 @@ fn readme_names_only_keys_that_exist() {
     }
     assert!(seen >= 15, "{seen}");
 }
+
+/// The functions with `#[test]` or `#[tokio::test]` in a file.
+fn tests_of(file: &str) -> BTreeSet<String> {
+    let text = read(file);
+    let marked = text.split("test]\n").chain(text.split("test(flavor = \"multi_thread\")]\n")).skip(1);
+    let name = |code: &str| {
+        let code = code.lines().find(|line| !line.trim_start().starts_with("#["))?.trim_start();
+        let code = code.strip_prefix("async ").unwrap_or(code).strip_prefix("fn ")?;
+        Some(code.split('(').next()?.to_owned())
+    };
+    marked.filter_map(name).collect()
+}
+
+#[test]
+fn every_fault_of_reliability_md_has_a_test() {
+    let text = read("docs/reliability.md");
+    let mut rows = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what ")) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        assert_eq!(cells.len(), 5, "{row}");
+        let named: Vec<_> = cells[4].split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row}");
+        for test in named {
+            let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{test}"));
+            assert!(tests_of(file).contains(name), "{file} has no test {name}");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 60, "{rows}");
+}

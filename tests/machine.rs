@@ -146,8 +146,16 @@ async fn a_store_that_cannot_be_written_is_told_at_the_start() {
     refuses_to_start(&site, &["must be a directory that this user may write to"]);
     std::fs::remove_file(site.store()).unwrap();
     let folder = site.store();
-    let Some(_disk) = Disk::mount(&folder, "ro") else { return };
-    refuses_to_start(&site, &["must be a directory that this user may write to", "ead-only"]);
+    for (options, words) in [
+        ("ro", "must be a directory that this user may write to"),
+        ("ro", "ead-only"),
+        ("size=4k", "no space left for"),
+        ("size=12k", "no space left for"),
+        ("size=40k", "no space left for"),
+    ] {
+        let Some(_disk) = Disk::mount(&folder, options) else { return };
+        refuses_to_start(&site, &[words]);
+    }
 }
 
 #[tokio::test]

@@ -155,9 +155,9 @@ def board():
                  column(T("First reply", "首次回复"), of.each(REPLY), TIME, thresholds=SLOW, **COLORED)],
                 size, name=name, noValue=UNSET, bad=T("Red figures.", "红色数值。"))
           for size, title, of, key, name in (
-              ((14, 8), T("Departments", "部门"), DEPARTMENT, ("partyid", T("Department id", "部门 ID")),
+              ((13, 8), T("Departments", "部门"), DEPARTMENT, ("partyid", T("Department id", "部门 ID")),
                (T("Name", "名称"), names("wecom_department_info", "partyid", DEPARTMENT.each("active_chats")))),
-              ((10, 8), T("Teams", "团队"), TEAM, ("team_name", T("Team", "团队")), None))),
+              ((11, 8), T("Teams", "团队"), TEAM, ("team_name", T("Team", "团队")), None))),
         collapsed=True)
     single = row(
         T("Single members by day (choose them above)", "单个成员的每日数据（请在上方选择）"),

@@ -147,7 +147,7 @@ def timeseries(title, what, pairs, size, unit, *, bad=None, bars=False, stack=Fa
     if below:
         overrides.append(override("byFrameRefID", below, custom__transform="negative-Y"))
     # A finer step of a line would show nothing more, and thousands of people cost their time at each.
-    interval = ("1d" if bars else "4h") if daily else None
+    interval = ("1d" if bars else "8h") if daily else None
     custom.update(more.pop("custom", {}))
     legend.update(more.pop("legend", {}))
     made = panel("timeseries", title, what, queries(pairs), size, unit, options, bad=bad, custom=custom,
@@ -178,7 +178,7 @@ MISSING = {"type": "special", "options": {"match": "null", "result": {"text": "â
 
 
 #: Of the columns of labels. Ids of Desk's agents are mail addresses.
-WIDTHS = {"account": 85, "source": 195, "partyid": 105, "agent": 215, "app_id": 190, "open_kfid": 245, "department_id": 310}
+WIDTHS = {"account": 85, "source": 195, "partyid": 125, "team_name": 120, "agent": 205, "app_id": 190, "open_kfid": 245, "department_id": 310}
 
 
 def column(title, expr, unit="none", **properties):

@@ -24,8 +24,9 @@ class Source:
         #: Only to choose whom a trend is about: a day's window does no harm there, and bridges what lies between
         #: loaded history and the first scrape.
         self.end = When("last_over_time({0}[1d] @ end())")
-        #: A line on the day's own axis: two hours bridge a restart and the steps of loaded history, and no more.
-        self.line = When(f"last_over_time({{0}}[2h] offset -{shown}h)")
+        #: A line on the day's own axis, looked at three times a day, from two hours after the day is ready, when its page
+        #: is out: two hours also bridge a restart and the steps of loaded history, and no more.
+        self.line = When(f"last_over_time({{0}}[2h] offset -{shown + 2}h)")
         #: One bar a day: in the midst of the day's time on show, wherever midnight is for the reader.
         self.bar = When(f"last_over_time({{0}}[2h] offset -{shown + 6}h)")
         self.bar_before = When(f"last_over_time({{0}}[2h] offset -{shown - 18}h)")

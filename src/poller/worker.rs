@@ -102,8 +102,10 @@ impl Worker {
                 woken = self.wake_restored() => woken,
             };
             let next = woken.unwrap_or_else(|error| {
-                tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
-                self.kept.error = Some(error.to_string());
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                let words = format!("{error}{cause}");
+                tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{words}");
+                self.kept.error = Some(words);
                 let now = self.context.clock.now();
                 self.tell(self.config.schedule.target_day(now));
                 now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX)
@@ -228,6 +230,8 @@ impl Worker {
         if flips || (changed && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
+                // Before the first round these are the answers of `backfill`, which the vendor gave as well.
+                self.kept.up |= self.kept.last_round.is_none() && self.kept.error.is_none();
                 self.keep().await?;
             }
             self.publish(ledger, directory).await?;
