@@ -116,3 +116,45 @@ pub(super) fn id(entry: &Value, name: &str, pointer: &str, n: usize) -> Result<S
 pub(super) fn text(entry: &Value, name: &str) -> Option<String> {
     entry[name].as_str().filter(|text| !text.trim().is_empty() && text.len() <= MOST_ID_BYTES).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn ids(page: &Value) -> Result<Vec<String>, String> {
+        let read = |entry: &Value, n: usize| {
+            Ok(Entry::Subject(Found { id: id(entry, "id", "/list", n)?, parent: None, name: text(entry, "name") }))
+        };
+        let entries = each(page, "/list", read).map_err(|malformed| malformed.path)?;
+        let ids = entries.into_iter().map(|entry| match entry {
+            Entry::Subject(found) => format!("{} {:?}", found.id, found.name),
+            Entry::More(listing) => listing.key,
+        });
+        Ok(ids.collect())
+    }
+
+    #[test]
+    fn ids_are_texts_or_whole_numbers_and_names_may_be_missing() {
+        let page = json!({"list": [{"id": "a", "name": "A"}, {"id": 7, "name": " "}, {"id": "b".repeat(256)}]});
+        let long = format!("{} None", "b".repeat(256));
+        assert_eq!(ids(&page), Ok(vec!["a Some(\"A\")".to_owned(), "7 None".to_owned(), long]));
+        assert_eq!(ids(&json!({"list": []})), Ok(vec![]));
+        for no_id in [json!(""), json!("b".repeat(257)), json!(-7), json!(1.5), json!(null), json!(["a"])] {
+            assert_eq!(ids(&json!({"list": [{"id": "a"}, {"id": no_id}]})), Err("/list/1/id".to_owned()), "{no_id}");
+        }
+        for no_list in [json!({}), json!({"list": null}), json!({"list": {"id": "a"}}), json!([])] {
+            assert_eq!(ids(&no_list), Err("/list".to_owned()), "{no_list}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_not_known_has_no_entries() {
+        let found = Found { id: "a".to_owned(), parent: None, name: None };
+        let directory = Directory::from([("list".to_owned(), Arc::new(vec![found.clone()]))]);
+        assert_eq!((entries(&directory, "list"), entries(&directory, "other")), (&[found][..], &[][..]));
+    }
+}
