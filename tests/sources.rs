@@ -103,6 +103,21 @@ fn contact(days: Days, answer: &Value) -> Result<String, String> {
 }
 
 #[test]
+fn a_row_of_group_chats_without_its_figures_is_malformed() {
+    let day = days("2026-11-19", "2026-11-19");
+    let stat_time = day.first.midnight(&imstats_exporter::day::Zone::china()).as_second();
+    for (name, row) in [
+        ("wecom_groupchat_team", json!({"stat_time": stat_time})),
+        ("wecom_groupchat_team", json!({"stat_time": stat_time, "data": null})),
+        ("wecom_groupchat_owner", json!({"owner": "zhangsan"})),
+    ] {
+        let answer = json!({"total": 1, "next_offset": 1, "items": [row]});
+        let told = page(name, name, day, &answer).unwrap_err();
+        assert!(told.contains("/items/0/data"), "{name}: {told}");
+    }
+}
+
+#[test]
 fn an_id_may_be_a_number() {
     let one = days("2026-11-19", "2026-11-19");
     let answer = json!({"TotalCount": 1, "Data": [{"AgentId": 1001, "TotalMsgCnt": 1}]});
