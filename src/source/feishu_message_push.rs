@@ -278,6 +278,59 @@ mod tests {
         Found { id: id.into(), parent: Some(parent.into()), name: None }
     }
 
+    fn params(departments: Selection, apps: &[&str]) -> Params {
+        let apps = Some(apps.iter().map(|app| (*app).to_owned()).collect());
+        Params { apps, departments, cycles: vec![Cycle::Day] }
+    }
+
+    #[test]
+    fn an_app_id_stays_within_its_part_of_the_path() {
+        for (app, good) in
+            [("cli_9f115af860f7901b", true), ("a-B_0", true), ("../x", false), ("a/b", false), ("a?b", false)]
+        {
+            let mut faults = Vec::new();
+            super::super::Params::check(&params(Selection::None, &[app]), "p", &mut faults);
+            assert_eq!(faults.is_empty(), good, "{app}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn top_departments_are_those_of_the_first_level() {
+        let below = |departments| {
+            let listing = params(departments, &["cli"]).listing()?;
+            let query = listing.call.query.iter().find(|(key, _)| *key == "fetch_child").unwrap().1.clone();
+            Some((listing.key, query))
+        };
+        assert_eq!(below(Selection::Top), Some(("top_department".to_owned(), "false".to_owned())));
+        assert_eq!(below(Selection::All), Some(("department".to_owned(), "true".to_owned())));
+        assert_eq!(below(Selection::None), None);
+    }
+
+    #[test]
+    fn departments_are_read_without_those_deleted_and_may_be_none() {
+        let listing = params(Selection::All, &["cli"]).listing().unwrap();
+        let read = |page| {
+            let entries = read_departments(&page, &listing).map_err(|malformed| malformed.path)?;
+            let ids = entries.into_iter().map(|entry| match entry {
+                Entry::Subject(found) => found.id,
+                Entry::More(listing) => listing.key,
+            });
+            Ok::<_, String>(ids.collect::<Vec<_>>())
+        };
+        let items = json!([
+            {"open_department_id": "a", "status": {"is_deleted": false}}, {"open_department_id": "b"},
+            {"open_department_id": "c", "status": {"is_deleted": true}},
+        ]);
+        assert_eq!(
+            read(json!({"data": {"has_more": false, "items": items}})),
+            Ok(vec!["a".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(read(json!({"data": {"has_more": false}})), Ok(vec![]));
+        assert_eq!(read(json!({"data": {"has_more": false, "items": null}})), Ok(vec![]));
+        assert_eq!(read(json!({"data": {"has_more": true}})), Err("/data/items".to_owned()));
+        assert_eq!(read(json!({"data": {}})), Err("/data/items".to_owned()));
+    }
+
     #[test]
     fn parents_come_first_even_where_the_list_is_broken() {
         let list = [found("c", "b"), found("b", "a"), found("a", ROOT), found("x", "y"), found("y", "x")];
