@@ -44,7 +44,8 @@ const LEAP: SignedDuration = SignedDuration::from_mins(5);
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // As the program has it: each further thread would have memory of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(4).build()?;
     if let [word, users] = words.as_slice()
         && word == "vendors"
     {
