@@ -34,13 +34,18 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Ten in the morning in China: the day before is ready at every vendor.
 const START: &str = "2026-11-20T02:00:00Z";
 const SCRAPERS: usize = 200;
+/// How long there has been no call when the clock leaps.
+const IDLE: Duration = Duration::from_millis(100);
+/// The same of a company whose rounds take that long to begin.
+const IDLE_LARGE: Duration = Duration::from_millis(1500);
 const TICK: Duration = Duration::from_millis(5);
 /// How far it leaps at a tick where there have been none for a while.
 const LEAP: SignedDuration = SignedDuration::from_mins(5);
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // As the program has it: each further thread would have memory of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(4).build()?;
     if let [word, users] = words.as_slice()
         && word == "vendors"
     {
@@ -67,13 +72,15 @@ struct Stage {
     end: CancellationToken,
     /// How many times as fast the clock runs while calls are under way.
     haste: i32,
+    /// When it leaps.
+    idle: Duration,
     calls: u64,
     /// When the last call ended.
     busy: Instant,
 }
 
 impl Stage {
-    async fn new(users: u32, retention_days: u32, haste: i32) -> Result<Self, Failure> {
+    async fn new(users: u32, retention_days: u32, (haste, idle): (i32, Duration)) -> Result<Self, Failure> {
         let mut outside = Command::new(std::env::current_exe()?)
             .args(["vendors", &users.to_string()])
             .stdin(Stdio::piped())
@@ -112,7 +119,7 @@ impl Stage {
         let poller = Poller::start(context.clone(), sources.clone()).await?;
         tokio::spawn(bound.serve(app, end.clone()));
         tokio::spawn(keep_house(context.clone(), retention_days, end.clone()));
-        Ok(Self { context, sources, poller, outside, words, folder, end, haste, calls: 0, busy: Instant::now() })
+        Ok(Self { context, sources, poller, outside, words, folder, end, haste, idle, calls: 0, busy: Instant::now() })
     }
 
     /// Lets time pass until `latest`.
@@ -145,8 +152,7 @@ impl Stage {
             (self.calls, self.busy) = (calls, Instant::now());
         }
         let pending = |(_, _, status): &(_, _, SourceStatus)| status.targets.pending > 0;
-        let busy =
-            self.busy.elapsed() < Duration::from_millis(100) || self.context.telemetry.sources().iter().any(pending);
+        let busy = self.busy.elapsed() < self.idle || self.context.telemetry.sources().iter().any(pending);
         let step = if busy { SignedDuration::try_from(began.elapsed().min(4 * TICK))? * self.haste } else { LEAP };
         let now = self.context.clock.now().saturating_add(step)?.min(latest);
         // Those outside first: a token must not be of the future.
@@ -201,13 +207,14 @@ impl Taken {
         let now = Self::now(stage)?;
         let time = now.at.duration_since(self.at);
         show(&format!(
-            "{phase:<22} {:>7} calls ({} refused as too many) in {:>3} h {:02} min, {:>5.1} s of CPU, at most {:>4.0} MB",
+            "{phase:<22} {:>7} calls ({} refused as too many) in {:>3} h {:02} min, {:>5.1} s of CPU, at most {:>4.0} MB, then {:.0}",
             now.calls - self.calls,
             now.throttled - self.throttled,
             time.as_hours(),
             time.as_mins() % 60,
             now.cpu - self.cpu,
             memory("VmHWM")?,
+            memory("VmRSS")?,
         ));
         std::fs::write("/proc/self/clear_refs", "5")?;
         *self = now;
@@ -223,14 +230,16 @@ fn settled(source: &SourceStatus) -> bool {
 /// A large company for two days, under the vendors' limits.
 async fn load() -> Result<(), Failure> {
     const USERS: u32 = 60_000;
-    let mut stage = Stage::new(USERS, 400, 50).await?;
+    let mut stage = Stage::new(USERS, 400, (50, IDLE_LARGE)).await?;
     show(&format!("a company of {USERS}, {SCRAPERS} scrapers"));
+    std::fs::write("/proc/self/clear_refs", "5")?;
     let mut taken = Taken::now(&stage)?;
     let start: Timestamp = START.parse()?;
     let hours = |hours| start.saturating_add(SignedDuration::from_hours(hours));
     stage.settle(hours(13)?).await?;
     taken.since(&stage, "first round")?;
-    for (config, (source, _, status)) in stage.sources.iter().zip(stage.context.telemetry.sources()) {
+    for (source, _, status) in stage.context.telemetry.sources() {
+        let config = stage.sources.iter().find(|config| config.source.api().name == source).ok_or("no such source")?;
         let (api, targets) = (config.source.api(), status.targets);
         let rate = config.account.rate(api.path);
         let calls = stage.answered(api.path);
@@ -257,7 +266,7 @@ async fn load() -> Result<(), Failure> {
 async fn soak() -> Result<(), Failure> {
     const WEEKS: i64 = 8;
     const RETENTION: u32 = 21;
-    let mut stage = Stage::new(300, RETENTION, 1000).await?;
+    let mut stage = Stage::new(300, RETENTION, (1000, IDLE)).await?;
     show(&format!("a company of 300, {SCRAPERS} scrapers, {RETENTION} days of retention"));
     show("week  calls   memory  files  threads  store    days  series");
     let mut seen = Vec::new();

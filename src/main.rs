@@ -1,6 +1,8 @@
 //! The program `imstats_exporter`.
 
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::Parser;
 use imstats_exporter::cli::Cli;
@@ -10,9 +12,14 @@ use tokio::runtime::Builder;
 /// its own, and the store takes one call after the other anyway.
 const BLOCKING_THREADS: usize = 4;
 
+/// Threads for all else, on a machine that has so many cores: two of them serve more scrapes than anybody makes.
+const MOST_WORKER_THREADS: usize = 4;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let workers = available_parallelism().map_or(1, NonZero::get).min(MOST_WORKER_THREADS);
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.enable_all().worker_threads(workers).max_blocking_threads(BLOCKING_THREADS).build();
     let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(cli.run()));
     match done {
         Ok(code) => code,
