@@ -143,7 +143,7 @@ impl Exposition {
                 }
             }
         }
-        let part = Part::new(render(infos));
+        let part = Part::new(render(infos, 0));
         self.swap(|snapshot| snapshot.infos = part);
     }
 

@@ -379,6 +379,7 @@ fn tests_of(file: &str) -> BTreeSet<String> {
 #[test]
 fn every_fault_of_reliability_md_has_a_test() {
     let text = read("docs/reliability.md");
+    let (text, _) = text.split_once("\n## Weeks").expect("the chapter after the faults");
     let mut rows = 0;
     for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what ")) {
         let cells: Vec<_> = row.split(" | ").collect();

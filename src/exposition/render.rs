@@ -16,11 +16,12 @@ use super::Page;
 use super::body::Part;
 use crate::source::{Api, Info, Table};
 
-/// What `collector` encodes, without the line that ends an exposition.
-pub(super) fn render(collector: impl Collector) -> String {
+/// What `collector` encodes in about `length` bytes, without the line that ends an exposition.
+pub(super) fn render(collector: impl Collector, length: usize) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(collector));
-    let mut page = String::new();
+    // Growing by doubling would take three times as much, and leave holes behind.
+    let mut page = String::with_capacity(length);
     // Writing to a string does not fail.
     let _ = text::encode_registry(&mut page, &registry);
     page
@@ -37,7 +38,9 @@ pub(super) fn parts(api: &'static Api, pages: &BTreeMap<String, Arc<Page>>) -> V
     let families: Vec<_> =
         api.tables.iter().flat_map(|table| (0..table.fields.len()).map(|field| (*table, field))).collect();
     let part = |families: &[Family]| {
-        Part::new(render(Pages { title: api.title, families: families.to_vec(), pages: pages.clone() }))
+        let families = Pages { title: api.title, families: families.to_vec(), pages: pages.clone() };
+        let length = families.length();
+        Part::new(render(families, length))
     };
     let rows: usize = pages.values().flat_map(|page| &page.tables).map(|(_, rows)| rows.len()).sum();
     let threads = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(rows / ROWS_PER_THREAD);
@@ -71,6 +74,23 @@ impl Pages {
                 Some((account.as_str(), row.labels.as_slice(), row.values.get(field).copied().flatten()?))
             })
         })
+    }
+}
+
+impl Pages {
+    /// How many bytes they take, roughly.
+    fn length(&self) -> usize {
+        let family = |family: &Family| {
+            let (table, field) = *family;
+            let names: usize = table.labels.iter().map(|label| label.len() + 4).sum();
+            // With the name of the account's label, marks, and a value.
+            let each = table.metric(&table.fields[field]).len() + names + 32;
+            let lengths = self
+                .samples(*family)
+                .map(|(account, values, _)| each + account.len() + values.iter().map(String::len).sum::<usize>());
+            lengths.sum::<usize>() + 512
+        };
+        self.families.iter().map(family).sum()
     }
 }
 
