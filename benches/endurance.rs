@@ -37,7 +37,7 @@ const SCRAPERS: usize = 200;
 /// How long there has been no call when the clock leaps.
 const IDLE: Duration = Duration::from_millis(100);
 /// The same of a company whose rounds take that long to begin.
-const IDLE_LARGE: Duration = Duration::from_millis(1500);
+const IDLE_LARGE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(5);
 /// How far it leaps at a tick where there have been none for a while.
 const LEAP: SignedDuration = SignedDuration::from_mins(5);
@@ -134,11 +134,16 @@ impl Stage {
     async fn settle(&mut self, latest: Timestamp) -> Result<(), Failure> {
         loop {
             self.tick(latest).await?;
-            let all = self.context.telemetry.sources();
-            if all.iter().all(|(_, _, status)| settled(status)) {
+            let (all, now) = (self.context.telemetry.sources(), self.context.clock.now());
+            let settled = |config: &SourceConfig| {
+                let name = config.source.api().name;
+                let day = config.schedule.target_day(now);
+                all.iter().any(|(source, _, status)| *source == name && settled(status, day))
+            };
+            if self.sources.iter().all(settled) {
                 return Ok(());
             }
-            if self.context.clock.now() >= latest {
+            if now >= latest {
                 return Err(format!("not settled by {latest}: {all:#?}").into());
             }
         }
@@ -222,9 +227,10 @@ impl Taken {
     }
 }
 
-fn settled(source: &SourceStatus) -> bool {
+/// Whether it shows `day` whole.
+fn settled(source: &SourceStatus, day: Day) -> bool {
     let asked = source.targets.pending + source.targets.failed == 0 && source.last_round.is_some();
-    asked && source.shown.is_some() && source.shown == source.target
+    asked && source.shown.is_some_and(|(shown, _)| shown == day)
 }
 
 /// A large company for two days, under the vendors' limits.
