@@ -104,6 +104,10 @@ impl Exposition {
             Some(mut page) => {
                 page.tables.iter_mut().for_each(|(_, rows)| tidy(rows));
                 let series = page.tables.iter().flat_map(|(_, rows)| rows).map(Row::series).sum();
+                // Most refreshes change nothing.
+                if pages.get(account).is_some_and(|shown| **shown == page) {
+                    return series;
+                }
                 pages.insert(account.to_owned(), Arc::new(page));
                 series
             }
@@ -127,9 +131,14 @@ impl Exposition {
         let Some(place) = self.place(api) else { return };
         let mut all = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (place, account.to_owned());
-        let before = if names.is_empty() { all.remove(&key) } else { all.insert(key, names) };
-        if before.is_none() && !all.contains_key(&(place, account.to_owned())) {
+        // They come with every page, and seldom bring anything new.
+        if all.get(&key).map_or(names.is_empty(), |shown| *shown == names) {
             return;
+        }
+        if names.is_empty() {
+            all.remove(&key);
+        } else {
+            all.insert(key, names);
         }
         let mut infos = Infos::default();
         for ((_, account), pages) in all.iter() {
@@ -197,6 +206,24 @@ impl Exposition {
 impl fmt::Debug for Exposition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exposition").finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Page {
+    fn eq(&self, other: &Self) -> bool {
+        self.day == other.day
+            && self.tables.len() == other.tables.len()
+            && self
+                .tables
+                .iter()
+                .zip(&other.tables)
+                .all(|(one, other)| one.0.prefix == other.0.prefix && one.1 == other.1)
+    }
+}
+
+impl PartialEq for NamePage {
+    fn eq(&self, other: &Self) -> bool {
+        self.info.name == other.info.name && self.names == other.names
     }
 }
 

@@ -177,6 +177,22 @@ wecom_user_info{account=\"acme\",userid=\"b\",name=\"Wang\"} 1
 }
 
 #[test]
+fn what_does_not_change_is_not_rendered_again() {
+    let (exposition, api) = (exposition(), api("wecom_contact"));
+    let place = || exposition.scrape(Format::Text, false, None).frames[0].as_ptr();
+    let one = page(api, &[&[("li", &[Some(1.0)])]]);
+    assert_eq!(exposition.publish(api, "acme", Some(one.clone())), 1);
+    let first = place();
+    assert_eq!(exposition.publish(api, "acme", Some(one.clone())), 1);
+    assert_eq!(place(), first);
+    for changed in [page(api, &[&[("li", &[Some(2.0)])]]), page(api, &[&[("li", &[None, Some(2.0)])]]), one] {
+        let text = domain(&exposition, Format::Text);
+        exposition.publish(api, "acme", Some(changed));
+        assert_ne!(domain(&exposition, Format::Text), text);
+    }
+}
+
+#[test]
 fn a_part_can_be_scraped_alone() {
     let exposition = exposition();
     let (contact, groups) = (api("wecom_contact"), api("wecom_groupchat_owner"));
