@@ -15,11 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use endurance::outside;
-use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Days};
-use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::Exposition;
 use imstats_exporter::http::{App, WebConfig, bind};
 use imstats_exporter::poller::{Context, Poller, keep_house};
 use imstats_exporter::source::apis;
@@ -92,17 +89,8 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let clock = Clock::manual(START.parse()?);
         let telemetry = Telemetry::with_clock("bench", "bench", clock.clone());
-        let client = Client::new(clock.clone(), telemetry.clone(), Duration::from_secs(1));
         let store = Store::open(Some(folder.path()), &apis())?.store;
-        let context = Context {
-            discovery: Discovery::new(client.clone(), store.clone()),
-            exposition: Exposition::new(telemetry.clone(), &apis()),
-            store,
-            client,
-            telemetry,
-            clock,
-            jitter: Duration::ZERO,
-        };
+        let context = Context::new(store, telemetry, clock, Duration::from_secs(1));
         let end = CancellationToken::new();
         let bound = bind(&["127.0.0.1:0".to_owned()]).await?;
         writeln!(words, "scrape {SCRAPERS} {}", bound.addresses().first().ok_or("no address")?)?;

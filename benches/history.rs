@@ -10,11 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Days};
-use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::{Exposition, Format};
+use imstats_exporter::exposition::Format;
 use imstats_exporter::history::{Chronicle, export_openmetrics};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::sample::Row;
@@ -83,20 +81,10 @@ async fn restart(subjects: usize, days: u32) -> Result<(), Failure> {
         let started = Instant::now();
         let clock = Clock::system();
         let telemetry = Telemetry::with_clock("bench", "bench", clock.clone());
-        let client = Client::new(clock.clone(), telemetry.clone(), Duration::from_secs(1));
         let store = Store::open(Some(folder.path()), &apis())?.store;
-        let exposition = Exposition::new(telemetry.clone(), &apis());
-        let discovery = Discovery::new(client.clone(), store.clone());
         let now = clock.now();
-        let context = Context {
-            clock,
-            client,
-            discovery,
-            store,
-            exposition: exposition.clone(),
-            telemetry,
-            jitter: Duration::ZERO,
-        };
+        let context = Context::new(store, telemetry, clock, Duration::from_secs(1));
+        let exposition = context.exposition.clone();
         Worker::new(context, config.clone(), now).restore().await?;
         let page = exposition.scrape(Format::Text, false, None);
         times.push(started.elapsed());

@@ -9,11 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day};
-use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::Exposition;
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Options, Simulator};
 use imstats_exporter::source::apis;
@@ -61,16 +58,7 @@ fn config(simulator: &Simulator, rate: &str) -> Result<SourceConfig, Failure> {
 fn context(store: Store) -> Context {
     let clock = Clock::system();
     let telemetry = Telemetry::with_clock("bench", "bench", clock.clone());
-    let client = Client::new(clock.clone(), telemetry.clone(), Duration::from_secs(1));
-    Context {
-        discovery: Discovery::new(client.clone(), store.clone()),
-        exposition: Exposition::new(telemetry.clone(), &apis()),
-        store,
-        client,
-        telemetry,
-        clock,
-        jitter: Duration::ZERO,
-    }
+    Context::new(store, telemetry, clock, Duration::from_secs(1))
 }
 
 /// The calls of one round, with the store in a file or in memory.

@@ -18,7 +18,7 @@ use crate::config::SourceConfig;
 use crate::day::{Clock, Day, Zone};
 use crate::discovery::Discovery;
 use crate::exposition::Exposition;
-use crate::source::Api;
+use crate::source::{Api, apis};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
@@ -47,6 +47,24 @@ pub struct Context {
     pub telemetry: Telemetry,
     /// Workers wake up to this long after a day is ready, each at its own time.
     pub jitter: Duration,
+}
+
+impl Context {
+    /// The parts around `store`: nothing is shown yet, workers wake without jitter, and a vendor that could not answer
+    /// is asked again after about `repeat_delay`, then twice that.
+    #[must_use]
+    pub fn new(store: Store, telemetry: Telemetry, clock: Clock, repeat_delay: Duration) -> Self {
+        let client = Client::new(clock.clone(), telemetry.clone(), repeat_delay);
+        Self {
+            discovery: Discovery::new(client.clone(), store.clone()),
+            exposition: Exposition::new(telemetry.clone(), &apis()),
+            store,
+            client,
+            telemetry,
+            clock,
+            jitter: Duration::ZERO,
+        }
+    }
 }
 
 /// The workers of a running program.

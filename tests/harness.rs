@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Zone};
-use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::{Exposition, Format};
+use imstats_exporter::exposition::Format;
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Company, Credential, Effect, Fault, LoggedCall, Options, Simulator};
 use imstats_exporter::source::apis;
@@ -355,14 +353,5 @@ pub(crate) const CREDENTIALS: [Credential; 4] =
 fn assemble(clock: &Clock, folder: &TempDir) -> Context {
     let store = Store::open(Some(folder.path()), &apis()).unwrap().store;
     let telemetry = Telemetry::with_clock("0.0.0", "test", clock.clone());
-    let client = Client::new(clock.clone(), telemetry.clone(), Duration::from_millis(1));
-    Context {
-        discovery: Discovery::new(client.clone(), store.clone()),
-        exposition: Exposition::new(telemetry.clone(), &apis()),
-        store,
-        client,
-        telemetry,
-        clock: clock.clone(),
-        jitter: Duration::ZERO,
-    }
+    Context::new(store, telemetry, clock.clone(), Duration::from_millis(1))
 }

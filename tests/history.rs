@@ -6,11 +6,9 @@ mod remote_write;
 
 use std::time::Duration;
 
-use imstats_exporter::client::Client;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Days};
-use imstats_exporter::discovery::Discovery;
-use imstats_exporter::exposition::{Exposition, Format};
+use imstats_exporter::exposition::Format;
 use imstats_exporter::history::{Bounds, Chronicle, Plan, Progress, Summary, backfill};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Effect, Fault, Options, Simulator};
@@ -117,16 +115,7 @@ impl Past {
 fn assemble(clock: &Clock, folder: &TempDir) -> Context {
     let store = Store::open(Some(folder.path()), &apis()).unwrap().store;
     let telemetry = Telemetry::with_clock("0", "test", clock.clone());
-    let client = Client::new(clock.clone(), telemetry.clone(), Duration::ZERO);
-    Context {
-        discovery: Discovery::new(client.clone(), store.clone()),
-        exposition: Exposition::new(telemetry.clone(), &apis()),
-        store,
-        client,
-        telemetry,
-        clock: clock.clone(),
-        jitter: Duration::ZERO,
-    }
+    Context::new(store, telemetry, clock.clone(), Duration::ZERO)
 }
 
 #[tokio::test]

@@ -6,10 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{REVISION, VERSION};
-use crate::client::Client;
 use crate::day::Clock;
-use crate::discovery::Discovery;
-use crate::exposition::Exposition;
 use crate::poller::Context;
 use crate::source::apis;
 use crate::store::Store;
@@ -33,14 +30,5 @@ pub(super) fn assemble(storage_path: &str) -> anyhow::Result<Context> {
         tracing::error!(path = %path.display(), "the store was damaged: it is set aside, and a new one is begun");
     }
     let telemetry = Telemetry::with_clock(VERSION, REVISION, clock.clone());
-    let client = Client::new(clock.clone(), telemetry.clone(), REPEAT_DELAY);
-    Ok(Context {
-        discovery: Discovery::new(client.clone(), opened.store.clone()),
-        exposition: Exposition::new(telemetry.clone(), &apis()),
-        store: opened.store,
-        client,
-        telemetry,
-        clock,
-        jitter: JITTER,
-    })
+    Ok(Context { jitter: JITTER, ..Context::new(opened.store, telemetry, clock, REPEAT_DELAY) })
 }

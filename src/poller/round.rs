@@ -253,8 +253,11 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Begins to store what has come.
+    /// Begins to store what has come, if anything has.
     fn store(&mut self) {
+        if self.unstored.is_empty() {
+            return;
+        }
         let answers = std::mem::take(&mut self.unstored);
         let (store, api, at) = (self.context.store.clone(), self.config.source.api(), self.context.clock.now());
         let account = self.config.account.name.clone();
@@ -268,9 +271,7 @@ impl<'a> Round<'a> {
     /// Stores all that has come, and waits until it is.
     async fn store_rest(&mut self) -> Result<(), StoreError> {
         self.stored().await?;
-        if !self.unstored.is_empty() {
-            self.store();
-        }
+        self.store();
         self.stored().await
     }
 
