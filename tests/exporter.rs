@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{filled, soon};
+use crate::harness::{choose_tls, filled, soon};
 
 /// Vendors of a small company, by the real clock, and a folder for files.
 pub(crate) struct Site {
@@ -28,7 +28,7 @@ impl Site {
 
     /// The same with a company of `users`.
     pub(crate) async fn of(users: u32) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_tls();
         let options = Options { enforce_limits: false, ..Options::new(users, Clock::system()) };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
         Self { simulator, folder: tempfile::tempdir().unwrap() }
@@ -98,6 +98,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Starts it and waits until it listens.
     pub(crate) async fn start(command: Command) -> Self {
+        choose_tls();
         Self::attempt(command).await.unwrap_or_else(|log| panic!("it ended: {log}"))
     }
 

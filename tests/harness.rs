@@ -301,6 +301,11 @@ impl Stage {
     }
 }
 
+/// Makes the test's own clients speak TLS as the program does; each test may be the first, or alone.
+pub(crate) fn choose_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// What a thing that must end soon gives.
 pub(crate) async fn soon<T>(thing: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, thing).await.expect("it ends soon; does something wait for the clock?")

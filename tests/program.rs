@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use imstats_exporter::simulator::Company;
 
-use crate::harness::{Page, soon};
+use crate::harness::{Page, choose_tls, soon};
 use crate::secrets::leak;
 
 const NEVER: Duration = Duration::from_secs(20);
@@ -38,6 +38,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        choose_tls();
         let mut child = program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (printed, logged) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Self { child, printed, logged }
@@ -131,7 +132,6 @@ fn url(line: &str) -> String {
 
 #[tokio::test]
 async fn the_demo_shows_all_six_sources_within_seconds_and_ends_well() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let started = Instant::now();
     let demo = Running::start(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "trace"]);
     let metrics = url(&demo.line("/metrics"));
@@ -296,7 +296,6 @@ pub(crate) fn start_simulating(file: &Path) -> Running {
 
 #[tokio::test]
 async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_vendors() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("exporter.yaml");
     let simulate = start_simulating(&file);

@@ -147,7 +147,6 @@ async fn a_vendor_who_names_people_in_its_refusals_is_not_repeated() {
 /// The whole program: its pages, its log at the finest, its store and what it exports.
 #[tokio::test]
 async fn nobody_is_named_on_pages_in_the_log_in_the_store_or_in_what_is_exported() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::TempDir::new().unwrap();
     let (file, store, csv) =
         (folder.path().join("exporter.yaml"), folder.path().join("data"), folder.path().join("csv"));
