@@ -4,6 +4,7 @@
 //! the ledger of what was answered, the discovered lists, names, and which day each source shows. Only this module
 //! names SQL.
 
+mod checksum;
 mod column;
 mod damage;
 mod error;

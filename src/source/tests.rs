@@ -19,7 +19,7 @@ fn snake(name: &str) -> bool {
 fn metrics_columns_and_sources_are_unique_and_well_formed() {
     let mut metrics = BTreeSet::new();
     for (_, table) in tables() {
-        let mut columns: BTreeSet<&str> = ["day", "account", "fetched_at"].into();
+        let mut columns: BTreeSet<&str> = ["day", "account", "fetched_at", "checksum"].into();
         for label in table.labels {
             assert!(snake(label) && columns.insert(label), "{label} in {}", table.prefix);
         }

@@ -1,4 +1,4 @@
-//! Setting a damaged file aside.
+//! Damage: what is not as it was written is left out, and a file that is no database any more is set aside.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,65 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Lies beside a file in which damage was met after it was opened: opening reads only little of a file.
 const SUSPECT: &str = "-suspect";
+
+/// Counts the rows of a table that are not as they were written.
+pub(super) struct LeftOut<'a> {
+    table: &'a str,
+    rows: usize,
+}
+
+impl<'a> LeftOut<'a> {
+    /// None yet of `table`.
+    pub(super) fn of(table: &'a str) -> Self {
+        Self { table, rows: 0 }
+    }
+
+    /// What was read; `None` where it is nothing that was ever written: then it is left out, as if it were not there.
+    ///
+    /// # Errors
+    /// Those that are not about what a row holds.
+    pub(super) fn sieve<T>(&mut self, read: rusqlite::Result<Option<T>>) -> rusqlite::Result<Option<T>> {
+        match read {
+            Ok(None) => {}
+            Err(error) if is_foreign(&error) => {}
+            read => return read,
+        }
+        self.rows += 1;
+        Ok(None)
+    }
+
+    /// Logs how many there were.
+    pub(super) fn tell(self) {
+        let Self { table, rows } = self;
+        if rows > 0 {
+            tracing::warn!(
+                table,
+                rows,
+                "rows of the store are damaged: they are left out until they are fetched again"
+            );
+        }
+    }
+}
+
+/// Whether `error` says that something stored is nothing that we ever write.
+pub(super) fn is_foreign(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
+}
+
+/// What was read of `table`, without the rows that are not as they were written.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn intact<T>(
+    table: &str,
+    read: impl Iterator<Item = rusqlite::Result<Option<T>>>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut left_out = LeftOut::of(table);
+    let rows = read.filter_map(|row| left_out.sieve(row).transpose()).collect();
+    left_out.tell();
+    rows
+}
 
 /// `file` with `end` after its name.
 pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
@@ -34,7 +93,7 @@ pub(super) fn check_suspect(connection: &Connection, file: &Path) -> rusqlite::R
     if !note.exists() {
         return Ok(());
     }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         return Err(rusqlite::Error::SqliteFailure(code, Some(verdict)));

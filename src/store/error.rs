@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::damage;
 use crate::day::Day;
 
 /// Why the store did not do what was asked; it is then as it was before.
@@ -27,8 +28,8 @@ pub enum StoreError {
         /// The newest one that this program knows.
         known: i64,
     },
-    /// The file has tables of these names that are not ours.
-    #[error("{} has a table {table} with other columns than this program's; move the file away, or use another storage path", path.display())]
+    /// The file is of another program, or has a table of ours with other keys.
+    #[error("{} has a table {table} that is not of this program or has other columns; move the file away, or use another storage path", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -91,6 +92,7 @@ impl StoreError {
             return Self::Full { path };
         }
         match error.sqlite_error_code() {
+            _ if damage::is_foreign(&error) => Self::Damaged { path, reason: error.to_string() },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, reason: error.to_string() }
             }

@@ -1,9 +1,10 @@
 //! The discovered lists, the names of ids, and the state of each source.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior, params};
+use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 
 use super::column::{Iso, Millis};
+use super::damage::intact;
 use super::{Kept, ledger};
 use crate::day::Day;
 use crate::source::Found;
@@ -50,8 +51,11 @@ pub(super) fn put_list(
 pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Vec<Found>)>> {
     let sql = "SELECT day, found FROM list WHERE vendor = ? AND account = ? AND key = ?";
     let mut statement = connection.prepare_cached(sql)?;
-    let list = statement.query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(list.optional()?.map(|(Iso(day), Json(list))| (day, list)))
+    let lists = statement.query_map(keys, |row| {
+        let (Iso(day), Json(list)) = (row.get(0)?, row.get(1)?);
+        Ok(Some((day, list)))
+    })?;
+    Ok(intact("list", lists)?.pop())
 }
 
 /// Keeps names.
@@ -84,9 +88,10 @@ pub(super) fn put_names(
 pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusqlite::Result<Vec<Found>> {
     let sql = "SELECT id, parent, name FROM name WHERE info = ? AND account = ? ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
-    let names = statement
-        .query_map([info, account], |row| Ok(Found { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? }))?;
-    names.collect()
+    let names = statement.query_map([info, account], |row| {
+        Ok(Some(Found { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? }))
+    })?;
+    intact("name", names)
 }
 
 /// Keeps the state of `source` of `account`.
@@ -123,16 +128,16 @@ pub(super) fn status(connection: &Connection, source: &str, account: &str) -> ru
     let sql = "SELECT shown, up, last_round, last_success, round_seconds, error
         FROM status JOIN source ON source.id = status.source WHERE source.name = ? AND source.account = ?";
     let mut statement = connection.prepare_cached(sql)?;
-    let status = statement.query_row([source, account], |row| {
+    let states = statement.query_map([source, account], |row| {
         let instant = |column| row.get::<_, Option<Millis>>(column).map(|stored| stored.map(|Millis(at)| at));
-        Ok(Kept {
+        Ok(Some(Kept {
             shown: row.get::<_, Option<Iso>>(0)?.map(|Iso(day)| day),
             up: row.get(1)?,
             last_round: instant(2)?,
             last_success: instant(3)?,
             round_seconds: row.get(4)?,
             error: row.get(5)?,
-        })
-    });
-    status.optional()
+        }))
+    })?;
+    Ok(intact("status", states)?.pop())
 }

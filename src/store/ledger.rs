@@ -7,6 +7,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 use rusqlite::{Connection, OptionalExtension, Statement, ToSql, Transaction, TransactionBehavior, params};
 
 use super::column::{Iso, Millis};
+use super::damage::intact;
 use super::error::StoreError;
 use super::rows::Writing;
 use super::{Answer, AnswerState, Answered, Outcome};
@@ -169,9 +170,10 @@ pub(super) fn answers(
     let answers = statement.query_map(params![source, Iso(days.first), Iso(days.last)], |row| {
         let (Iso(day), Millis(first_at), Millis(last_at)) = (row.get(0)?, row.get(4)?, row.get(5)?);
         let (target, definition, state) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok(Answer { day, target, definition, state, first_at, last_at, answers: row.get(6)?, code: row.get(7)? })
+        let (answers, code) = (row.get(6)?, row.get(7)?);
+        Ok(Some(Answer { day, target, definition, state, first_at, last_at, answers, code }))
     })?;
-    answers.collect()
+    intact("answer", answers)
 }
 
 /// The days of `days` with an entry of `source` of `account`, in their order.
@@ -187,9 +189,9 @@ pub(super) fn answered_days(
     let Some(source) = find_source(connection, source, account)? else { return Ok(Vec::new()) };
     let sql = "SELECT DISTINCT day FROM answer WHERE source = ? AND day BETWEEN ? AND ? ORDER BY day";
     let mut statement = connection.prepare_cached(sql)?;
-    statement
-        .query_map(params![source, Iso(days.first), Iso(days.last)], |row| row.get(0).map(|Iso(day)| day))?
-        .collect()
+    let days = statement
+        .query_map(params![source, Iso(days.first), Iso(days.last)], |row| row.get(0).map(|Iso(day)| Some(day)))?;
+    intact("answer", days)
 }
 
 /// The number of `source` of `account`, where it has one.

@@ -1,13 +1,14 @@
 //! The tables for people: a row per day, account and subject.
 
-use std::iter::once;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, Transaction, params, params_from_iter};
 
+use super::checksum::{self, Of, checksum};
 use super::column::{Iso, Seconds, quoted};
+use super::damage::{LeftOut, intact};
 use crate::day::{Day, Days};
 use crate::sample::Row;
 use crate::source::{Field, Table};
@@ -23,6 +24,7 @@ pub(super) enum Order {
 
 /// The statements that write rows of one table.
 pub(super) struct Writing<'a> {
+    table: &'a Table,
     delete: CachedStatement<'a>,
     insert: CachedStatement<'a>,
 }
@@ -32,7 +34,7 @@ impl<'a> Writing<'a> {
     ///
     /// # Errors
     /// As SQLite says.
-    pub(super) fn new(transaction: &'a Transaction<'_>, table: &Table, labels: usize) -> rusqlite::Result<Self> {
+    pub(super) fn new(transaction: &'a Transaction<'_>, table: &'a Table, labels: usize) -> rusqlite::Result<Self> {
         let name = quoted(table.prefix);
         // Only the first columns of the primary key: deleting touches no row of anybody else.
         let named: String =
@@ -41,6 +43,7 @@ impl<'a> Writing<'a> {
         let marks = vec!["?"; columns.len()].join(", ");
         let insert = format!("INSERT OR REPLACE INTO {name} ({}) VALUES ({marks})", columns.join(", "));
         Ok(Self {
+            table,
             delete: transaction.prepare_cached(&format!("DELETE FROM {name} WHERE day = ? AND account = ?{named}"))?,
             insert: transaction.prepare_cached(&insert)?,
         })
@@ -63,30 +66,27 @@ impl<'a> Writing<'a> {
         let keys = [day, account].into_iter().chain(row.labels.iter().map(String::as_str));
         let keys = keys.map(|key| ToSqlOutput::Borrowed(ValueRef::Text(key.as_bytes())));
         let values = row.values.iter().map(|value| ToSqlOutput::Owned(value.map_or(Value::Null, Value::Real)));
-        let at = once(ToSqlOutput::Owned(Value::Integer(at.as_second())));
-        self.insert.execute(params_from_iter(keys.chain(values).chain(at))).map(drop)
+        let checksum = checksum(self.table, Of { day, account, labels: &row.labels, at }, &row.values);
+        let rest = [at.as_second(), checksum.into()].map(|number| ToSqlOutput::Owned(Value::Integer(number)));
+        self.insert.execute(params_from_iter(keys.chain(values).chain(rest))).map(drop)
     }
 }
 
-/// The rows of `account` on `day`, ordered by their labels.
+/// The rows of `account` on `day`, ordered by their labels; those that are damaged are left out.
 ///
 /// # Errors
 /// As SQLite says.
 pub(super) fn of_day(connection: &Connection, table: &Table, account: &str, day: Day) -> rusqlite::Result<Vec<Row>> {
-    let labels = table.labels.iter().copied();
-    let columns: Vec<_> = labels.chain(table.fields.iter().map(Field::column)).map(quoted).collect();
-    let (columns, name) = (columns.join(", "), quoted(table.prefix));
+    let (columns, name) = (columns(table).join(", "), quoted(table.prefix));
     let order = ordered(&["day", "account"], table, &[]);
     let sql = format!("SELECT {columns} FROM {name} WHERE day = ? AND account = ? ORDER BY {order}");
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![Iso(day), account], |stored| {
-        let (labels, values) = figures(stored, 0, table)?;
-        Ok(Row { day, labels, values })
-    })?;
-    rows.collect()
+    let rows =
+        statement.query_map(params![Iso(day), account], |stored| Ok(read(stored, table)?.map(|(_, row, _)| row)))?;
+    intact(table.prefix, rows)
 }
 
-/// Shows `each` the rows of `days` one by one.
+/// Shows `each` the rows of `days` one by one, but for those that are damaged.
 ///
 /// # Errors
 /// As SQLite says.
@@ -105,19 +105,21 @@ pub(super) fn scan(
     let sql = format!("SELECT {columns} FROM {name} WHERE day BETWEEN ? AND ? ORDER BY {order}");
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params![Iso(days.first), Iso(days.last)])?;
+    let mut left_out = LeftOut::of(table.prefix);
     while let Some(stored) = rows.next()? {
-        let (account, row, at) = read(stored, table)?;
+        let Some((account, row, at)) = left_out.sieve(read(stored, table))? else { continue };
         if each(account, row, at).is_break() {
             break;
         }
     }
+    left_out.tell();
     Ok(())
 }
 
 /// The columns in the order in which rows are written and read.
 fn columns(table: &Table) -> Vec<String> {
     let names = ["day", "account"].into_iter().chain(table.labels.iter().copied());
-    let names = names.chain(table.fields.iter().map(Field::column)).chain(once("fetched_at"));
+    let names = names.chain(table.fields.iter().map(Field::column)).chain(["fetched_at", checksum::COLUMN]);
     names.map(quoted).collect()
 }
 
@@ -126,22 +128,16 @@ fn ordered(before: &[&str], table: &Table, after: &[&str]) -> String {
     names.join(", ")
 }
 
-fn read(stored: &rusqlite::Row<'_>, table: &Table) -> rusqlite::Result<(String, Row, Timestamp)> {
-    let Iso(day) = stored.get(0)?;
-    let account = stored.get(1)?;
-    let (labels, values) = figures(stored, 2, table)?;
-    let Seconds(at) = stored.get(2 + labels.len() + values.len())?;
-    Ok((account, Row { day, labels, values }, at))
-}
-
-/// The labels and the values, which begin at column `first`.
-fn figures(
-    stored: &rusqlite::Row<'_>,
-    first: usize,
-    table: &Table,
-) -> rusqlite::Result<(Vec<String>, Vec<Option<f64>>)> {
-    let values = first + table.labels.len();
-    let labels = (first..values).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
-    let values = (values..values + table.fields.len()).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
-    Ok((labels, values))
+/// A row with its account and when it was fetched; `None` where it does not match its checksum.
+fn read(stored: &rusqlite::Row<'_>, table: &Table) -> rusqlite::Result<Option<(String, Row, Timestamp)>> {
+    let values = 2 + table.labels.len();
+    let rest = values + table.fields.len();
+    let (Iso(day), account): (_, String) = (stored.get(0)?, stored.get(1)?);
+    let labels: Vec<String> = (2..values).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
+    let values: Vec<_> = (values..rest).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
+    let (Seconds(at), expected): (_, Option<i32>) = (stored.get(rest)?, stored.get(rest + 1)?);
+    let of = Of { day: stored.get_ref(0)?.as_str()?, account: &account, labels: &labels, at };
+    // Rows of before there were checksums have none.
+    let intact = expected.is_none_or(|expected| expected == checksum(table, of, &values));
+    Ok(intact.then_some((account, Row { day, labels, values }, at)))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::checksum;
 use super::column::quoted;
 use super::error::StoreError;
 use crate::source::{Api, Table};
@@ -61,12 +62,16 @@ pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), 
 /// damage.
 ///
 /// # Errors
-/// [`StoreError::Foreign`] where a table has other keys, else as SQLite says.
+/// [`StoreError::Foreign`] where a table has other keys or the file is of another program, [`StoreError::Damaged`] where
+/// a table of ours has lost a column, else as SQLite says.
 pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'static Table]) -> Result<(), StoreError> {
     let explain = |error| StoreError::of(file, error);
     // All in one transaction that writes from its start: another process may be doing the same.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
     if version(&transaction).map_err(explain)? < VERSION {
+        if let Some(table) = tables_of(&transaction).map_err(explain)?.pop_first() {
+            return Err(StoreError::Foreign { path: file.to_owned(), table });
+        }
         transaction.execute_batch(PROGRAM).map_err(explain)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(explain)?;
     }
@@ -83,6 +88,9 @@ pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'sta
         }
         add_columns(&transaction, table).map_err(explain)?;
     }
+    if let Some(reason) = lacking(&transaction).map_err(explain)? {
+        return Err(StoreError::Damaged { path: file.to_owned(), reason });
+    }
     touch_all(&transaction).map_err(explain)?;
     transaction.commit().map_err(explain)
 }
@@ -97,31 +105,56 @@ fn create(table: &Table) -> String {
     columns.extend(table.labels.iter().map(|label| format!("{} TEXT NOT NULL", quoted(label))));
     columns.extend(table.fields.iter().map(|field| format!("{} NUMERIC", quoted(field.column()))));
     columns.push("fetched_at INTEGER NOT NULL".to_owned());
+    columns.push(format!("{} INTEGER", checksum::COLUMN));
     let labels: String = table.labels.iter().map(|label| format!(", {}", quoted(label))).collect();
     let name = quoted(table.prefix);
     format!("CREATE TABLE {name} ({}, PRIMARY KEY (day, account{labels})) WITHOUT ROWID", columns.join(", "))
 }
 
 fn add_columns(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<()> {
-    let mut info = transaction.prepare("SELECT name FROM pragma_table_info(?1)")?;
-    let present = info.query_map([table.prefix], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
-    for column in table.fields.iter().map(crate::source::Field::column).filter(|column| !present.contains(*column)) {
-        let sql = format!("ALTER TABLE {} ADD COLUMN {} NUMERIC", quoted(table.prefix), quoted(column));
+    let present = columns_of(transaction, table.prefix)?;
+    let fields = table.fields.iter().map(|field| (field.column(), "NUMERIC"));
+    let columns = fields.chain([(checksum::COLUMN, "INTEGER")]);
+    for (column, affinity) in columns.filter(|(column, _)| !present.contains(*column)) {
+        let sql = format!("ALTER TABLE {} ADD COLUMN {} {affinity}", quoted(table.prefix), quoted(column));
         transaction.execute_batch(&sql)?;
     }
     Ok(())
 }
 
+/// What the program's own tables lack of what [`PROGRAM`] gives them.
+fn lacking(transaction: &Transaction<'_>) -> rusqlite::Result<Option<String>> {
+    let whole = Connection::open_in_memory()?;
+    whole.execute_batch(PROGRAM)?;
+    for table in tables_of(&whole)? {
+        let present = columns_of(transaction, &table)?;
+        if let Some(column) = columns_of(&whole, &table)?.difference(&present).next() {
+            return Ok(Some(format!("table {table} has no column {column}")));
+        }
+    }
+    Ok(None)
+}
+
+fn tables_of(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let mut schema = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    schema.query_map([], |row| row.get(0))?.collect()
+}
+
+/// The columns of `table`, in lower case, as SQL does not tell cases apart; none where there is no such table.
+fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
+    let mut info = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?;
+    info.query_map([table], |row| row.get(0))?.collect()
+}
+
 /// The columns of the stored table's primary key, in order; empty where there is no such table.
 fn keys(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<Vec<String>> {
-    let mut info = transaction.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
+    let mut info = transaction.prepare("SELECT lower(name) FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
     info.query_map([table.prefix], |row| row.get(0))?.collect()
 }
 
 fn touch_all(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let mut schema = transaction.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
-    for name in schema.query_map([], |row| row.get::<_, String>(0))? {
-        let mut first = transaction.prepare(&format!("SELECT * FROM {} LIMIT 1", quoted(&name?)))?;
+    for name in tables_of(transaction)? {
+        let mut first = transaction.prepare(&format!("SELECT * FROM {} LIMIT 1", quoted(&name)))?;
         first.query([])?.next()?;
     }
     Ok(())
