@@ -8,6 +8,7 @@ mod estimate;
 mod export;
 mod log;
 mod once;
+mod output;
 mod program;
 mod progress;
 mod serve;
@@ -19,6 +20,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, Shard};
 use crate::http::is_public;
+
+pub use output::is_reader_gone;
 
 /// The version and source revision that the program tells.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -198,7 +201,9 @@ impl Cli {
             Command::Simulate(args) => demo::simulate(args).await,
             Command::Dashboards(args) => dashboards::dashboards(&args),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut std::io::stdout());
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut script);
+                output::answer_with(&script)?;
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -1,11 +1,12 @@
 //! The program `imstats_exporter`.
 
+use std::io::{Write, stderr};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use clap::Parser;
-use imstats_exporter::cli::Cli;
+use imstats_exporter::cli::{Cli, is_reader_gone};
 use tokio::runtime::Builder;
 
 /// Threads for the disk, compression and look-ups of names: each costs a megabyte, as the allocator gives it a pool of
@@ -23,12 +24,11 @@ fn main() -> ExitCode {
     let done = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(cli.run()));
     match done {
         Ok(code) => code,
+        // As of a program that SIGPIPE ended.
+        Err(error) if is_reader_gone(&error) => ExitCode::from(141),
         Err(error) => {
-            // Each cause says more; none repeats another.
-            #[expect(clippy::print_stderr, reason = "logs are for the running program, this is for who started it")]
-            {
-                eprintln!("imstats_exporter: {error:#}");
-            }
+            // Each cause says more; none repeats another. Where nobody reads it, it is lost.
+            let _ = writeln!(stderr(), "imstats_exporter: {error:#}");
             ExitCode::FAILURE
         }
     }

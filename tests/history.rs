@@ -1,6 +1,7 @@
 //! Past days: fetched with the fewest calls, and written out at the times when they were on show.
 
 mod export;
+mod faults;
 mod receiver;
 mod remote_write;
 

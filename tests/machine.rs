@@ -42,17 +42,23 @@ fn system(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// A small disk, mounted on a folder for as long as it lives.
-struct Disk<'a>(&'a Path);
+pub(crate) struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {
     /// `None` where this user may not mount any.
-    fn mount(folder: &'a Path, options: &str) -> Option<Self> {
+    pub(crate) fn mount(folder: &'a Path, options: &str) -> Option<Self> {
         std::fs::create_dir_all(folder).unwrap();
         let mounted = system("mount", &["-t", "tmpfs", "-o", options, "imstats-test", folder.to_str().unwrap()]);
         if !mounted {
             println!("skipped, as this user may not mount a disk");
         }
         mounted.then_some(Self(folder))
+    }
+
+    /// Makes it larger.
+    pub(crate) fn grow(&self, size: &str) {
+        let size = format!("remount,size={size}");
+        assert!(system("mount", &["-o", &size, self.0.to_str().unwrap()]));
     }
 
     /// Fills it to the last byte; gives the file to delete.

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::estimate::words;
+use super::output::{answer, remark};
 use super::progress::{Display, State, TICK};
 use super::serve::ended;
 use super::{Flags, program};
@@ -47,7 +48,7 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
     let context = program::assemble(&flags.storage_path)?;
     let (plans, complete) = plan(&context, sources).await?;
-    announce(&plans);
+    announce(&plans)?;
     if args.dry_run {
         return Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
@@ -77,7 +78,6 @@ fn chosen(mut sources: Vec<SourceConfig>, args: &BackfillArgs) -> anyhow::Result
 }
 
 /// Each source with the days that can be asked for; says which are left out.
-#[expect(clippy::print_stderr, reason = "what is left out is told whoever called the command")]
 fn within_bounds(sources: Vec<SourceConfig>, days: Days) -> anyhow::Result<Vec<(SourceConfig, Days, Day)>> {
     let now = jiff::Timestamp::now();
     let mut too_old = Vec::new();
@@ -88,12 +88,15 @@ fn within_bounds(sources: Vec<SourceConfig>, days: Days) -> anyhow::Result<Vec<(
         match bounds.clip(days) {
             Ok(clipped) => {
                 if clipped.last < days.last {
-                    eprintln!("{name}: {} is the newest day that is ready: later days are left out", clipped.last);
+                    remark(format_args!(
+                        "{name}: {} is the newest day that is ready: later days are left out",
+                        clipped.last
+                    ));
                 }
                 within.push((config, clipped, bounds.newest));
             }
             Err(error @ OutOfBounds::TooOld { .. }) => too_old.push(format!("{name}: {error}")),
-            Err(error @ OutOfBounds::NotReady { .. }) => eprintln!("{name}: {error}: nothing to fetch"),
+            Err(error @ OutOfBounds::NotReady { .. }) => remark(format_args!("{name}: {error}: nothing to fetch")),
         }
     }
     ensure!(
@@ -107,7 +110,6 @@ fn within_bounds(sources: Vec<SourceConfig>, days: Days) -> anyhow::Result<Vec<(
 }
 
 /// What the store lacks of each source; tells whether all of their lists could be had.
-#[expect(clippy::print_stderr, reason = "failures are told whoever called the command")]
 async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> anyhow::Result<(Vec<Plan>, bool)> {
     let mut plans = Vec::new();
     let mut complete = true;
@@ -117,14 +119,14 @@ async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> any
         match context.discovery.directory(&config, false, newest).await {
             Ok((directory, stale, _)) => {
                 if let Some(stale) = stale {
-                    eprintln!("{name}: the lists of an earlier day are in use: {stale}");
+                    remark(format_args!("{name}: the lists of an earlier day are in use: {stale}"));
                 }
                 let targets = config.source.targets(&directory);
                 plans.push(Plan::new(&context.store, config, targets, days, newest).await?);
             }
             Err(error) => {
                 complete = false;
-                eprintln!("{name}: {error}");
+                remark(format_args!("{name}: {error}"));
             }
         }
     }
@@ -132,8 +134,7 @@ async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> any
 }
 
 /// Says how many calls there will be, and how long they take at the limits.
-#[expect(clippy::print_stdout, reason = "the announcement is the command's answer")]
-fn announce(plans: &[Plan]) {
+fn announce(plans: &[Plan]) -> anyhow::Result<()> {
     // Sources of one company and API wait for each other, all others run side by side.
     let mut gates: BTreeMap<(&str, &str, &str), Duration> = BTreeMap::new();
     let (mut all, mut below) = (0, 0);
@@ -159,7 +160,7 @@ fn announce(plans: &[Plan]) {
         if refused > 0 {
             line.push_str(&format!("; {refused} targets are refused by the vendor and not asked"));
         }
-        println!("{line}");
+        answer(format_args!("{line}"))?;
         all += calls.most();
         below += calls.below;
         let most = u32::try_from(calls.most()).unwrap_or(u32::MAX);
@@ -169,7 +170,7 @@ fn announce(plans: &[Plan]) {
     }
     let longest = gates.values().max().copied().unwrap_or_default();
     let up_to = if below > 0 { "up to " } else { "" };
-    println!("{up_to}{all} calls in all; at the configured limits they take {}", words(longest));
+    answer(format_args!("{up_to}{all} calls in all; at the configured limits they take {}", words(longest)))
 }
 
 /// Makes the calls; tells whether nothing is missing.
@@ -216,33 +217,35 @@ async fn carry_out(context: &Context, plans: Vec<Plan>) -> anyhow::Result<bool> 
     }
     display.end(&states());
     let summaries: Vec<_> = summaries.into_iter().flatten().collect();
-    Ok(report(&names, &summaries))
+    report(&names, &summaries)
 }
 
 /// Says how it went; tells whether nothing is missing.
-#[expect(clippy::print_stdout, reason = "the result is the command's answer")]
-fn report(names: &[String], summaries: &[Summary]) -> bool {
+fn report(names: &[String], summaries: &[Summary]) -> anyhow::Result<bool> {
     let calls: u64 = summaries.iter().map(|summary| summary.calls).sum();
-    println!("{calls} calls made");
+    answer(format_args!("{calls} calls made"))?;
     let mut whole = true;
     for (name, summary) in names.iter().zip(summaries) {
         for edge in &summary.edges {
             let what = if edge.cycle == Cycle::Day { "days" } else { "weeks or months that end" };
-            println!("{name}: the vendor has no {what} on {} and before (code {})", edge.day, edge.code);
+            answer(format_args!("{name}: the vendor has no {what} on {} and before (code {})", edge.day, edge.code))?;
         }
         if summary.refused > 0 {
-            println!("{name}: {} targets were refused by the vendor", summary.refused);
+            answer(format_args!("{name}: {} targets were refused by the vendor", summary.refused))?;
         }
     }
     for (name, summary) in names.iter().zip(summaries) {
         for trouble in &summary.troubles {
             if std::mem::take(&mut whole) {
-                println!("\nMissing still; the same command asks for it again:");
-                println!("{:<36} {:>8}  {:<24} why", "source", "requests", "days");
+                answer(format_args!("\nMissing still; the same command asks for it again:"))?;
+                answer(format_args!("{:<36} {:>8}  {:<24} why", "source", "requests", "days"))?;
             }
             let days = trouble.days.to_string();
-            println!("{name:<36} {:>8}  {days:<24} {} ({})", trouble.ranges, trouble.failure, trouble.example);
+            answer(format_args!(
+                "{name:<36} {:>8}  {days:<24} {} ({})",
+                trouble.ranges, trouble.failure, trouble.example
+            ))?;
         }
     }
-    whole
+    Ok(whole)
 }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::estimate::{Estimate, estimate, is_open, words};
+use super::output::answer;
 use super::{Flags, program};
 use crate::config::SourceConfig;
 use crate::http::WebConfig;
@@ -21,15 +22,14 @@ pub(super) struct CheckArgs {
 }
 
 /// Checks the configuration files and prints a line per source.
-#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
 pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
     if let Some(path) = &flags.web_config {
         WebConfig::load(path).context("--web.config.file")?;
     }
-    println!("{} is valid: {} sources", flags.config_file.display(), config.sources.len());
+    answer(format_args!("{} is valid: {} sources", flags.config_file.display(), config.sources.len()))?;
     for warning in config.warnings.iter().cloned().chain(flags.open_to_all(&flags.listen)) {
-        println!("warning: {warning}");
+        answer(format_args!("warning: {warning}"))?;
     }
     // Lists of an earlier run tell how many `all` are; without one nothing is created.
     let has_store =
@@ -37,37 +37,36 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     // What is found online is known better than what was stored.
     let context = program::assemble(if has_store && !args.online { &flags.storage_path } else { "" })?;
     let mut fits = !args.online || try_all(&context, &config.sources).await?;
-    println!();
+    answer(format_args!(""))?;
     for source in &config.sources {
         let directory = directory(&context, source).await?;
         let day = source.schedule.target_day(context.clock.now());
         let estimate = estimate(source, &directory, day);
         let (line, too_much) = describe(source, &estimate, is_open(source, &directory));
-        println!("{line}");
+        answer(format_args!("{line}"))?;
         if let Some(too_much) = too_much {
             fits = false;
-            println!("error: {too_much}");
+            answer(format_args!("error: {too_much}"))?;
         }
     }
     if !args.online {
-        println!("credentials were not tried: check --online does");
+        answer(format_args!("credentials were not tried: check --online does"))?;
     }
     Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Tries every source at its vendor, and prints what works and what does not.
-#[expect(clippy::print_stdout, reason = "the findings are the command's answer")]
 async fn try_all(context: &Context, sources: &[SourceConfig]) -> anyhow::Result<bool> {
     let mut all_work = true;
     for source in sources {
-        println!("\n{} of {}", source.source.api().name, source.account.name);
+        answer(format_args!("\n{} of {}", source.source.api().name, source.account.name))?;
         for step in probe(context, source).await? {
             let (mark, words) = match &step.result {
                 Ok(words) => ("ok  ", words),
                 Err(words) => ("FAIL", words),
             };
             all_work &= step.result.is_ok();
-            println!("  {mark}  {:<40} {words}", step.what);
+            answer(format_args!("  {mark}  {:<40} {words}", step.what))?;
         }
     }
     Ok(all_work)

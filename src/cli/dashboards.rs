@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::output::answer;
+
 #[derive(Debug, Args)]
 pub(super) struct DashboardsArgs {
     /// Where to write them: dashboards under grafana (Chinese under grafana/zh), rules under prometheus.
@@ -38,7 +40,6 @@ const PROMETHEUS: &[(&str, &[u8])] = &[
 ];
 
 /// Writes all of them, over files of the same names.
-#[expect(clippy::print_stdout, reason = "what was written is the command's answer")]
 pub(super) fn dashboards(args: &DashboardsArgs) -> anyhow::Result<ExitCode> {
     let dashboards = DASHBOARDS.iter().map(|(name, json)| (format!("grafana/{name}.json"), *json));
     let rules = PROMETHEUS.iter().map(|(name, text)| (format!("prometheus/{name}"), *text));
@@ -48,7 +49,7 @@ pub(super) fn dashboards(args: &DashboardsArgs) -> anyhow::Result<ExitCode> {
             fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
+        answer(format_args!("{}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

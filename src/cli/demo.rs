@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::output::{answer, answer_with};
 use super::{Flags, program, serve};
 use crate::config::Config;
 use crate::day::Clock;
@@ -56,7 +57,6 @@ async fn start(args: DemoArgs, address: SocketAddr, limits: bool) -> anyhow::Res
 }
 
 /// Serves a simulated company.
-#[expect(clippy::print_stdout, reason = "what to open is the command's answer")]
 pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCode> {
     let users = args.users;
     // The vendors' limits would make a demonstration slow, and teach nothing.
@@ -66,24 +66,23 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
     let context = program::assemble("")?;
     let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
     let port = bound.addresses().first().map_or(0, SocketAddr::port);
-    println!(
+    answer(format_args!(
         "A company of {} people, its vendors simulated; all of it ends with this program.\n\n  \
          http://localhost:{port}/          how each source stands\n  \
          http://localhost:{port}{}   what Prometheus scrapes\n",
         users, flags.telemetry_path
-    );
+    ))?;
     serve::run(flags, context, bound, config.sources, false).await
 }
 
 /// Serves the simulated vendors alone.
-#[expect(clippy::print_stdout, reason = "the configuration is the command's answer")]
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let simulator = start(args.demo, args.address, !args.no_limits).await?;
-    println!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url());
-    print!("{}", simulator.configuration());
+    answer(format_args!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url()))?;
+    answer_with(simulator.configuration().as_bytes())?;
     tokio::signal::ctrl_c().await?;
     for (api, calls) in simulator.calls() {
-        println!("# {calls:>8} calls of {api}");
+        answer(format_args!("# {calls:>8} calls of {api}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

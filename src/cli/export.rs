@@ -1,8 +1,6 @@
 //! `export`: past days out of the store.
 
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,11 +10,12 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Flags;
+use super::output::remark;
 use super::progress::{Display, State, TICK};
 use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::history::{
-    Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
+    Authorization, Chronicle, Receiver, Sent, Tally, WholeFile, export_csv, export_openmetrics, export_remote_write,
 };
 use crate::source::apis;
 use crate::store::Store;
@@ -85,7 +84,6 @@ fn step(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes the history of the store.
-#[expect(clippy::print_stderr, reason = "standard output may be the export itself")]
 pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
     // Of all shards: what another one polls is not in this store anyway.
@@ -104,58 +102,61 @@ pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<Ex
         tokio::task::spawn_blocking(move || write(&chronicle, format, output.as_deref())).await??
     };
     for account in &tally.unconfigured {
-        eprintln!("{account}: left out, as the configuration does not say when this account's days are ready");
+        remark(format_args!(
+            "{account}: left out, as the configuration does not say when this account's days are ready"
+        ));
     }
     if tally.cut && args.remote_write.is_none() && matches!(args.format, Format::Openmetrics) {
-        eprintln!(
+        remark(format_args!(
             "left out: samples of the last 3 hours, which Prometheus does not take from promtool; the exporter shows them"
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a file, a folder, or to standard output.
-#[expect(clippy::print_stderr, reason = "standard output may be the export itself")]
 fn write(chronicle: &Chronicle, format: Format, output: Option<&Path>) -> anyhow::Result<Tally> {
     match (format, output) {
         (Format::Csv, None) => Err(anyhow!("a folder is needed for the files: --output FOLDER")),
         (Format::Csv, Some(folder)) => {
             let tables = export_csv(chronicle, folder)?;
             for (table, rows) in &tables {
-                eprintln!("{}: {rows} rows", folder.join(format!("{table}.csv")).display());
+                remark(format_args!("{}: {rows} rows", folder.join(format!("{table}.csv")).display()));
             }
             if tables.is_empty() {
-                eprintln!("the store has no rows on these days");
+                remark(format_args!("the store has no rows on these days"));
             }
             Ok(Tally::default())
         }
         (Format::Openmetrics, output) => {
             let tally = match output {
                 Some(path) => {
-                    // For its owner only, like the store.
-                    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-                    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-                    written(chronicle, file)?
+                    let explain = || format!("cannot write {}", path.display());
+                    let mut file = WholeFile::begin(path).with_context(explain)?;
+                    let tally = export_openmetrics(chronicle, &mut file).with_context(explain)?;
+                    file.finish().with_context(explain)?;
+                    tally
                 }
-                None => written(chronicle, std::io::stdout().lock())?,
+                None => {
+                    let mut output = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+                    export_openmetrics(chronicle, &mut output)?
+                }
             };
-            eprintln!("{} samples of {} series", tally.samples, tally.series);
+            remark(format_args!("{} samples of {} series", tally.samples, tally.series));
             Ok(tally)
         }
     }
 }
 
-fn written(chronicle: &Chronicle, output: impl Write) -> anyhow::Result<Tally> {
-    Ok(export_openmetrics(chronicle, &mut BufWriter::with_capacity(1 << 20, output))?)
-}
-
 /// Sends it to the receiver.
-#[expect(clippy::print_stderr, reason = "progress and result are for whoever called the command")]
 async fn send(chronicle: Chronicle, args: &ExportArgs) -> anyhow::Result<Tally> {
     let url = args.remote_write.as_deref().unwrap_or_default();
     let receiver = Receiver::new(url, authorization(args)?, REPEAT_DELAY).context("--remote-write")?;
     if receiver.is_exposed() {
-        eprintln!("warning: {} is not https: whoever listens on the way learns the credentials", receiver.name());
+        remark(format_args!(
+            "warning: {} is not https: whoever listens on the way learns the credentials",
+            receiver.name()
+        ));
     }
     let sent = Sent::default();
     let state = || State {
@@ -175,13 +176,13 @@ async fn send(chronicle: Chronicle, args: &ExportArgs) -> anyhow::Result<Tally> 
     };
     display.end(&[state()]);
     let tally = tally.with_context(|| format!("{} samples were sent; they may be sent again", sent.samples()))?;
-    eprintln!(
+    remark(format_args!(
         "{} samples of {} series sent in {} requests of {} bytes in all",
         sent.samples(),
         tally.series,
         sent.batches(),
         sent.bytes()
-    );
+    ));
     Ok(tally)
 }
 

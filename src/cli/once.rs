@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use tokio::task::JoinSet;
 
+use super::output::answer_with;
 use super::{Flags, program};
 use crate::exposition::Format;
 use crate::poller::Worker;
 
 /// Polls each source once and prints the page.
-#[expect(clippy::print_stdout, reason = "the page is the command's answer")]
 pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
     let context = program::assemble("")?;
@@ -26,7 +26,7 @@ pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
     }
     let page = context.exposition.scrape(Format::Text, false, None);
     for frame in &page.frames {
-        print!("{}", String::from_utf8_lossy(frame));
+        answer_with(frame)?;
     }
     let down = context.telemetry.sources().iter().any(|(_, _, status)| !status.up);
     Ok(if down { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::estimate::words;
+use super::output::remark;
 
 /// How often a bar is drawn.
 pub(super) const TICK: Duration = Duration::from_millis(250);
@@ -46,7 +47,6 @@ impl Display {
     }
 
     /// Shows `states`, one for each part; does nothing where there was a line a moment ago.
-    #[expect(clippy::print_stderr, reason = "progress is for whoever waits for the command")]
     pub(super) fn show(&mut self, states: &[State]) {
         if let Some(bars) = &self.bars {
             for (bar, state) in bars.iter().zip(states) {
@@ -68,7 +68,7 @@ impl Display {
         }
         for (name, state) in self.names.iter().zip(states) {
             if state.most != Some(state.done) {
-                eprintln!("{name}: {}", self.line(state));
+                remark(format_args!("{name}: {}", self.line(state)));
             }
         }
     }

@@ -1,15 +1,15 @@
 //! History as spreadsheets: a file for each table, its columns as in the store.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::iter::once;
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::chronicle::{Chronicle, ExportError};
+use super::whole_file::WholeFile;
 use crate::sample::Row;
 use crate::source::{Field, Table};
 
@@ -27,15 +27,14 @@ pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<Vec<(&'static 
     let (store, days) = chronicle.raw();
     let mut tables = Vec::new();
     for (_, table) in chronicle.tables() {
-        let (partial, whole) =
-            (folder.join(format!("{}.csv.part", table.prefix)), folder.join(format!("{}.csv", table.prefix)));
-        let mut file: Option<BufWriter<File>> = None;
+        let path = folder.join(format!("{}.csv", table.prefix));
+        let mut file: Option<WholeFile> = None;
         let mut rows = 0;
         let mut failed = Ok(());
         store.scan(table, days, &mut |account, row, fetched_at| {
             let written = match &mut file {
                 Some(file) => Ok(file),
-                none => begin(&partial, table).map(|begun| none.insert(begun)),
+                none => begin(&path, table).map(|begun| none.insert(begun)),
             };
             match written.and_then(|file| line(file, &account, &row, fetched_at)) {
                 Ok(()) => {
@@ -50,8 +49,7 @@ pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<Vec<(&'static 
         })?;
         failed?;
         if let Some(file) = file {
-            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            fs::rename(partial, whole)?;
+            file.finish()?;
             tables.push((table.prefix, rows));
         }
     }
@@ -59,9 +57,8 @@ pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<Vec<(&'static 
 }
 
 /// Creates the file with its header row.
-fn begin(path: &Path, table: &Table) -> io::Result<BufWriter<File>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let mut file = BufWriter::new(file);
+fn begin(path: &Path, table: &Table) -> io::Result<WholeFile> {
+    let mut file = WholeFile::begin(path)?;
     file.write_all(BYTE_ORDER_MARK)?;
     let columns = ["day", "account"].into_iter().chain(table.labels.iter().copied());
     let columns = columns.chain(table.fields.iter().map(Field::column)).chain(once("fetched_at"));

@@ -7,7 +7,7 @@ use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{StatusCode, Url};
+use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client::{is_loopback, words};
@@ -182,8 +182,7 @@ impl Receiver {
             return Ok(());
         }
         let wait = retry_after(response.headers());
-        let text = response.text().await.unwrap_or_default();
-        let text: String = text.trim().chars().filter(|c| !c.is_control()).take(200).collect();
+        let text = beginning(response).await;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(unavailable(format!("HTTP {}: {text}", status.as_u16()), wait));
         }
@@ -197,6 +196,17 @@ impl Receiver {
         };
         Err(ReceiverError::Refused { receiver: self.name(), status: status.as_u16(), text, hint })
     }
+}
+
+/// The beginning of what a receiver says, for people; it may say more than anybody can keep.
+async fn beginning(mut response: Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < 1024
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8_lossy(&bytes).trim().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// How long the receiver wants us to wait: seconds, or the date that the header may hold instead.

@@ -1,0 +1,39 @@
+//! What commands say to whoever started them.
+//!
+//! Not by `println!` and `eprintln!`, which panic where nobody reads any more, as behind `head`, or where the disk is full.
+
+use std::fmt::Arguments;
+use std::io::{self, Write, stderr, stdout};
+
+use anyhow::Context as _;
+
+const FAILED: &str = "cannot write to standard output";
+
+/// Writes a line to standard output: a command's answer.
+///
+/// # Errors
+/// What the system says; of a reader that has gone `BrokenPipe`.
+pub(super) fn answer(line: Arguments<'_>) -> anyhow::Result<()> {
+    writeln!(stdout(), "{line}").context(FAILED)
+}
+
+/// Writes `text` to standard output as it is.
+///
+/// # Errors
+/// As of [`answer`].
+pub(super) fn answer_with(text: &[u8]) -> anyhow::Result<()> {
+    let mut output = stdout().lock();
+    output.write_all(text).and_then(|()| output.flush()).context(FAILED)
+}
+
+/// Writes a line to standard error: what is said beside the answer, and lost where nobody listens.
+pub(super) fn remark(line: Arguments<'_>) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// Whether `error` says that whoever read our output has gone, which is for them to do, and nothing to tell.
+#[must_use]
+pub fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

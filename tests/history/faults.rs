@@ -1,0 +1,172 @@
+//! What befalls commands on history: a vendor, a disk, a receiver or a reader that fails.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use imstats_exporter::day::Clock;
+use imstats_exporter::history::{Authorization, Bounds, Receiver, ReceiverError, RemoteWriteError, Sent};
+use imstats_exporter::history::{Summary, export_remote_write};
+use imstats_exporter::simulator::{Effect, Fault};
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::{CONTACT, PUSH, Past, days, run};
+use crate::machine::Disk;
+
+fn missing(summary: &Summary) -> usize {
+    summary.troubles.iter().map(|trouble| trouble.ranges).sum()
+}
+
+#[tokio::test]
+async fn a_vendor_that_wants_a_pause_gets_it_and_nothing_is_missing() {
+    let past = Past::with(4, Clock::system()).await;
+    let newest = Bounds::of(&past.sources()[5], Timestamp::now()).newest;
+    let span = imstats_exporter::day::Days { first: newest.plus(-20), last: newest };
+    past.simulator.faults().add(Fault::on(PUSH, Effect::TooManyRequests(Some(1))).times(3));
+    let summary = past.fetch("feishu_message_push", span).await;
+    assert_eq!((missing(&summary), summary.edges.len()), (0, 0), "{summary:?}");
+    assert_eq!(past.plan("feishu_message_push", span).await.calls().most(), 0);
+}
+
+#[tokio::test]
+async fn one_bad_answer_is_missing_alone_and_the_rest_is_stored() {
+    let past = Past::new(20).await;
+    let span = days("2026-06-01", "2026-11-19");
+    let userid = past.simulator.company().follow_users().next().unwrap().userid.clone();
+    past.simulator.faults().add(Fault::on(CONTACT, Effect::Truncate).subject(&userid).times(1));
+    let summary = past.fetch("wecom_contact", span).await;
+    assert_eq!(missing(&summary), 1, "{summary:?}");
+    assert!(summary.troubles[0].failure.contains("not JSON"), "{summary:?}");
+    assert!(summary.troubles[0].example.ends_with(&userid), "{summary:?}");
+    let before = past.calls(CONTACT);
+    let summary = past.fetch("wecom_contact", span).await;
+    assert_eq!((missing(&summary), past.calls(CONTACT) - before), (0, 1), "{summary:?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_ends_a_backfill_and_it_goes_on_where_it_was() {
+    let past = Past::with(60, Clock::system()).await;
+    let data = past.folder.path().join("data");
+    let Some(disk) = Disk::mount(&data, "size=1600k") else { return };
+    let newest = Bounds::of(&past.sources()[0], Timestamp::now()).newest;
+    let (from, to) = (newest.plus(-170).to_string(), newest.to_string());
+    let args = ["backfill", "--from", &from, "--to", &to, "--source", "wecom_contact"];
+    let (code, said, error) = run(&past, &args).await;
+    assert_eq!(code, Some(1), "{said}{error}");
+    assert!(error.contains("no space left for") && error.contains("imstats.db"), "{error}");
+    let before = past.calls(CONTACT);
+    disk.grow("64m");
+    let (code, said, error) = run(&past, &args).await;
+    assert!(code == Some(0) && said.contains("calls made"), "{said}{error}");
+    let again = past.calls(CONTACT) - before;
+    assert!(before > 10, "{before} calls, then {again}");
+    let (_, said, _) = run(&past, &[&args[..], &["--dry-run"]].concat()).await;
+    assert!(said.contains("0 calls in all"), "{said}");
+    // Only what was under way when the disk was full is asked twice.
+    let company = past.simulator.company();
+    let all = (company.follow_users().count() + company.departments.len() + 2) as u64 * 6;
+    assert!((all..all + 100).contains(&(before + again)), "{before} + {again} of {all}");
+}
+
+#[tokio::test]
+async fn an_export_that_fails_leaves_the_file_of_before() {
+    let past = Past::with(40, Clock::system()).await;
+    let newest = Bounds::of(&past.sources()[3], Timestamp::now()).newest;
+    let (from, to) = (newest.plus(-60).to_string(), newest.to_string());
+    let span = ["--from", &from, "--to", &to];
+    let (code, _, error) = run(&past, &[&["backfill"][..], &span, &["--source", "tencent_desk_agent"]].concat()).await;
+    assert_eq!(code, Some(0), "{error}");
+    let folder = past.folder.path().join("exports");
+    let Some(disk) = Disk::mount(&folder, "size=64k") else { return };
+    let path = folder.join("history.om");
+    std::fs::write(&path, "of before").unwrap();
+    let export = [&["export"][..], &span, &["--output", path.to_str().unwrap()]].concat();
+    let (code, _, error) = run(&past, &export).await;
+    assert!(code == Some(1) && error.contains("cannot write") && error.contains("history.om"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "of before");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "what was written by then is deleted");
+    disk.grow("64m");
+    assert_eq!(run(&past, &export).await.0, Some(0));
+    assert!(std::fs::read_to_string(&path).unwrap().ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_or_a_full_disk_ends_a_command_without_a_panic() {
+    let past = Past::with(4, Clock::system()).await;
+    let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
+    let span = ["--from", yesterday.as_str(), "--to", yesterday.as_str()];
+    let (code, _, error) = run(&past, &[&["backfill"][..], &span].concat()).await;
+    assert_eq!(code, Some(0), "{error}");
+    let commands: [&[&str]; 6] = [
+        &["check"],
+        &["once"],
+        &["completions", "bash"],
+        &["backfill", span[0], span[1], span[2], span[3]],
+        &["export", span[0], span[1], span[2], span[3]],
+        &["dashboards", "boards"],
+    ];
+    for command in commands {
+        let start = |output: Stdio| {
+            let mut started = Command::new(env!("CARGO_BIN_EXE_imstats_exporter"));
+            started.current_dir(past.folder.path()).args(command).stdout(output).stderr(Stdio::piped());
+            started.args(if command[0] == "completions" { &[][..] } else { &["--storage.path", "data"] });
+            started.spawn().unwrap()
+        };
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (mut gone, full) = (start(Stdio::piped()), start(full.into()));
+        drop(gone.stdout.take());
+        for (child, expected) in [(gone, 141), (full, 1)] {
+            let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(expected), "{command:?}: {said}");
+            assert!(!said.contains("panicked"), "{command:?}: {said}");
+            assert_eq!(said.contains("cannot write"), expected == 1, "{command:?}: {said}");
+        }
+    }
+}
+
+/// A receiver that answers each request with these bytes, or never.
+async fn receiver(answer: Option<&'static str>, endless: bool) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://me:s3cret@{}/api/v1/write", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 1 << 20];
+            let _ = stream.read(&mut request).await;
+            let Some(answer) = answer else { continue };
+            let _ = stream.write_all(answer.as_bytes()).await;
+            while endless && stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+        }
+    });
+    (url, serving)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_misbehaves_is_told_of_and_gets_no_secret_elsewhere() {
+    let past = Past::new(4).await;
+    let span = days("2026-11-18", "2026-11-19");
+    past.fetch("tencent_desk_agent", span).await;
+    let elsewhere = "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n";
+    let endless = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\r\n";
+    for (answer, is_endless, expected) in [
+        (Some(elsewhere), false, "refuses the samples with HTTP 307"),
+        (Some(endless), true, "refuses the samples with HTTP 400: xxxxx"),
+        (Some("what is not HTTP"), false, "takes no samples"),
+        (None, false, "takes no samples"),
+    ] {
+        let (url, serving) = receiver(answer, is_endless).await;
+        let receiver = Receiver::new(&url, Authorization::None, Duration::ZERO).unwrap();
+        let chronicle = past.chronicle(span, "2026-11-20T12:00:00+08:00", &[]);
+        let sent = Sent::default();
+        let sending = export_remote_write(chronicle, &receiver, &sent);
+        let error = tokio::time::timeout(Duration::from_secs(20), sending).await.expect(expected).unwrap_err();
+        let RemoteWriteError::Receiver(ReceiverError::Refused { .. } | ReceiverError::Unavailable { .. }) = &error
+        else {
+            panic!("{error}")
+        };
+        let text = format!("{error:?} {error}");
+        assert!(text.contains(expected) && text.len() < 1500 && !text.contains("s3cret"), "{text}");
+        serving.abort();
+    }
+}
