@@ -12,7 +12,6 @@ mod units;
 mod written;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::day::Schedule;
+use crate::files::read_all;
 use crate::source::{Pseudonyms, Source};
 use crate::vendor::{Credential, Secret};
 
@@ -111,11 +111,10 @@ impl Config {
         let fail = |reason| ConfigError::Read { file: file.clone(), reason };
         let opened = std::fs::File::open(path).map_err(fail)?;
         let others_read = readable_by_others(&opened);
-        let mut bytes = Vec::new();
-        opened.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
-        if bytes.len() > MAX_BYTES {
-            return Err(ConfigError::TooLarge { file });
-        }
+        let bytes = read_all(opened, MAX_BYTES as u64).map_err(|error| match error.kind() {
+            std::io::ErrorKind::FileTooLarge => ConfigError::TooLarge { file: file.clone() },
+            _ => fail(error),
+        })?;
         let text = str::from_utf8(&bytes).map_err(|error| {
             let (before, _) = bytes.split_at(error.valid_up_to());
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;

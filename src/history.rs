@@ -10,7 +10,6 @@ mod openmetrics;
 mod plan;
 mod remote_write;
 mod timeline;
-mod whole_file;
 
 pub use backfill::{Edge, Progress, Summary, Trouble, backfill};
 pub use chronicle::{Chronicle, ExportError, Tally};
@@ -18,4 +17,3 @@ pub use csv::export_csv;
 pub use openmetrics::export_openmetrics;
 pub use plan::{Announced, Bounds, OutOfBounds, Plan};
 pub use remote_write::{Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write};
-pub use whole_file::WholeFile;

@@ -4,6 +4,7 @@
 //!
 //! * [`day`]: calendar days, zones, the clock that tests can set, and when a day's figures are ready
 //! * [`sample`]: one subject's figures of one day
+//! * [`files`]: files read up to a limit, and written whole
 //! * [`telemetry`]: the exporter's own counters, and how its sources stand
 //! * [`vendor`]: how each vendor admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
@@ -25,6 +26,7 @@ pub mod config;
 pub mod day;
 pub mod discovery;
 pub mod exposition;
+pub mod files;
 pub mod history;
 pub mod http;
 pub mod poller;

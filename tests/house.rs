@@ -11,6 +11,7 @@ use imstats_exporter::source::{Combine, Span, Unit, apis};
 const ORDER: &[&str] = &[
     "day",
     "sample",
+    "files",
     "telemetry",
     "vendor",
     "source",

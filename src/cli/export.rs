@@ -14,8 +14,9 @@ use super::output::remark;
 use super::progress::{Display, State, TICK};
 use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
+use crate::files::{WholeFile, read_bounded};
 use crate::history::{
-    Authorization, Chronicle, Receiver, Sent, Tally, WholeFile, export_csv, export_openmetrics, export_remote_write,
+    Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
 };
 use crate::source::apis;
 use crate::store::Store;
@@ -25,6 +26,9 @@ const TOO_NEW: SignedDuration = SignedDuration::from_hours(3);
 
 /// A receiver that takes no samples gets them again after about this long, then twice that.
 const REPEAT_DELAY: Duration = Duration::from_secs(1);
+
+/// The largest file with a token or password.
+const MOST_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The variables that hold what must not stand on a command line.
 const TOKEN: &str = "IMSTATS_REMOTE_WRITE_BEARER_TOKEN";
@@ -191,7 +195,10 @@ fn authorization(args: &ExportArgs) -> anyhow::Result<Authorization> {
     let read = |file: &Option<PathBuf>, variable: &str| -> anyhow::Result<Option<String>> {
         match file {
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let explain = || format!("cannot read {}", path.display());
+                let bytes = read_bounded(path, MOST_SECRET_BYTES).with_context(explain)?;
+                // The error of a conversion would hold the bytes.
+                let text = str::from_utf8(&bytes).map_err(|_| anyhow!("it is not UTF-8")).with_context(explain)?;
                 Ok(Some(text.trim().to_owned()))
             }
             None => Ok(std::env::var(variable).ok().filter(|text| !text.is_empty())),

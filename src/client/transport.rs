@@ -10,10 +10,14 @@ use serde_json::Value;
 
 use super::json;
 use crate::config::Account;
+use crate::files::read_bounded;
 use crate::vendor::{Call, Pass, Reply};
 
 /// No answer of any vendor is larger: a batch of 1,000 rows has about 300 KiB.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// The largest file of authorities: a system's whole bundle is a quarter of a mebibyte.
+const MOST_CA_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An exchange that brought no usable answer; in words, without URL and secrets.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ pub(super) fn connect(account: &Account) -> Result<reqwest::Client, String> {
     }
     if let Some(path) = &account.ca_file {
         let name = path.display();
-        let pem = std::fs::read(path).map_err(|error| format!("cannot read ca_file {name}: {error}"))?;
+        let pem = read_bounded(path, MOST_CA_BYTES).map_err(|error| format!("cannot read ca_file {name}: {error}"))?;
         let certificates =
             Certificate::from_pem_bundle(&pem).map_err(|error| format!("ca_file {name}: {}", words(error)))?;
         builder = builder.tls_certs_merge(certificates);

@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::chronicle::{Chronicle, ExportError};
-use super::whole_file::WholeFile;
+use crate::files::WholeFile;
 use crate::sample::Row;
 use crate::source::{Field, Table};
 

@@ -4,9 +4,8 @@
 //! The file and what it names are read again while the server runs; what is wrong then changes nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use serde::Deserialize;
 use super::admission::{Limiter, Users};
 use super::tls::{self, Tls};
 use crate::config::yaml_fault;
+use crate::files::read_bounded;
 
 /// No file of users, and no chain of certificates, is larger.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -163,8 +163,9 @@ struct Files {
 
 impl Files {
     fn read(path: &Path) -> Result<Self, WebConfigError> {
-        let read =
-            |path: &Path| read_bounded(path).map_err(|source| WebConfigError::Read { path: path.to_owned(), source });
+        let read = |path: &Path| {
+            read_bounded(path, MAX_BYTES).map_err(|source| WebConfigError::Read { path: path.to_owned(), source })
+        };
         let text = String::from_utf8(read(path)?)
             .map_err(|error| WebConfigError::Syntax(format!("{}: {error}", path.display())))?;
         let written: Option<Written> =
@@ -197,15 +198,6 @@ impl Files {
         };
         Ok(Settings { tls, headers, users, limiter: self.written.rate_limit.as_ref().map_or(Ok(None), limiter)? })
     }
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
-    }
-    Ok(bytes)
 }
 
 fn headers(written: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, WebConfigError> {

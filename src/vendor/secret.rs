@@ -1,12 +1,12 @@
 //! Secrets of the configuration: where they are, and how they are read.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use crate::files::read_bounded;
 
 /// A secret longer than this is a mistake, such as the path of a whole file of something else.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -54,12 +54,9 @@ impl Secret {
                 if !std::fs::metadata(path).map_err(|error| fail(error.to_string()))?.is_file() {
                     return Err(fail("it is not a file".to_owned()));
                 }
-                let mut text = String::new();
-                let file = File::open(path).map_err(|error| fail(error.to_string()))?;
-                let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
-                if read.map_err(|error| fail(error.to_string()))? as u64 > MAX_BYTES {
-                    return Err(fail(format!("it has more than {} KiB, unlike any secret", MAX_BYTES / 1024)));
-                }
+                let bytes = read_bounded(path, MAX_BYTES).map_err(|error| fail(error.to_string()))?;
+                // The error of a conversion would hold the bytes.
+                let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8".to_owned()))?;
                 (text, path.display().to_string())
             }
         };

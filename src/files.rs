@@ -1,9 +1,31 @@
-//! Files that have their name only when they are whole.
+//! Files of people: read up to a limit, and written so that they have their name only when they are whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// Reads a file of at most `most` bytes.
+///
+/// # Errors
+/// What the system says; `FileTooLarge` for a larger one, and for a device that never ends.
+pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_all(File::open(path)?, most)
+}
+
+/// Reads the rest of `file`, as [`read_bounded`] does.
+///
+/// # Errors
+/// As of [`read_bounded`].
+pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let (size, unit) = if most < 1 << 20 { (most >> 10, "KiB") } else { (most >> 20, "MiB") };
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {size} {unit}")));
+    }
+    Ok(bytes)
+}
 
 /// A file that is being written under the name `PATH.part`, for its owner only, like the store.
 ///
@@ -68,6 +90,20 @@ impl Drop for WholeFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_read_than_is_wanted() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[b'x'; 2048]).unwrap();
+        assert_eq!(read_bounded(file.path(), 2048).unwrap().len(), 2048);
+        for (path, most, words) in [
+            (file.path(), 2047, "it is larger than 1 KiB"),
+            (Path::new("/dev/zero"), 1 << 20, "it is larger than 1 MiB"),
+        ] {
+            let error = read_bounded(path, most).unwrap_err();
+            assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::FileTooLarge, words));
+        }
+    }
 
     #[test]
     fn an_older_file_stays_until_the_new_one_is_whole() {
