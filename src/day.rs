@@ -243,5 +243,9 @@ mod tests {
         assert_eq!(Day(Date::MAX).plus(1), Day(Date::MAX));
         assert_eq!(day("2026-01-01").plus(i64::MIN), Day(Date::MIN));
         assert!(Day(Date::MAX).midnight(&Zone::china()) > Timestamp::UNIX_EPOCH);
+        // In China the first day begins before the first instant; in New York the last one ends after the last.
+        let new_york = Zone::named("America/New_York").unwrap();
+        assert_eq!(Zone::china().instant(Day(Date::MIN), jiff::civil::Time::MIN), Timestamp::MIN);
+        assert_eq!(new_york.instant(Day(Date::MAX), jiff::civil::Time::MAX), Timestamp::MAX);
     }
 }

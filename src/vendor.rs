@@ -260,6 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_without_an_envelope_is_judged_by_its_status() {
+        let of = |status| judge_status(status, None).map(|refusal| (refusal.class, refusal.code));
+        assert_eq!(of(429), Some((Class::Throttled, 429)));
+        for status in [407, 500, 502, 599] {
+            assert_eq!(of(status), Some((Class::Unavailable, status.into())), "{status}");
+        }
+        for status in [200, 302, 403, 404, 499, 600] {
+            assert_eq!(of(status), None, "{status}");
+        }
+        let wait = Some(Duration::from_secs(7));
+        assert_eq!(judge_status(429, wait).unwrap().wait, wait);
+    }
+
+    #[test]
     fn a_token_is_renewed_early_but_not_before_half_its_life() {
         let now = Timestamp::UNIX_EPOCH;
         let at = |seconds| Timestamp::from_second(seconds).unwrap();

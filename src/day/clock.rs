@@ -136,6 +136,41 @@ mod tests {
         assert_eq!(clock.elapsed(), Duration::from_secs(3600));
     }
 
+    /// Lets a sleeper go as far as it can; tells whether it woke.
+    async fn woke(sleeper: &tokio::task::JoinHandle<()>) -> bool {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        sleeper.is_finished()
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_until_a_time_wakes_then_or_when_the_clock_is_set_back_by_more_than_a_minute() {
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let clock = Clock::manual(at(0));
+        let sleeping = |until| {
+            let clock = clock.clone();
+            tokio::spawn(async move { clock.sleep_until(at(until)).await })
+        };
+        let sleeper = sleeping(3600);
+        for (now, wakes) in [(0, false), (3599, false), (-60, false), (3600, true)] {
+            clock.set(at(now));
+            assert_eq!(woke(&sleeper).await, wakes, "{now}");
+        }
+        let sleeper = sleeping(7200);
+        assert!(!woke(&sleeper).await);
+        clock.set(at(3600 - 61));
+        assert!(woke(&sleeper).await);
+    }
+
+    #[tokio::test]
+    async fn the_systems_clock_is_waited_for() {
+        let began = Instant::now();
+        let clock = Clock::system();
+        clock.sleep_until(clock.now() + Duration::from_millis(60)).await;
+        assert!(began.elapsed() >= Duration::from_millis(55), "{:?}", began.elapsed());
+    }
+
     #[tokio::test]
     async fn a_time_that_has_passed_is_not_waited_for() {
         Clock::system().sleep_until(Timestamp::UNIX_EPOCH).await;

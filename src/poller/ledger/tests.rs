@@ -102,6 +102,9 @@ fn an_answer_is_refreshed_after_an_hour_and_then_every_refresh_interval() {
     assert_eq!(due(&ledger, at(60)), [c.clone(), a.clone()], "without an answer first");
     assert_eq!(due(&ledger, at(359)), [c.clone(), a.clone()]);
     assert_eq!(due(&ledger, at(360)), [c.clone(), a.clone(), b.clone()]);
+    // The clock was ahead when they came: by a minute is nothing, by more they count for nothing.
+    assert_eq!(due(&ledger, at(-1)), vec![c.clone()]);
+    assert_eq!(due(&ledger, at(-2)), [c.clone(), a.clone(), b.clone()]);
     // Nobody has data: every half hour, until the day counts as produced.
     for (key, answers) in [(&a, 1), (&b, 2), (&c, 1)] {
         ledger.note(Answer { answers, ..answer(key, day(), AnswerState::NoData) });
