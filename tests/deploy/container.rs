@@ -1,0 +1,131 @@
+//! The image, and Compose files that run it.
+
+use super::*;
+
+/// The instructions of the Dockerfile, continued lines joined.
+fn instructions() -> Vec<(String, String)> {
+    let text: String = read("deploy/Dockerfile")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let lines = text.replace("\\\n", " ");
+    let lines = lines.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| {
+            let (instruction, rest) = line.split_once(' ').unwrap();
+            (instruction.to_owned(), rest.split_whitespace().collect::<Vec<_>>().join(" "))
+        })
+        .collect()
+}
+
+/// The variables that the image sets.
+pub(super) fn image_variables() -> Vec<(String, String)> {
+    let last = instructions();
+    let last = last.iter().rev().take_while(|(instruction, _)| instruction != "FROM");
+    let variables = last.filter(|(instruction, _)| instruction == "ENV").flat_map(|(_, rest)| rest.split(' '));
+    variables
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_image_is_small_and_runs_as_nobody_in_particular() {
+    let all = instructions();
+    let of = |name: &'static str| {
+        all.iter().filter(move |(instruction, _)| instruction == name).map(|(_, rest)| rest.as_str())
+    };
+    for from in of("FROM").filter(|from| !from.starts_with("scratch")) {
+        let image = from.split(' ').find(|word| word.contains("${HUB}")).unwrap_or_else(|| panic!("{from}"));
+        let (_, tag) = image.rsplit_once(':').unwrap_or_else(|| panic!("{from} has no version"));
+        assert!(tag.starts_with(|c: char| c.is_ascii_digit()), "{from}");
+    }
+    assert_eq!(of("FROM").next_back(), Some("scratch"));
+    // ADD fetches and unpacks; a shell form needs a shell.
+    assert_eq!(of("ADD").count(), 0);
+    assert_eq!(of("USER").next_back(), Some(format!("{USER}:{USER}").as_str()));
+    assert_eq!(of("ENTRYPOINT").collect::<Vec<_>>(), [r#"["/usr/bin/imstats_exporter"]"#]);
+    assert_eq!(of("EXPOSE").collect::<Vec<_>>(), [port().as_str()]);
+    let health = of("HEALTHCHECK").next().unwrap();
+    assert!(
+        health.contains(&format!(r#"CMD ["/usr/bin/wget", "-q", "--spider", "http://127.0.0.1:{}/-/ready"]"#, port()))
+    );
+    // What the last stage runs must have been copied into it.
+    let copied: Vec<_> = of("COPY").filter_map(|copy| copy.split(' ').next_back()).collect();
+    for needed in ["/usr/bin/imstats_exporter", "/usr/bin/wget", "/etc/ssl/certs/ca-certificates.crt", "/data"] {
+        assert!(copied.contains(&needed), "{needed} is not copied");
+    }
+    assert_eq!(of("VOLUME").collect::<Vec<_>>(), ["/data"]);
+    assert!(image_variables().contains(&("IMSTATS_STORAGE_PATH".to_owned(), "/data".to_owned())));
+    // Every file that Cargo needs goes to the builder.
+    let ignore = read("deploy/Dockerfile.dockerignore");
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "tests", "benches"] {
+        assert!(ignore.lines().any(|line| line == format!("!{needed}")), "{needed}");
+    }
+    assert_eq!(ignore.lines().find(|line| !line.starts_with('#')), Some("*"));
+}
+
+#[test]
+fn compose_reaches_only_this_machine_and_mounts_what_exists() {
+    let compose = document("deploy/compose.yaml");
+    for (name, service) in compose["services"].as_mapping().unwrap() {
+        for published in list(service, "ports") {
+            assert!(published.as_str().unwrap().starts_with("127.0.0.1:"), "{name:?}");
+        }
+        assert_eq!(list(service, "cap_drop")[0].as_str(), Some("ALL"), "{name:?}");
+        let image = text(service, "image");
+        assert!(image.rsplit_once(':').is_some_and(|(_, tag)| tag.contains('.')), "{image}");
+        for mount in service["volumes"].as_sequence().into_iter().flatten() {
+            let mount = mount.as_str().unwrap();
+            let (source, _) = mount.split_once(':').unwrap();
+            if !source.starts_with('.') {
+                assert!(at(&compose, "volumes").get(source).is_some(), "{mount}");
+                continue;
+            }
+            assert!(mount.ends_with(":ro"), "{mount}");
+            // The dashboards and rules are written beside this.
+            let path = root().join("deploy").join(source);
+            let beside = source.strip_prefix("../").map(|path| root().join(path.split('/').next().unwrap()));
+            if beside.is_none_or(|folder| folder.exists()) {
+                assert!(path.exists(), "{mount}: there is no {}", path.display());
+            }
+        }
+    }
+    let exporter = at(&compose, "services.exporter");
+    assert_eq!(list(exporter, "command")[0].as_str(), Some("demo"));
+    assert_eq!(at(exporter, "read_only").as_bool(), Some(true));
+    assert_eq!(list(exporter, "ports")[0].as_str(), Some(format!("127.0.0.1:{0}:{0}", port()).as_str()));
+    // The parts know each other by the names of the services.
+    let scrape = document("deploy/compose/prometheus.yml");
+    assert_eq!(text(&scrape, "scrape_configs.0.static_configs.0.targets.0"), format!("exporter:{}", port()));
+    let source = document("deploy/compose/provisioning/datasources/prometheus.yaml");
+    assert_eq!(text(&source, "datasources.0.url"), "http://prometheus:9090");
+    let provider = document("deploy/compose/provisioning/dashboards/imstats.yaml");
+    let folder = format!("../grafana:{}/imstats:ro", text(&provider, "providers.0.options.path"));
+    assert!(list(&compose, "services.grafana.volumes").iter().any(|mount| mount.as_str() == Some(&folder)), "{folder}");
+    if let Some(output) = tool(
+        "promtool",
+        &["check", "config", "--syntax-only", root().join("deploy/compose/prometheus.yml").to_str().unwrap()],
+    ) {
+        assert_done(&output);
+    }
+}
+
+#[test]
+fn compose_with_real_accounts_only_adds_to_the_exporter() {
+    let real = document("deploy/compose.real.yaml");
+    let services: Vec<_> = real["services"].as_mapping().unwrap().keys().filter_map(Value::as_str).collect();
+    assert_eq!(services, ["exporter"]);
+    let exporter = at(&real, "services.exporter");
+    assert_eq!(list(exporter, "command")[0].as_str(), Some("serve"));
+    let config = image_variables().into_iter().find(|(name, _)| name == "IMSTATS_CONFIG_FILE").unwrap().1;
+    assert!(list(exporter, "volumes").iter().any(|mount| mount.as_str().unwrap().contains(&format!(":{config}:"))));
+    for secret in list(exporter, "secrets") {
+        assert!(at(&real, "secrets").get(secret).is_some(), "{secret:?}");
+    }
+    let ignored = read(".gitignore");
+    for private in ["/deploy/exporter.yaml", "/deploy/secrets/"] {
+        assert!(ignored.lines().any(|line| line == private), "{private} could be committed");
+    }
+}
