@@ -83,15 +83,46 @@ async fn a_list_of_agents_that_changes_is_read_once_more_and_then_fails() {
 }
 
 #[tokio::test]
-async fn an_agent_on_two_pages_counts_only_where_both_agree() {
-    let stage = given(AGENTS, DESK, vec![agents(102, 0..100), agents(102, 98..100)]).await;
-    assert_eq!(stage.page().all("tencent_desk_agent_sessions").len(), 100);
+async fn an_agent_on_two_pages_says_that_others_were_skipped() {
+    let shifted = || vec![agents(102, 0..100), agents(102, 98..100)];
+    let stage = given(AGENTS, DESK, shifted().into_iter().chain(shifted()).collect()).await;
+    assert_eq!(stage.targets("tencent_desk_agent"), [0, 0, 0, 1, 0]);
+    assert!(stage.error("tencent_desk_agent").contains("from page to page"));
+    let whole = vec![agents(102, 0..100), agents(102, 100..102)];
+    let stage = given(AGENTS, DESK, shifted().into_iter().chain(whole).collect()).await;
+    assert_eq!(stage.page().all("tencent_desk_agent_sessions").len(), 102);
     let other = raw(
         json!({"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": 101, "Data": [{"AgentId": "agent5", "TotalSessionCnt": 6}]})
             .to_string(),
     );
-    let stage = given(AGENTS, DESK, vec![agents(101, 0..100), other]).await;
+    let differing = vec![agents(101, 0..100), other];
+    let stage = given(AGENTS, DESK, [differing.clone(), differing].concat()).await;
     assert_eq!(stage.targets("tencent_desk_agent"), [0, 0, 0, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_total_that_counts_agents_who_were_not_asked_for_is_no_measure() {
+    // As the vendor's own example has it: five in all, of whom one was asked for.
+    const TWO: &str = "tencent_desk: [{$desk, agent_statistics: {agents: [agent1, agent2], $fast}}]";
+    for pages in [
+        vec![agents(5, 1..3), agents(5, 0..0)],
+        vec![agents(5, 1..2), agents(5, 2..3), agents(5, 0..0)],
+        vec![raw(r#"{"ErrorCode": 0, "ActionStatus": "OK", "TotalCount": "2", "Data": [
+            {"AgentId": "agent1", "TotalSessionCnt": 1}, {"AgentId": "agent2", "TotalSessionCnt": 2}]}"#)],
+    ] {
+        let calls = pages.len() as u64;
+        let stage = given(TWO, DESK, pages).await;
+        assert_eq!(
+            stage.page().all("tencent_desk_agent_sessions"),
+            [1.0, 2.0],
+            "{}",
+            stage.error("tencent_desk_agent")
+        );
+        assert_eq!(stage.calls(DESK), calls);
+    }
+    // Where it counts those who were asked for, one who does not come is missed.
+    let stage = given(TWO, DESK, vec![agents(2, 1..2), agents(2, 0..0)]).await;
+    assert_eq!(stage.targets("tencent_desk_agent"), [0, 0, 0, 2, 0]);
 }
 
 #[tokio::test]

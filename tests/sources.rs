@@ -352,15 +352,20 @@ fn two_different_rows_for_one_spoil_their_target_and_two_equal_ones_do_not() {
 }
 
 #[test]
-fn a_stranger_among_the_rows_is_left_out_and_only_strangers_spoil_the_answer() {
+fn a_stranger_among_the_rows_spoils_those_who_got_none() {
     let day = days("2020-09-17", "2020-09-17");
     let decode = |answer: &Value| read(&source("wecom_groupchat_owner"), "wecom_groupchat_owner", day, answer);
     let mut answer = owner_answer();
     answer["items"][1]["owner"] = json!("wangwu");
     let targets = decode(&answer).unwrap().1.targets;
-    assert_eq!(targets.iter().map(|rows| rows.as_ref().unwrap().len()).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(targets[0].as_ref().unwrap().len(), 1);
+    let error = targets[1].as_ref().unwrap_err().to_string();
+    assert!(error.contains("/items") && error.contains("as the vendor writes it"), "{error}");
     answer["items"][0]["owner"] = json!("zhaoliu");
-    assert_eq!(decode(&answer).unwrap_err().path, "/items");
+    assert!(decode(&answer).unwrap().1.targets.iter().all(Result::is_err));
+    // Without any stranger, who has no row has no data.
+    answer["items"] = json!([]);
+    assert!(decode(&answer).unwrap().1.targets.iter().all(|rows| rows.as_ref().unwrap().is_empty()));
 }
 
 #[test]

@@ -85,46 +85,45 @@ async fn ask_batch(
     let targets: Vec<_> = targets.iter().map(Arc::as_ref).collect();
     let asked = Asked { targets: &targets, days, zone: &config.schedule.zone };
     let api = config.source.api();
-    let mut sum: Option<Decoded> = None;
+    let mut parts = Vec::new();
     for call in config.source.calls(&targets, days, &config.schedule.zone) {
-        let part = match ask_pages(client, config, &call, Decoder::new(api, asked)).await? {
+        parts.push(match ask_pages(client, config, &call, asked).await? {
             Some(part) => part,
             // The list changed while it was read: once more.
-            None => ask_pages(client, config, &call, Decoder::new(api, asked))
+            None => ask_pages(client, config, &call, asked)
                 .await?
                 .ok_or_else(|| Failure::Malformed("the total or the rows change from page to page".to_owned()))?,
-        };
-        sum = Some(match sum {
-            None => part,
-            Some(sum) => add(sum, part),
         });
     }
     // Nobody to ask about is an answer without figures.
-    sum.map_or_else(|| Decoder::new(api, asked).finish().map_err(Failure::from), Ok)
+    if parts.is_empty() { Ok(Decoder::new(api, asked).finish()?) } else { Ok(union(parts)) }
 }
 
-/// Adds the parts of a union that was asked in several calls.
+/// The sums over the parts of a union that was asked in several calls.
 ///
-/// A part without any row has nothing to add; a day that only some of the others have has no sum.
-fn add(sum: Decoded, part: Decoded) -> Decoded {
-    let merge = |a: Result<Vec<Row>, Malformed>, b: Result<Vec<Row>, Malformed>| {
-        let (mut a, b) = (a?, b?);
-        if a.is_empty() || b.is_empty() {
-            a.extend(b);
-            return Ok(a);
-        }
-        a.retain_mut(|row| {
-            let other = b.iter().find(|other| other.day == row.day && other.labels == row.labels);
-            other.inspect(|other| row.add(other)).is_some()
-        });
-        Ok(a)
-    };
-    let targets = sum.targets.into_iter().zip(part.targets).map(|(a, b)| merge(a, b)).collect();
-    let mut unmapped = sum.unmapped;
-    unmapped.extend(part.unmapped);
-    let mut names = sum.names;
-    names.extend(part.names);
-    Decoded { targets, unmapped, names }
+/// A part that lists nothing at all has nothing to add; a day that only some of the others have has no sum.
+fn union(mut parts: Vec<Decoded>) -> Decoded {
+    if parts.iter().any(|part| !part.is_empty) {
+        parts.retain(|part| !part.is_empty);
+    }
+    let mut parts = parts.into_iter();
+    let mut sum = parts.next().unwrap_or_default();
+    for part in parts {
+        let targets = sum.targets.into_iter().zip(part.targets);
+        sum.targets = targets.map(|(sum, more)| Ok(add(sum?, &more?))).collect();
+        sum.unmapped.extend(part.unmapped);
+        sum.names.extend(part.names);
+    }
+    sum
+}
+
+/// The rows of `sum` with those of `more` added, where there are such.
+fn add(mut sum: Vec<Row>, more: &[Row]) -> Vec<Row> {
+    sum.retain_mut(|row| {
+        let more = more.iter().find(|more| more.day == row.day && more.labels == row.labels);
+        more.inspect(|more| row.add(more)).is_some()
+    });
+    sum
 }
 
 /// What all pages of one call's answer say; `None` where its total or its rows changed on the way.
@@ -132,9 +131,10 @@ async fn ask_pages(
     client: &Client,
     config: &SourceConfig,
     call: &Call,
-    mut decoder: Decoder<'_>,
+    asked: Asked<'_>,
 ) -> Result<Option<Decoded>, Failure> {
     let shape = &config.source.api().shape;
+    let mut decoder = Decoder::new(config.source.api(), asked);
     let Paging::Offset { offset: field, total, next } = shape.paging else {
         decoder.page(&client.ask(&config.account, call).await?)?;
         return Ok(Some(decoder.finish()?));
@@ -147,7 +147,8 @@ async fn ask_pages(
         }
         let page = client.ask(&config.account, &call).await?;
         let number = |pointer: &str| {
-            let number = page.pointer(pointer).and_then(Value::as_u64);
+            let number = page.pointer(pointer);
+            let number = number.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok()));
             number.ok_or_else(|| Failure::from(Malformed::new(pointer, "a number of rows")))
         };
         let all = number(total)?;
@@ -162,8 +163,12 @@ async fn ask_pages(
             None => offset + count,
         };
         decoder.page(&page)?;
-        if reached >= all {
-            return if rows >= all { Ok(Some(decoder.finish()?)) } else { Ok(None) };
+        // A total above the number of those asked for counts others too: then an empty page is the end.
+        let counts_others = asked.named().is_some_and(|named| all > named) && next.is_none();
+        if reached >= all || (counts_others && count == 0) {
+            let decoded = decoder.finish()?;
+            let whole = counts_others || rows - decoded.again as u64 >= all;
+            return Ok(whole.then_some(decoded));
         }
         if reached <= offset || count == 0 {
             return Err(Failure::from(Malformed::new(next.unwrap_or(shape.rows), "a page that gets on")));
@@ -171,4 +176,35 @@ async fn ask_pages(
         offset = reached;
     }
     Err(Failure::Malformed(format!("the answer has more than {MOST_PAGES} pages")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::Day;
+
+    /// What a part says of one team: the count of each of these days; no days where it lists nothing.
+    fn part(days: &[(i64, f64)]) -> Decoded {
+        let day = |n| Day::new(2026, 11, 1).unwrap().plus(n);
+        let rows = days.iter().map(|(n, count)| Row { day: day(*n), labels: vec![], values: vec![Some(*count)] });
+        Decoded { targets: vec![Ok(rows.collect())], is_empty: days.is_empty(), ..Decoded::default() }
+    }
+
+    fn sums(parts: Vec<Decoded>) -> Vec<f64> {
+        union(parts).targets.remove(0).unwrap().iter().map(|row| row.values[0].unwrap()).collect()
+    }
+
+    #[test]
+    fn only_days_that_all_parts_have_are_added_up() {
+        assert_eq!(sums(vec![part(&[(1, 1.0), (2, 2.0)]), part(&[(2, 3.0), (1, 4.0)])]), [5.0, 5.0]);
+        assert_eq!(sums(vec![part(&[(1, 1.0), (2, 2.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]), [6.0]);
+        // Where two have no day in common, the third does not stand for all.
+        assert!(sums(vec![part(&[(1, 1.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]).is_empty());
+        // Who lists nothing has nothing to add; who lists something without figures has no sum.
+        assert_eq!(sums(vec![part(&[]), part(&[(1, 1.0)]), part(&[]), part(&[(1, 2.0)])]), [3.0]);
+        assert!(sums(vec![Decoded { is_empty: false, ..part(&[]) }, part(&[(1, 1.0)])]).is_empty());
+        assert!(sums(vec![part(&[]), part(&[])]).is_empty());
+        let failed = || Decoded { targets: vec![Err(Malformed::new("/items", "a list"))], ..Decoded::default() };
+        assert!(union(vec![part(&[(1, 1.0)]), failed(), part(&[(1, 1.0)])]).targets[0].is_err());
+    }
 }

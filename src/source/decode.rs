@@ -83,6 +83,10 @@ pub struct Decoded {
     pub unmapped: BTreeSet<String>,
     /// Names of subjects, by the value of the table's last label.
     pub names: BTreeMap<String, String>,
+    /// Whether it lists nothing at all.
+    pub is_empty: bool,
+    /// How many rows came again on a later page: so many others may have been skipped.
+    pub again: usize,
 }
 
 /// What was asked: for whom, for which days, and how its rows are dated.
@@ -94,6 +98,15 @@ pub struct Asked<'a> {
     pub days: Days,
     /// The zone of the source.
     pub zone: &'a Zone,
+}
+
+impl Asked<'_> {
+    /// How many subjects are asked for by name; `None` where some targets take whoever there is.
+    #[must_use]
+    pub fn named(&self) -> Option<u64> {
+        let all_named = self.targets.iter().all(|target| target.labels.len() == target.table.labels.len());
+        all_named.then_some(self.targets.len() as u64)
+    }
 }
 
 /// Whether a vendor's text can be an id.
@@ -120,6 +133,7 @@ pub struct Decoder<'a> {
     asked: Asked<'a>,
     decoded: Decoded,
     kept: Vec<Result<Vec<Placed>, Malformed>>,
+    pages: usize,
     rows: usize,
     /// How many rows name nobody who was asked for.
     strangers: usize,
@@ -130,7 +144,7 @@ impl<'a> Decoder<'a> {
     #[must_use]
     pub fn new(api: &'a Api, asked: Asked<'a>) -> Self {
         let kept = asked.targets.iter().map(|_| Ok(Vec::new())).collect();
-        Self { api, asked, decoded: Decoded::default(), kept, rows: 0, strangers: 0 }
+        Self { api, asked, decoded: Decoded::default(), kept, pages: 0, rows: 0, strangers: 0 }
     }
 
     /// Reads the next page.
@@ -142,6 +156,7 @@ impl<'a> Decoder<'a> {
         let Some(table) = asked.targets.first().map(|target| target.table) else { return Ok(()) };
         let list = page.pointer(api.shape.rows).and_then(Value::as_array);
         let list = list.ok_or_else(|| Malformed::new(api.shape.rows, "a list"))?;
+        self.pages += 1;
         self.rows += list.len();
         if self.rows > MOST_ROWS {
             return Err(Malformed::new(api.shape.rows, &format!("a list of at most {MOST_ROWS} rows")));
@@ -162,7 +177,7 @@ impl<'a> Decoder<'a> {
                 decoded.names.insert(id, name.to_owned());
             }
             match (&mut self.kept[index], read) {
-                (Ok(rows), Ok(Some(row))) => rows.push(Placed { place, row }),
+                (Ok(rows), Ok(Some(row))) => rows.push(Placed { page: self.pages, place, row }),
                 (Ok(_), Ok(None)) | (Err(_), _) => {}
                 (kept, Err(malformed)) => *kept = Err(malformed),
             }
@@ -174,12 +189,21 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// Those of [`decode`].
-    pub fn finish(mut self) -> Result<Decoded, Malformed> {
-        if self.strangers > 0 && self.strangers == self.rows {
-            return Err(Malformed::new(self.api.shape.rows, "about anybody who was asked for"));
+    pub fn finish(self) -> Result<Decoded, Malformed> {
+        let Self { api, mut decoded, .. } = self;
+        let stranger = || {
+            Malformed::new(api.shape.rows, "about those only who were asked for (is each id as the vendor writes it?)")
+        };
+        decoded.is_empty = self.rows == 0;
+        for rows in self.kept {
+            decoded.targets.push(match rows {
+                // The stranger may be this one by another spelling.
+                Ok(rows) if rows.is_empty() && self.strangers > 0 => Err(stranger()),
+                Ok(rows) => each_once(api, rows, &mut decoded.again),
+                Err(malformed) => Err(malformed),
+            });
         }
-        self.decoded.targets = self.kept.into_iter().map(|rows| each_once(self.api, rows?)).collect();
-        Ok(self.decoded)
+        Ok(decoded)
     }
 }
 
@@ -188,17 +212,20 @@ fn path(api: &Api, place: usize) -> String {
     format!("{}/{place}", api.shape.rows)
 }
 
-/// A row, and its place in its page.
+/// A row, its page, and its place in that.
 #[derive(Debug)]
 struct Placed {
+    page: usize,
     place: usize,
     row: Row,
 }
 
 /// The rows, those that are given several times once; two different ones for one subject and day spoil the target.
-fn each_once(api: &Api, mut rows: Vec<Placed>) -> Result<Vec<Row>, Malformed> {
+/// Counts in `again` those that came on another page before.
+fn each_once(api: &Api, mut rows: Vec<Placed>, again: &mut usize) -> Result<Vec<Row>, Malformed> {
     rows.sort_by(|a, b| a.row.day.cmp(&b.row.day).then_with(|| a.row.labels.cmp(&b.row.labels)));
     let same = |pair: &&[Placed]| pair[0].row.day == pair[1].row.day && pair[0].row.labels == pair[1].row.labels;
+    *again += rows.windows(2).filter(same).filter(|pair| pair[0].page != pair[1].page).count();
     if let Some(pair) = rows.windows(2).filter(same).find(|pair| pair[0].row != pair[1].row) {
         return Err(Malformed::new(
             &path(api, pair[1].place),
