@@ -23,6 +23,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
 pub(crate) use ask::{Answers, Given, ask, may_share};
+pub(crate) use ledger::FIRST_REFRESH;
 pub use probe::{Step, probe};
 pub(crate) use round::UNAVAILABLE_IN_A_ROW;
 pub use worker::Worker;

@@ -103,10 +103,13 @@ pub async fn backfill(
     Ok(run.summary())
 }
 
-/// A question under way: how often it was asked before, and its targets.
+/// A question under way.
 struct Asking {
     question: Question,
+    /// How often it was asked before.
     tries: u32,
+    /// The day before its first one, where the vendor refused the dates of both together, and its code.
+    without: Option<(Day, i64)>,
 }
 
 struct Run<'a> {
@@ -132,7 +135,7 @@ impl Run<'_> {
         let calls: u64 = questions.iter().map(|question| self.plan.cost(question)).sum();
         let most = self.progress.done() + calls + self.plan.calls_below(depth);
         self.progress.most.store(most, Ordering::Relaxed);
-        self.queue = questions.into_iter().map(|question| Asking { question, tries: 0 }).collect();
+        self.queue = questions.into_iter().map(|question| Asking { question, tries: 0, without: None }).collect();
         loop {
             if self.ended.is_some() || stop.is_cancelled() {
                 self.give_up();
@@ -163,8 +166,15 @@ impl Run<'_> {
     }
 
     /// Asks, unless its day is known to be gone or its targets to be refused.
-    fn start(&mut self, asking: Asking) {
+    fn start(&mut self, mut asking: Asking) {
         let cycle = self.plan.cycle(&asking.question);
+        if let Some(edge) = self.edges.get(&cycle)
+            && cycle == Cycle::Day
+            && asking.question.days.contains(edge.day)
+            && edge.day < asking.question.days.last
+        {
+            asking.question.days.first = edge.day.plus(1);
+        }
         let targets = self.plan.asked(&asking.question);
         let gone = self.edges.get(&cycle).is_some_and(|edge| asking.question.days.last <= edge.day);
         let cost = self.plan.cost(&asking.question);
@@ -184,13 +194,24 @@ impl Run<'_> {
 
     /// Notes what came of a question; gives what is to be stored of it.
     fn take(&mut self, asking: Asking, answers: Answers) -> Vec<Answered> {
-        let Asking { question, tries } = asking;
+        let Asking { question, tries, without } = asking;
         let mut answered = Vec::new();
         let mut throttled = Vec::new();
         let mut unavailable = None;
         for (target, given) in answers.targets {
             let Some(place) = self.plan.place(&target) else { continue };
             let days = question.days;
+            if let Ok(Given::Refusal(refusal)) | Err(Failure::Unknown(refusal)) = &given {
+                if without.is_none() && self.may_begin_too_early(&target, days, refusal.code) {
+                    let question = Question { targets: vec![place], days: Days { first: days.first.plus(1), ..days } };
+                    self.progress.most.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
+                    self.queue.push_front(Asking { question, tries, without: Some((days.first, refusal.code)) });
+                    continue;
+                }
+                if self.is_gone(&target, days, refusal.code) {
+                    continue;
+                }
+            }
             match given {
                 Ok(Given::Rows(rows)) => {
                     let with_figures: Vec<Day> = if target.cycle == Cycle::Day {
@@ -199,16 +220,17 @@ impl Run<'_> {
                         rows.first().map(|_| days.last).into_iter().collect()
                     };
                     self.plan.note(place, days, &with_figures);
+                    if let Some((day, code)) = without {
+                        self.note_edge(target.cycle, day, code);
+                    }
                     answered.push(Answered { target, days, outcome: Outcome::Rows(rows) });
                 }
-                Ok(Given::Refusal(refusal)) if self.is_gone(&target, days, refusal.code) => {}
                 Ok(Given::Refusal(refusal)) => {
                     self.plan.refuse(place);
                     self.refused += 1;
                     let outcome = Outcome::Refused { code: refusal.code };
                     answered.push(Answered { target, days, outcome });
                 }
-                Err(Failure::Unknown(refusal)) if self.is_gone(&target, days, refusal.code) => {}
                 Err(Failure::Throttled(_)) if tries + 1 < MOST_TRIES => throttled.push(place),
                 Err(failure) => {
                     if matches!(failure, Failure::Denied(_)) {
@@ -229,9 +251,16 @@ impl Run<'_> {
             self.progress.done.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
         } else {
             let question = Question { targets: throttled, days: question.days };
-            self.queue.push_front(Asking { question, tries: tries + 1 });
+            self.queue.push_front(Asking { question, tries: tries + 1, without });
         }
         answered
+    }
+
+    /// Whether `code` may be about the first of `days` alone: the vendor forgets a day while we ask for others, and may
+    /// count its days a little otherwise.
+    fn may_begin_too_early(&self, target: &Target, days: Days, code: i64) -> bool {
+        let is_range = target.cycle == Cycle::Day && days.first < days.last;
+        is_range && self.plan.config.source.api().date_codes.contains(&code)
     }
 
     /// Whether `code` says that the vendor no longer has `days`; notes so.
@@ -242,9 +271,13 @@ impl Run<'_> {
         if !api.date_codes.contains(&code) || !self.plan.has_newer(target.cycle, days.last) {
             return false;
         }
-        let edge = self.edges.entry(target.cycle).or_insert(Edge { cycle: target.cycle, day: days.last, code });
-        edge.day = edge.day.max(days.last);
+        self.note_edge(target.cycle, days.last, code);
         true
+    }
+
+    fn note_edge(&mut self, cycle: Cycle, day: Day, code: i64) {
+        let edge = self.edges.entry(cycle).or_insert(Edge { cycle, day, code });
+        edge.day = edge.day.max(day);
     }
 
     fn trouble(&mut self, example: &str, ranges: usize, days: Days, failure: &str) {

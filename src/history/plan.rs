@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days};
-use crate::poller::may_share;
+use crate::poller::{FIRST_REFRESH, may_share};
 use crate::source::{Paging, Target};
 use crate::store::{AnswerState, Store, StoreError};
 
@@ -133,6 +133,8 @@ impl Plan {
         let (api, account) = (plan.config.source.api(), plan.config.account.name.clone());
         // A day at a time, newest last: the ledger of half a year of a large company does not go into memory.
         for day in (Days { first: days.first, last: newest }).iter() {
+            // What came sooner may be zeros that the vendor has corrected since, or days that it had not reckoned yet.
+            let early = plan.config.schedule.ready(day).checked_add(FIRST_REFRESH).unwrap_or(Timestamp::MAX);
             for answer in store.answers(api.name, &account, Days::one(day)).await? {
                 let Some(planned) = plan.index.get(&answer.target).map(|place| &mut plan.targets[*place]) else {
                     continue;
@@ -140,7 +142,7 @@ impl Plan {
                 if planned.target.definition == answer.definition {
                     planned.refused = answer.state == AnswerState::Refused;
                     if let (Some(n), false) = (offset(days, day), planned.refused) {
-                        planned.answered[n] = true;
+                        planned.answered[n] = answer.last_at >= early;
                         planned.figures[n] = answer.state == AnswerState::Ok;
                     }
                 }

@@ -12,7 +12,7 @@ use crate::store::{Answer, AnswerState};
 use crate::telemetry::TargetCounts;
 
 /// How long after a target's first answer it is asked again: early zeros are known to be corrected.
-const FIRST_REFRESH: Duration = Duration::from_hours(1);
+pub(crate) const FIRST_REFRESH: Duration = Duration::from_hours(1);
 
 /// How often a day is asked again for which nobody has data yet.
 const NOT_PRODUCED: Duration = Duration::from_mins(30);

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use imstats_exporter::day::Clock;
+use imstats_exporter::day::{Clock, Days};
 use imstats_exporter::history::{Authorization, Bounds, Receiver, ReceiverError, RemoteWriteError, Sent};
 use imstats_exporter::history::{Summary, export_remote_write};
 use imstats_exporter::simulator::{Effect, Fault};
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{CONTACT, PUSH, Past, days, run};
+use super::{CONTACT, PUSH, Past, day, days, run};
 use crate::machine::Disk;
 
 fn missing(summary: &Summary) -> usize {
@@ -22,7 +22,7 @@ fn missing(summary: &Summary) -> usize {
 async fn a_vendor_that_wants_a_pause_gets_it_and_nothing_is_missing() {
     let past = Past::with(4, Clock::system()).await;
     let newest = Bounds::of(&past.sources()[5], Timestamp::now()).newest;
-    let span = imstats_exporter::day::Days { first: newest.plus(-20), last: newest };
+    let span = Days { first: newest.plus(-20), last: newest };
     past.simulator.faults().add(Fault::on(PUSH, Effect::TooManyRequests(Some(1))).times(3));
     let summary = past.fetch("feishu_message_push", span).await;
     assert_eq!((missing(&summary), summary.edges.len()), (0, 0), "{summary:?}");
@@ -42,6 +42,39 @@ async fn one_bad_answer_is_missing_alone_and_the_rest_is_stored() {
     let before = past.calls(CONTACT);
     let summary = past.fetch("wecom_contact", span).await;
     assert_eq!((missing(&summary), past.calls(CONTACT) - before), (0, 1), "{summary:?}");
+}
+
+#[tokio::test]
+async fn a_vendor_that_forgets_the_first_day_meanwhile_loses_that_day_only() {
+    let past = Past::new(20).await;
+    // The oldest of three ranges of at most 30 days begins a day too early.
+    let span = days("2026-08-22", "2026-11-19");
+    let userid = past.simulator.company().follow_users().next().unwrap().userid.clone();
+    past.fetch("wecom_contact", Days { first: day("2026-09-21"), ..span }).await;
+    let before = past.calls(CONTACT);
+    past.simulator.faults().add(Fault::on(CONTACT, Effect::Refuse(600_018)).subject(&userid).times(1));
+    let summary = past.fetch("wecom_contact", span).await;
+    assert_eq!((missing(&summary), summary.edges.len()), (0, 1), "{summary:?}");
+    assert_eq!((summary.edges[0].day, summary.edges[0].code), (span.first, 600_018));
+    assert_eq!(past.calls(CONTACT) - before, summary.calls);
+    // Where nothing is to be had, that is told after two tries, and nothing is taken for gone.
+    let past = Past::new(4).await;
+    past.simulator.faults().add(Fault::on(CONTACT, Effect::Refuse(600_018)));
+    let summary = past.fetch("wecom_contact", days("2026-11-01", "2026-11-19")).await;
+    assert!(summary.edges.is_empty() && summary.refused as u64 * 2 == past.calls(CONTACT), "{summary:?}");
+}
+
+#[tokio::test]
+async fn figures_that_were_fetched_early_and_never_again_are_lacking() {
+    let ready: Timestamp = "2026-11-19T06:00:00+08:00".parse().unwrap();
+    let past = Past::with(20, Clock::manual(ready + Duration::from_secs(60))).await;
+    let span = days("2026-11-17", "2026-11-18");
+    let calls = past.fetch("tencent_desk_agent", span).await.calls;
+    assert_eq!(calls, 2);
+    past.clock.set(ready + Duration::from_hours(80));
+    assert_eq!(past.plan("tencent_desk_agent", span).await.calls().most(), 1, "the day that had just become ready");
+    assert_eq!(past.fetch("tencent_desk_agent", span).await.calls, 1);
+    assert_eq!(past.plan("tencent_desk_agent", span).await.calls().most(), 0);
 }
 
 #[tokio::test]
