@@ -20,7 +20,7 @@ use secrecy::SecretString;
 
 use crate::day::Schedule;
 use crate::files::read_all;
-use crate::source::{Pseudonyms, Source};
+use crate::source::{Directory, Pseudonyms, Source, Target};
 use crate::vendor::{Credential, Secret};
 
 pub use keys::known_keys;
@@ -29,6 +29,9 @@ pub(crate) use units::duration as parse_duration;
 
 /// A file above this size is a mistake: 100,000 ids fit.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The zone of the vendors that have one, where the configuration names no other.
+const USUAL_ZONE: &str = "Asia/Shanghai";
 
 /// A whole configuration, checked.
 #[derive(Debug)]
@@ -194,6 +197,18 @@ pub struct SourceConfig {
     pub concurrency: usize,
     /// Whether names of people are fetched and shown.
     pub names: bool,
+}
+
+impl SourceConfig {
+    /// The targets, parents before their children. A day of another zone is another question.
+    #[must_use]
+    pub fn targets(&self, directory: &Directory) -> Vec<Target> {
+        let mut targets = self.source.targets(directory);
+        if let Some(zone) = self.schedule.zone.name().filter(|zone| *zone != USUAL_ZONE) {
+            targets.iter_mut().for_each(|target| target.definition.push_str(&format!(" in {zone}")));
+        }
+        targets
+    }
 }
 
 /// A vendor's account, and how it is reached.

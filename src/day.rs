@@ -188,6 +188,12 @@ impl Zone {
         TimeZone::get(name).map(Self).map_err(|_| UnknownZoneError(name.chars().take(64).collect()))
     }
 
+    /// Its IANA name; `None` of a fixed distance from UTC.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.iana_name()
+    }
+
     /// The instant of `time` on `day`; where clocks skip that time, the first one after the gap.
     #[must_use]
     pub fn instant(&self, day: Day, time: jiff::civil::Time) -> Timestamp {

@@ -19,7 +19,7 @@ use crate::day::{Clock, Day, Zone};
 use crate::discovery::Discovery;
 use crate::exposition::Exposition;
 use crate::source::{Api, apis};
-use crate::store::{Store, StoreError};
+use crate::store::{Owned, Store, StoreError};
 use crate::telemetry::Telemetry;
 
 pub(crate) use ask::{Answers, Given, ask, may_share};
@@ -65,6 +65,22 @@ impl Context {
             clock,
             jitter: Duration::ZERO,
         }
+    }
+}
+
+impl Context {
+    /// Makes sure that the store has figures of no other company under the names of these accounts.
+    ///
+    /// # Errors
+    /// As of [`Store::claim`].
+    pub async fn claim(&self, sources: &[SourceConfig]) -> Result<(), StoreError> {
+        let claim = |config: &SourceConfig| Owned {
+            source: config.source.api().name,
+            account: config.account.name.clone(),
+            vendor: config.account.credential.vendor.name(),
+            company: config.account.credential.id.clone(),
+        };
+        self.store.claim(sources.iter().map(claim).collect()).await
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod checksum;
 mod column;
+mod company;
 mod damage;
 mod error;
 mod known;
@@ -66,6 +67,19 @@ pub enum Outcome {
         /// The vendor's code.
         code: i64,
     },
+}
+
+/// Whose figures a source of an account holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The source's name.
+    pub source: &'static str,
+    /// The account.
+    pub account: String,
+    /// The vendor's name.
+    pub vendor: &'static str,
+    /// The id by which the vendor knows the company: `corp_id`, `sdk_app_id` or `app_id`.
+    pub company: String,
 }
 
 /// The ledger's entry of one target on one day.
@@ -150,6 +164,20 @@ impl Store {
         let identity = file.as_deref().and_then(identity);
         let inner = Inner { connection: Mutex::new(connection), file, identity, tables };
         Ok(Opened { store: Self { inner: Arc::new(inner) }, set_aside })
+    }
+
+    /// Makes sure that the store has figures of no other company under the names of these accounts.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherCompany`] where it has, else as SQLite says.
+    pub async fn claim(&self, claims: Vec<Owned>) -> Result<(), StoreError> {
+        let others = self.work(move |inner| company::claim(&mut inner.lock(), &claims)).await?;
+        match others.into_iter().next() {
+            None => Ok(()),
+            Some((Owned { source, account, company, .. }, stored)) => {
+                Err(StoreError::OtherCompany { source_name: source, account, stored, company })
+            }
+        }
     }
 
     /// Records what was answered for `source` of `account` at `at`, all of it or nothing.

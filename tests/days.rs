@@ -142,3 +142,28 @@ async fn ready_time_lag_and_zone_are_as_configured() {
 fn local(at: jiff::Timestamp) -> String {
     at.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).datetime().to_string()
 }
+
+#[tokio::test]
+async fn another_zone_is_another_day_and_asked_for_anew() {
+    let recorder = Recorder::start(
+        r#"{"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": 1, "Data": [{"AgentId": "a", "TotalMsgCnt": 5}]}"#,
+    )
+    .await;
+    let from = || serde_json::from_str::<Value>(&recorder.last().1).unwrap()["From"].as_i64().unwrap();
+    let base = recorder.base().to_owned();
+    let yaml = "tencent_desk: [{$desk, agent_statistics: {time_zone: Asia/Shanghai}}]";
+    let mut stage = Stage::with(4, "2026-11-20T22:00:00", |it| filled(yaml, it).replace(&it.base_url(), &base)).await;
+    let day: imstats_exporter::day::Day = "2026-11-19".parse().unwrap();
+    stage.wake().await;
+    assert_eq!(
+        (from(), stage.series("tencent_desk_agent_messages")),
+        (day.midnight(&Zone::china()).as_second(), Some(5.0))
+    );
+    stage.replace_in_configuration("Asia/Shanghai", "America/New_York");
+    stage.restart().await;
+    // In New York the same date begins 13 hours later: what came for Shanghai's stands for nothing of it.
+    assert_eq!(stage.series("tencent_desk_agent_messages"), None);
+    stage.wake().await;
+    let new_york = Zone::named("America/New_York").unwrap();
+    assert_eq!((from(), stage.series("tencent_desk_agent_messages")), (day.midnight(&new_york).as_second(), Some(5.0)));
+}

@@ -74,7 +74,7 @@ impl Past {
         let bounds = Bounds::of(&config, self.clock.now());
         let days = bounds.clip(days).unwrap();
         let (directory, _, _) = self.context.discovery.directory(&config, false, bounds.newest).await.unwrap();
-        let targets = config.source.targets(&directory);
+        let targets = config.targets(&directory);
         Plan::new(&self.context.store, config, targets, days, bounds.newest).await.unwrap()
     }
 

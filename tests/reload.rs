@@ -2,6 +2,7 @@
 
 use crate::exporter::{Exporter, Site};
 use crate::harness::{CONTACT, Page};
+use imstats_exporter::day::Zone;
 
 const BOTH: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}, groupchat: {$fast}}]";
 const CONTACT_ALONE: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}}]";
@@ -86,4 +87,40 @@ async fn reloading_over_http_is_off_unless_it_is_asked_for() {
     let exporter = site.exporter(&[]).await;
     let answer = exporter.send("POST /-/reload HTTP/1.1").await;
     assert_eq!((answer.status, answer.body.contains("--web.enable-lifecycle")), (403, true));
+}
+
+#[tokio::test]
+async fn the_name_of_an_account_is_not_given_to_another_company() {
+    let site = Site::new().await;
+    let file = site.write("exporter.yaml", CONTACT_ALONE);
+    let mut command = site.command();
+    command.arg("--web.enable-lifecycle");
+    let exporter = Exporter::start(command).await;
+    let page = exporter.page_with("all is shown", has_contact).await;
+    exporter.until_settled().await;
+    let own = std::fs::read_to_string(&file).unwrap();
+    let other = own.replace(&site.simulator.company().corp_id, "ww0000000000000001");
+    assert_ne!(own, other);
+    std::fs::write(&file, &other).unwrap();
+    let words = ["wecom_contact of account acme: the store has figures of ww", "ww0000000000000001 is another company"];
+    let answer = exporter.send("POST /-/reload HTTP/1.1").await;
+    assert!(answer.status == 400 && words.iter().all(|word| answer.body.contains(word)), "{}", answer.body);
+    let figures = |page: &str| Page::read(page).figures();
+    assert_eq!(figures(&exporter.get("/metrics").await.body), figures(&page));
+    drop(exporter);
+    for command in ["serve", "check", "export", "backfill"] {
+        let mut started = site.command();
+        started.arg(command).stdout(std::process::Stdio::null());
+        if ["export", "backfill"].contains(&command) {
+            let yesterday = imstats_exporter::day::Day::containing(jiff::Timestamp::now(), &Zone::china()).plus(-2);
+            started.args(["--from", &yesterday.to_string(), "--to", &yesterday.to_string()]);
+        }
+        let output = started.stderr(std::process::Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && words.iter().all(|word| said.contains(word)), "{command}: {said}");
+    }
+    // Under another name it may be added, and the first one is shown again.
+    std::fs::write(&file, &own).unwrap();
+    let exporter = Exporter::start(site.command()).await;
+    assert_eq!(figures(&exporter.get("/metrics").await.body), figures(&page));
 }

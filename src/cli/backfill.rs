@@ -47,6 +47,8 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     let sources = chosen(flags.config()?.sources, &args)?;
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
     let context = program::assemble(&flags.storage_path)?;
+    let configs: Vec<_> = sources.iter().map(|(config, ..)| config.clone()).collect();
+    context.claim(&configs).await?;
     let (plans, complete) = plan(&context, sources).await?;
     announce(&plans)?;
     if args.dry_run {
@@ -121,7 +123,7 @@ async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> any
                 if let Some(stale) = stale {
                     remark(format_args!("{name}: the lists of an earlier day are in use: {stale}"));
                 }
-                let targets = config.source.targets(&directory);
+                let targets = config.targets(&directory);
                 plans.push(Plan::new(&context.store, config, targets, days, newest).await?);
             }
             Err(error) => {

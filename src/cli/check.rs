@@ -36,6 +36,9 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
         !flags.storage_path.is_empty() && std::path::Path::new(&flags.storage_path).join("imstats.db").exists();
     // What is found online is known better than what was stored.
     let context = program::assemble(if has_store && !args.online { &flags.storage_path } else { "" })?;
+    if has_store && !args.online {
+        context.claim(&config.sources).await?;
+    }
     let mut fits = !args.online || try_all(&context, &config.sources).await?;
     answer(format_args!(""))?;
     for source in &config.sources {

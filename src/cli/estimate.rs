@@ -23,7 +23,7 @@ pub(super) struct Estimate {
 /// The most calls that `config` makes for the subjects in `directory` when `day` is the target day.
 pub(super) fn estimate(config: &SourceConfig, directory: &Directory, day: Day) -> Estimate {
     let api = config.source.api();
-    let targets = config.source.targets(directory);
+    let targets = config.targets(directory);
     let mut groups: BTreeMap<(&str, usize), Vec<_>> = BTreeMap::new();
     for target in &targets {
         groups.entry((target.table.prefix, target.labels.len())).or_default().push(target);
@@ -46,7 +46,7 @@ pub(super) fn is_open(config: &SourceConfig, directory: &Directory) -> bool {
     let api = config.source.api();
     !config.source.listings(directory, false).is_empty()
         || (api.shape.paging != Paging::Single
-            && config.source.targets(directory).iter().any(|target| target.labels.len() < target.table.labels.len()))
+            && config.targets(directory).iter().any(|target| target.labels.len() < target.table.labels.len()))
 }
 
 /// The time in words: `3 min 20 s`.

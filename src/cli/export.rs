@@ -9,17 +9,15 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Flags;
 use super::output::remark;
 use super::progress::{Display, State, TICK};
+use super::{Flags, program};
 use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::files::{WholeFile, read_bounded};
 use crate::history::{
     Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
 };
-use crate::source::apis;
-use crate::store::Store;
 
 /// promtool must not write blocks of the time that Prometheus still holds in memory.
 const TOO_NEW: SignedDuration = SignedDuration::from_hours(3);
@@ -94,11 +92,12 @@ pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<Ex
     let config = Config::load(&flags.config_file)?;
     let file = Path::new(&flags.storage_path).join("imstats.db");
     ensure!(!flags.storage_path.is_empty() && file.exists(), "there is no store to export at {}", file.display());
-    let store = Store::open(Some(Path::new(&flags.storage_path)), &apis()).context("cannot open the store")?.store;
+    let context = program::assemble(&flags.storage_path)?;
+    context.claim(&config.sources).await?;
     let now = Timestamp::now();
     let until = if args.remote_write.is_some() { now } else { now.saturating_sub(TOO_NEW)? };
     let days = Days { first: args.from, last: args.to };
-    let chronicle = Chronicle::new(store, days, &config.sources, args.step, until, args.labels.clone())?;
+    let chronicle = Chronicle::new(context.store, days, &config.sources, args.step, until, args.labels.clone())?;
     let tally = if args.remote_write.is_some() {
         send(chronicle, &args).await?
     } else {

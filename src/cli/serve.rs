@@ -19,6 +19,7 @@ use crate::poller::{Context, Poller, keep_house};
 pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
     let config = load(&flags)?;
     let context = program::assemble(&flags.storage_path)?;
+    context.claim(&config.sources).await?;
     let bound = match Bound::inherited().context("the sockets that systemd opened")? {
         Some(bound) => bound,
         None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
@@ -116,6 +117,7 @@ fn reloading(
             let reload = async {
                 let flags = flags.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
                 let config = load(&flags).map_err(|error| format!("{error:#}"))?;
+                context.claim(&config.sources).await.map_err(|error| error.to_string())?;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
                 poller.replace(config.sources).await;

@@ -287,7 +287,7 @@ fn source_config(
     let zone = match &common.zone {
         Some(zone) => zone.clone(),
         // The database is built in, so it has the name.
-        None if vendor.has_zones() => Zone::named("Asia/Shanghai").unwrap_or_else(|_| Zone::china()),
+        None if vendor.has_zones() => Zone::named(super::USUAL_ZONE).unwrap_or_else(|_| Zone::china()),
         None => Zone::china(),
     };
     let ready_at = common.ready_at.unwrap_or_else(|| jiff::civil::time(api.ready_hour, 0, 0, 0));

@@ -60,7 +60,7 @@ pub async fn probe(context: &Context, config: &SourceConfig) -> Result<Vec<Step>
 
 async fn one_call(context: &Context, config: &SourceConfig, directory: &Directory, day: Day) -> Step {
     let what = config.source.api().path.to_owned();
-    let Some(target) = config.source.targets(directory).into_iter().next() else {
+    let Some(target) = config.targets(directory).into_iter().next() else {
         return Step { what, result: Err("there is nobody to ask about: the lists are empty".to_owned()) };
     };
     let days = target.days(day, 1);

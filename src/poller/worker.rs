@@ -77,7 +77,7 @@ impl Worker {
         let directory = self.stored_directory().await?;
         let mut counts = None;
         if let Some(day) = self.kept.shown {
-            let targets = self.config.source.targets(&directory);
+            let targets = self.config.targets(&directory);
             let days = kept_days(&targets, day);
             // Both at once: people wait for the page of a large company.
             let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
@@ -86,7 +86,7 @@ impl Worker {
         }
         self.counts = match counts {
             Some(counts) => counts,
-            None => self.ledger(target_day, self.config.source.targets(&directory)).await?.counts(),
+            None => self.ledger(target_day, self.config.targets(&directory)).await?.counts(),
         };
         self.restored = true;
         self.tell(target_day);
@@ -157,7 +157,7 @@ impl Worker {
     async fn hold(&mut self, day: Day, refusal: String) -> Result<(), StoreError> {
         let now = self.context.clock.now();
         let directory = self.stored_directory().await?;
-        let mut ledger = self.ledger(day, self.config.source.targets(&directory)).await?;
+        let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
         let late = self.is_late(day, now);
         let due = || !ledger.due(now, self.config.refresh_interval, late, &HashSet::new()).is_empty();
         if (ledger.is_empty() || due()) && (self.kept.up || self.kept.error.as_ref() != Some(&refusal)) {
@@ -182,7 +182,7 @@ impl Worker {
                 return self.finish(day, started, report, Some(error)).await;
             }
         };
-        let mut ledger = self.ledger(day, self.config.source.targets(&directory)).await?;
+        let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
         self.counts = ledger.counts();
         self.tell(day);
         let (context, config) = (self.context.clone(), self.config.clone());

@@ -36,6 +36,20 @@ pub enum StoreError {
         /// The table.
         table: String,
     },
+    /// The name of an account was given to another company: the operator has to choose another one.
+    #[error(
+        "{source_name} of account {account}: the store has figures of {stored} under this name, and {company} is another company; give the account another name, or use another storage path"
+    )]
+    OtherCompany {
+        /// The source.
+        source_name: &'static str,
+        /// The account.
+        account: String,
+        /// Whose figures are stored.
+        stored: String,
+        /// Whose the account is now.
+        company: String,
+    },
     /// The file is damaged: opening it again sets it aside.
     #[error("{} is damaged ({reason}); restart the program, which then checks the file, sets it aside and begins a new one", path.display())]
     Damaged {

@@ -18,7 +18,9 @@ const VERSION: i64 = 1;
 /// Sources, targets and definitions have numbers, because the ledger names each of them once per day: that makes it
 /// a tenth as large. `day` in `target` and `definition` is the newest one that the ledger has of them.
 const PROGRAM: &str = "
-CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL, account TEXT NOT NULL, UNIQUE (name, account));
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, account TEXT NOT NULL, company TEXT, UNIQUE (name, account)
+);
 CREATE TABLE target (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
 CREATE TABLE definition (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
 CREATE TABLE answer (
@@ -74,6 +76,11 @@ pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'sta
         }
         transaction.execute_batch(PROGRAM).map_err(explain)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(explain)?;
+    }
+    // What version 1 did not have from its beginning.
+    let sources = columns_of(&transaction, "source").map_err(explain)?;
+    if !sources.is_empty() && !sources.contains("company") {
+        transaction.execute_batch("ALTER TABLE source ADD COLUMN company TEXT").map_err(explain)?;
     }
     for table in tables {
         let keys = keys(&transaction, table).map_err(explain)?;
