@@ -117,6 +117,15 @@ impl Discovery {
             return Ok(Listed { list: Arc::clone(list), stale: None });
         }
         match self.fetch(account, listing, day).await {
+            Ok(list)
+                if list.is_empty()
+                    && listing.need != Need::Names
+                    && let Some(before) = recent(&stored, day) =>
+            {
+                let text =
+                    format!("{} came empty, after {} entries; it is believed tomorrow", listing.key, before.len());
+                Ok(Listed { list: before, stale: Some(Failure::Malformed(text)) })
+            }
             Ok(list) => {
                 let pseudonyms = hidden.map(|pseudonyms| list.iter().map(|found| pseudonyms.found(found)).collect());
                 let kept: &Vec<Found> = pseudonyms.as_ref().unwrap_or(&list);
@@ -186,6 +195,11 @@ impl Discovery {
             }
         }
     }
+}
+
+/// A list that had entries the day before `day`: an empty one is then not taken for the end of all of them.
+fn recent(stored: &Option<(Day, Arc<Vec<Found>>)>, day: Day) -> Option<Arc<Vec<Found>>> {
+    stored.as_ref().filter(|(of, list)| !list.is_empty() && *of >= day.plus(-1)).map(|(_, list)| Arc::clone(list))
 }
 
 /// What the list is stored under: one secret may see more than another, and pseudonyms are not ids.

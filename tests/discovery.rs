@@ -41,6 +41,26 @@ async fn the_last_list_serves_while_the_vendor_does_not_give_one() {
 }
 
 #[tokio::test]
+async fn a_list_that_comes_empty_all_at_once_is_believed_a_day_later() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
+    stage.wake().await;
+    let users = stage.page().all("wecom_contact_user_active_chats").len();
+    stage.every(FOLLOW, raw(r#"{"errcode": 0, "errmsg": "ok", "follow_user": []}"#));
+    for (time, shown) in [("2026-11-21T06:00:00", "2026-11-20"), ("2026-11-21T20:00:00", "2026-11-20")] {
+        stage.wake_at(time).await;
+        assert_eq!(stage.shown("wecom_contact").as_deref(), Some(shown));
+        assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), users);
+        assert!(stage.error("wecom_contact").contains("came empty, after"), "{}", stage.error("wecom_contact"));
+    }
+    stage.wake_at("2026-11-22T06:00:00").await;
+    assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), 0);
+    assert_eq!(stage.error("wecom_contact"), "");
+    let calls = stage.calls(FOLLOW);
+    stage.wake_at("2026-11-22T06:10:00").await;
+    assert_eq!(stage.calls(FOLLOW), calls, "now it is the list of the day");
+}
+
+#[tokio::test]
 async fn without_any_list_the_round_fails_and_the_source_is_down() {
     let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
     stage.every(FOLLOW, Effect::Html(503));
