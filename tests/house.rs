@@ -157,12 +157,13 @@ fn metrics_table() -> String {
                     _ => "",
                 };
                 let combine = match field.combine {
-                    Combine::Sum
+                    Combine::Sum | Combine::Repeats(_)
                         if table.overlap.is_some() && api.tables.iter().all(|table| table.overlap.is_some()) =>
                     {
                         "no".to_owned()
                     }
                     Combine::Sum => "sum".to_owned(),
+                    Combine::Repeats(whom) => format!("sum, which counts {whom} several times"),
                     Combine::Weighted(by) => format!("average by {}", by.join(" × ")),
                     Combine::Never(_) => "no".to_owned(),
                 };

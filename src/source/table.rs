@@ -104,6 +104,8 @@ impl Span {
 pub enum Combine {
     /// They are added.
     Sum,
+    /// They are added, which counts these several times.
+    Repeats(&'static str),
     /// They are averaged, each with the product of these columns as its weight.
     Weighted(&'static [&'static str]),
     /// The vendor does not give what would be needed.
@@ -123,7 +125,8 @@ impl Table {
         let mut help = format!("{title}, {}: {} ({}), {}", self.of, field.help, field.name, field.span.words());
         let caution = match (field.combine, self.overlap) {
             (Combine::Sum, None) => None,
-            (Combine::Sum, Some(overlap)) => Some(format!("do not sum: {overlap}")),
+            (Combine::Repeats(whom), None) => Some(format!("a sum counts {whom} several times")),
+            (Combine::Sum | Combine::Repeats(_), Some(overlap)) => Some(format!("do not sum: {overlap}")),
             (Combine::Never(reason), _) => Some(format!("do not sum: {reason}")),
             (Combine::Weighted(by), _) => Some(format!("do not sum: average by {}", by.join(" x "))),
         };

@@ -54,7 +54,10 @@ const AGENT: Table = Table {
         count("TransferSessionCnt", "transferred_sessions", "sessions transferred"),
         count("EffectiveSessionCnt", "effective_sessions", "effective sessions"),
         count("AgentEndCnt", "ended_sessions", "sessions ended by the agent"),
-        count("ServeUserCnt", "served_users", "users served"),
+        Field {
+            combine: Combine::Repeats("users of several agents"),
+            ..count("ServeUserCnt", "served_users", "users served")
+        },
         seconds("TotalAcceptTime", "session_seconds", "time in sessions, all together"),
         count("TotalMsgCnt", "messages", "messages of both sides"),
         count("AgentMsgCnt", "messages_sent", "messages sent by the agent"),

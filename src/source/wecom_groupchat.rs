@@ -28,18 +28,19 @@ const fn count(name: &'static str, suffix: &'static str, help: &'static str, spa
     Field { name, suffix, help, unit: Unit::Count, span, combine: Combine::Sum }
 }
 
+/// People at the end of the day.
+const fn people(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    let combine = Combine::Repeats("people in chats of several owners");
+    Field { combine, ..count(name, suffix, help, Span::EndOfDay) }
+}
+
 const FIELDS: &[Field] = &[
     count("new_chat_cnt", "new_chats", "customer group chats newly made", Span::Day),
     count("chat_total", "chats", "customer group chats", Span::EndOfDay),
     count("chat_has_msg", "chats_with_messages", "customer group chats that ever had a message", Span::EndOfDay),
     count("new_member_cnt", "new_members", "people who newly joined customer group chats", Span::Day),
-    count("member_total", "members", "people in customer group chats", Span::EndOfDay),
-    count(
-        "member_has_msg",
-        "members_with_messages",
-        "people in customer group chats who ever sent a message",
-        Span::EndOfDay,
-    ),
+    people("member_total", "members", "people in customer group chats"),
+    people("member_has_msg", "members_with_messages", "people in customer group chats who ever sent a message"),
     count("msg_total", "messages", "messages in customer group chats", Span::EndOfDay),
     count(
         "migrate_trainee_chat_cnt",

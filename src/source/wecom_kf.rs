@@ -34,11 +34,16 @@ const fn ratio(name: &'static str, suffix: &'static str, help: &'static str, by:
     Field { name, suffix, help, unit: Unit::Ratio, span: Span::Day, combine: Combine::Weighted(by) }
 }
 
+/// One of those whom the vendor counts once for each servicer.
+const fn customers(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
+    Field { combine: Combine::Repeats("customers of several servicers"), ..count(name, suffix, help) }
+}
+
 const ANSWERED: &[&str] = &["satisfaction_surveys_sent", "satisfaction_participation_ratio"];
 
 const FIELDS: &[Field] = &[
     count("session_cnt", "sessions", "sessions that reached a servicer"),
-    count("customer_cnt", "customers", "customers who wrote in a session with a servicer, each once"),
+    customers("customer_cnt", "customers", "customers who wrote in a session with a servicer, each once"),
     count("customer_msg_cnt", "customer_messages", "messages that customers sent in sessions"),
     ratio(
         "reply_rate",
@@ -65,7 +70,7 @@ const FIELDS: &[Field] = &[
     ratio("satisfied_rate", "satisfied_ratio", "share of the answered surveys that say satisfied", ANSWERED),
     ratio("middling_rate", "middling_ratio", "share of the answered surveys that say so-so", ANSWERED),
     ratio("dissatisfied_rate", "dissatisfied_ratio", "share of the answered surveys that say dissatisfied", ANSWERED),
-    count(
+    customers(
         "upgrade_service_customer_cnt",
         "upgraded_customers",
         "customers who added a specialist or joined a group chat through an upgrade of service, each once",
@@ -86,7 +91,7 @@ const FIELDS: &[Field] = &[
         "upgrade_groupchat_customers",
         "times that a customer joined a group chat",
     ),
-    count(
+    customers(
         "msg_rejected_customer_cnt",
         "rejected_customers",
         "customers from whom a servicer chose to receive no more messages",

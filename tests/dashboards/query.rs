@@ -135,7 +135,8 @@ impl<'a> Query<'a> {
                     faults.push(format!("{metric} is added up: {reason}"));
                 }
                 match field.combine {
-                    Combine::Sum => {}
+                    // The panel says so.
+                    Combine::Sum | Combine::Repeats(_) => {}
                     Combine::Never(reason) => faults.push(format!("{metric} is added up: {reason}")),
                     Combine::Weighted(weights) => {
                         for weight in weights.iter().map(|weight| format!("{}_{weight}", table.prefix)) {
