@@ -109,7 +109,8 @@ def board():
                    [("{{name}}", desk(busiest("sessions", SOURCE.bar, 10), trend=True))], (12, 8), "short", bars=True, stack=True,
                    bad=T("Growth without more servicers.", "会话增长而接待人员未增加。")),
         timeseries(T("Left without a reply", "未得到回复"), T("Sessions that got no reply on the same day, and customers from whom a servicer chose "
-                                                      "to receive no more messages.", "当日未得到回复的会话，以及被接待人员拒收消息的客户。"),
+                                                      "to receive no more messages; one of two servicers counts twice.",
+                                                      "当日未得到回复的会话，以及被接待人员拒收消息的客户；由两位接待人员接待的客户计两次。"),
                    [(T("unanswered sessions", "未回复会话"), unanswered(ACCOUNT, when=SOURCE.bar)),
                     (T("rejected customers", "被拒收客户"), ACCOUNT.sum("rejected_customers", when=SOURCE.bar))],
                    (12, 8), "short", bars=True, stack=True, colors=[WARN, BAD], decimals=0, bad=T("Bars that grow.", "柱形变高。")),
@@ -136,8 +137,8 @@ def board():
     people = row(
         T("Servicers", "接待人员"),
         table(T("Servicers", "接待人员"), T("Every servicer with figures that day, a click on a heading sorts. –: no figure, which is not 0. "
-                                        "Names stand where `names: true` is configured.",
-                                        "当日有数据的接待人员，点击表头可排序。“–”表示没有数据，并不是 0。配置 `names: true` 后显示姓名。") + RANKED,
+                                        "A customer in two KF accounts counts twice. Names stand where `names: true` is configured.",
+                                        "当日有数据的接待人员，点击表头可排序。“–”表示没有数据，并不是 0。在两个客服账号咨询的客户计两次。配置 `names: true` 后显示姓名。") + RANKED,
               [("account", T("Account", "账号")), ("userid", T("Servicer id", "接待人员 ID"))],
               [column(T("Sessions", "会话数"), SERVICER.sum("sessions", PERSON), COUNT),
                column(T("Customers", "咨询客户"), SERVICER.sum("customers", PERSON), COUNT),
