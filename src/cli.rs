@@ -16,9 +16,10 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Shard};
+use crate::config::{Config, Shard, SourceConfig};
 use crate::http::is_public;
 
 pub use output::is_reader_gone;
@@ -150,12 +151,17 @@ struct Flags {
 
 impl Flags {
     /// Loads the configuration file, and keeps the accounts of the shard.
-    fn config(&self) -> Result<Config, ConfigError> {
-        let config = Config::load(&self.config_file)?;
-        Ok(match self.shard {
-            Some(shard) => config.only(shard),
-            None => config,
-        })
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(&self.config_file)?;
+        if let Some(shard) = self.shard {
+            config = config.only(shard);
+        }
+        let needed = config.sources.iter().map(SourceConfig::days_in_use).max().unwrap_or(0);
+        ensure!(
+            self.retention_days >= needed,
+            "--storage.retention: the configured sources show and fetch figures that are up to {needed}d old"
+        );
+        Ok(config)
     }
 
     /// What to say where others may reach one of `addresses`, and no web configuration keeps them out.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::day::Schedule;
+use crate::day::{Cycle, Schedule};
 use crate::files::read_all;
 use crate::source::{Directory, Pseudonyms, Source, Target};
 use crate::vendor::{Credential, Secret};
@@ -200,6 +200,19 @@ pub struct SourceConfig {
 }
 
 impl SourceConfig {
+    /// How many days back lies what it may show or ask for: a store that keeps less would forget that.
+    #[must_use]
+    pub fn days_in_use(&self) -> u32 {
+        let period = match self.targets(&Directory::new()).iter().map(|target| target.cycle).max() {
+            Some(Cycle::Month) => 31,
+            Some(Cycle::Week) => 7,
+            Some(Cycle::Day) | None => 0,
+        };
+        // The oldest day on show is that old where the newest is not ready yet.
+        let waiting = u32::from(self.schedule.lag_days) + 1;
+        self.max_age_days.saturating_add(self.lookback_days).saturating_add(waiting + period)
+    }
+
     /// The targets, parents before their children. A day of another zone is another question.
     #[must_use]
     pub fn targets(&self, directory: &Directory) -> Vec<Target> {

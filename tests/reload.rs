@@ -124,3 +124,20 @@ async fn the_name_of_an_account_is_not_given_to_another_company() {
     let exporter = Exporter::start(site.command()).await;
     assert_eq!(figures(&exporter.get("/metrics").await.body), figures(&page));
 }
+
+#[tokio::test]
+async fn a_retention_below_what_is_on_show_is_refused() {
+    let site = Site::new().await;
+    for (yaml, days, fits) in [
+        ("feishu: [{$feishu, message_push: {cycles: [day, month]}}]", "30d", false),
+        ("feishu: [{$feishu, message_push: {cycles: [day, month]}}]", "40d", true),
+        ("wecom: [{$wecom, contact: {}}]", "1d", false),
+        ("wecom: [{$wecom, contact: {}}]", "2w", true),
+    ] {
+        site.write("exporter.yaml", yaml);
+        let output = site.command().args(["check", "--storage.retention", days]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), fits, "{yaml} {days}: {said}");
+        assert_eq!(said.contains("show and fetch figures that are up to"), !fits, "{said}");
+    }
+}
