@@ -369,6 +369,17 @@ fn a_stranger_among_the_rows_spoils_those_who_got_none() {
 }
 
 #[test]
+fn of_unknown_fields_so_many_are_counted_and_no_more() {
+    let mut answer = owner_answer();
+    for n in 0..1500 {
+        answer["items"][0]["data"][format!("new_{n:04}")] = json!(n);
+    }
+    let day = days("2020-09-17", "2020-09-17");
+    let decoded = read(&source("wecom_groupchat_owner"), "wecom_groupchat_owner", day, &answer).unwrap().1;
+    assert_eq!(decoded.unmapped.len(), 1000);
+}
+
+#[test]
 fn one_broken_row_of_a_batch_spoils_only_its_own_target() {
     let mut answer = owner_answer();
     answer["items"][0]["data"]["chat_total"] = json!("many");

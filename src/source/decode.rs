@@ -341,9 +341,9 @@ impl Reader<'_> {
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
-        // Rust's parser also takes words such as `inf`.
-        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) => text.parse().ok(),
+        Value::String(text) => text.parse().ok(),
         _ => None,
     }
+    // Rust's parser also takes `inf` and `nan`.
     .filter(|number: &f64| number.is_finite())
 }

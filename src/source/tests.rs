@@ -84,7 +84,8 @@ fn averages_and_ratios_are_never_added() {
         for field in table.fields {
             let average = matches!(field.unit, Unit::Ratio | Unit::Percent | Unit::Timestamp)
                 || field.suffix.ends_with("average_seconds");
-            assert_eq!(average, field.combine != Combine::Sum, "{}", table.metric(field));
+            let added = matches!(field.combine, Combine::Sum | Combine::Repeats(_));
+            assert_ne!(average, added, "{}", table.metric(field));
             if let Combine::Weighted(columns) = field.combine {
                 assert!(!columns.is_empty(), "{}", table.metric(field));
                 for column in columns {
