@@ -1,4 +1,5 @@
-//! A connection to the web server: any bytes are answered as HTTP or not at all, and the connection ends.
+//! A connection to the web server: any bytes are answered as HTTP or not at all, and the connection ends. Where a
+//! password guards it, no bytes open it.
 #![no_main]
 
 use std::io::{Read, Write};
@@ -16,8 +17,18 @@ use imstats_exporter::telemetry::Telemetry;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::sync::CancellationToken;
 
-/// Where the server listens, in a thread of its own.
-static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
+/// The user `me` with the password `s3cret`; bcrypt's least cost.
+const GUARDED: &str = "basic_auth_users: {me: $2y$04$5Tjujf4VGNAISlSBtkx88u7Z/oRconSs9fD9F6HEHQUbZPnu6ouRW}";
+
+/// Where servers listen, the second of them with a password; each in a thread of its own.
+static SERVERS: LazyLock<[SocketAddr; 2]> = LazyLock::new(|| {
+    let file = std::env::temp_dir().join(format!("imstats_fuzz_{}.yaml", std::process::id()));
+    std::fs::write(&file, GUARDED).unwrap();
+    let guarded = WebConfig::load(&file).unwrap();
+    [start(WebConfig::open()), start(guarded)]
+});
+
+fn start(web: WebConfig) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -27,7 +38,7 @@ static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
             let telemetry = Telemetry::with_clock("0", "fuzz", Clock::system());
             let app = App {
                 exposition: Exposition::new(telemetry.clone(), &apis()),
-                web: WebConfig::open(),
+                web,
                 telemetry,
                 telemetry_path: "/metrics".to_owned(),
                 ready: Arc::new(AtomicBool::new(true)),
@@ -39,10 +50,11 @@ static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
         });
     });
     receiver.recv().unwrap()
-});
+}
 
-fuzz_target!(|data: &[u8]| {
-    let mut stream = TcpStream::connect(*SERVER).unwrap();
+/// What the server answers to these bytes.
+fn answer(server: SocketAddr, data: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // It may end the connection before it has read all.
     let _ = stream.write_all(data).and_then(|()| stream.shutdown(Shutdown::Write));
@@ -52,7 +64,21 @@ fuzz_target!(|data: &[u8]| {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
         Err(error) => panic!("the connection does not end: {error}"),
     }
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&answer));
-    let server_error = [500, 501, 502].iter().any(|code| answer.starts_with(format!("HTTP/1.1 {code}").as_bytes()));
-    assert!(!server_error, "{}", String::from_utf8_lossy(&answer));
+    answer
+}
+
+fn has(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}
+
+fuzz_target!(|data: &[u8]| {
+    for (n, server) in SERVERS.iter().enumerate() {
+        let answer = answer(*server, data);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{text}");
+        let server_error = [500, 501, 502].iter().any(|code| answer.starts_with(format!("HTTP/1.1 {code}").as_bytes()));
+        assert!(!server_error, "{text}");
+        // In base64: me:s3cret.
+        assert!(n == 0 || !has(&answer, b"imstats_") || has(data, b"bWU6czNjcmV0"), "{text}");
+    }
 });
