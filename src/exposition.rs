@@ -99,7 +99,9 @@ impl Exposition {
     /// with 100,000 series.
     pub fn publish(&self, api: &'static Api, account: &str, page: Option<Page>) -> usize {
         let Some(place) = self.place(api) else { return 0 };
-        let mut pages = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        // Shown are only pages that were rendered.
+        let mut pages = shown.clone();
         let series = match page {
             Some(mut page) => {
                 page.tables.iter_mut().for_each(|(_, rows)| tidy(rows));
@@ -121,6 +123,7 @@ impl Exposition {
         let parts = parts(self.0.apis[place], &pages);
         // Still under the lock of the pages, or older parts could replace newer ones.
         self.swap(|snapshot| snapshot.apis[place] = parts);
+        *shown = pages;
         series
     }
 

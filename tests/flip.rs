@@ -69,6 +69,21 @@ async fn after_two_hours_one_good_target_is_enough_and_the_other_appears_when_it
 }
 
 #[tokio::test]
+async fn where_the_new_page_cannot_be_made_the_old_one_stands_with_its_own_day() {
+    let mut stage = yesterday(TWO).await;
+    stage.fault(only("WangWu", Effect::Truncate));
+    stage.run_until("2026-11-20T07:59:59").await;
+    let mut worker = stage.take(SOURCE);
+    stage.set("2026-11-20T08:00:00");
+    stage.meddle("ALTER TABLE wecom_contact_user RENAME TO away");
+    assert!(worker.wake().await.is_err());
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-18"), 2));
+    stage.meddle("ALTER TABLE away RENAME TO wecom_contact_user");
+    worker.wake().await.unwrap();
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-19"), 1));
+}
+
+#[tokio::test]
 async fn two_that_fail_are_absent_and_then_appear() {
     let yaml = "wecom: [{$wecom, contact: {users: all, $fast}}]";
     let mut stage = yesterday(yaml).await;

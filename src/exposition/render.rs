@@ -5,7 +5,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::{self, available_parallelism};
+use std::thread::{self, Builder, available_parallelism};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel, EncodeLabelSet, LabelSetEncoder, text};
@@ -49,8 +49,12 @@ pub(super) fn parts(api: &'static Api, pages: &BTreeMap<String, Arc<Page>>) -> V
     }
     thread::scope(|scope| {
         let shares = families.chunks(families.len().div_ceil(threads));
-        let rendering: Vec<_> = shares.map(|share| scope.spawn(move || part(share))).collect();
-        rendering.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        // Where the machine has no thread left, this one does it.
+        let spawn = |share| Builder::new().spawn_scoped(scope, move || part(share)).map_err(|_| share);
+        let rendering: Vec<_> = shares.map(spawn).collect();
+        let rendered =
+            |thread: thread::ScopedJoinHandle<'_, Part>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        rendering.into_iter().map(|started| started.map_or_else(part, rendered)).collect()
     })
 }
 

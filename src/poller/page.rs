@@ -52,8 +52,9 @@ impl Worker {
             exposition.publish_names(api, &account, names);
             exposition.publish(api, &account, Some(page))
         });
-        // It ends early only with the program.
-        self.series = published.await.unwrap_or(0);
+        // It ends early with the program, or where the machine has nothing left; the page is then as it was before.
+        self.series = published.await.map_err(|_| StoreError::Interrupted)?;
+        self.served = Some(ledger.day);
         Ok(())
     }
 
@@ -100,6 +101,7 @@ impl Worker {
         self.context.exposition.publish(self.config.source.api(), account, None);
         self.series = 0;
         self.kept.shown = None;
+        self.served = None;
         self.keep().await
     }
 

@@ -33,6 +33,8 @@ pub struct Worker {
     /// Whether the store was read.
     restored: bool,
     pub(super) kept: Kept,
+    /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
+    pub(super) served: Option<Day>,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
     /// Why a target was refused, the last time that one was.
@@ -56,6 +58,7 @@ impl Worker {
             jitter,
             restored: false,
             kept: Kept::default(),
+            served: None,
             failed: None,
             refusal: None,
             counts: TargetCounts::default(),
@@ -227,7 +230,8 @@ impl Worker {
         let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
         let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
         let flips = flips && may_flip(&self.counts, self.is_late(day, now));
-        if flips || (changed && self.kept.shown == Some(day)) {
+        let lags = changed || self.served != Some(day);
+        if flips || (lags && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
                 // Before the first round these are the answers of `backfill`, which the vendor gave as well.
@@ -357,7 +361,7 @@ impl Worker {
         let account = &self.config.account;
         let status = SourceStatus {
             up: self.kept.up,
-            shown: self.kept.shown.map(|day| (day, day.midnight(zone))),
+            shown: self.served.map(|day| (day, day.midnight(zone))),
             target: Some((target, target.midnight(zone))),
             targets: self.counts,
             last_round: self.kept.last_round,

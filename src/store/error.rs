@@ -84,8 +84,8 @@ pub enum StoreError {
         /// The row's day.
         day: Day,
     },
-    /// The program is ending.
-    #[error("the store was interrupted")]
+    /// The program is ending, or the machine has no thread or memory left: works when there is.
+    #[error("the work was interrupted: the program is ending, or the machine has no threads or memory left")]
     Interrupted,
     /// Anything else that SQLite says.
     #[error("{} failed", path.display())]
