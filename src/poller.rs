@@ -153,7 +153,7 @@ impl Poller {
 pub async fn keep_house(context: Context, retention_days: u32, shutdown: CancellationToken) {
     loop {
         let today = Day::containing(context.clock.now(), &Zone::china());
-        match context.store.forget_before(today.plus(-i64::from(retention_days))).await {
+        match context.store.forget(today, retention_days).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "dropped what is older than the retention"),
             Err(error) => tracing::error!("cannot drop old days: {error}"),

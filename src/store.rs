@@ -330,13 +330,14 @@ impl Store {
         self.work(move |inner| known::status(&inner.lock(), &source, &account)).await
     }
 
-    /// Forgets all figures, answers, lists and names of before `day`, a day of a table at a time so that others need
-    /// not wait, and tells how many rows of figures these were. The file does not shrink, but is filled again.
+    /// Forgets all figures, answers, lists and names that are older than `days` days `today`, a day of a table at a time
+    /// so that others need not wait, and tells how many rows of figures these were. Where the newest figures are older
+    /// than a week, it reckons from them: the clock may be ahead. The file does not shrink, but is filled again.
     ///
     /// # Errors
     /// As SQLite says; what is forgotten by then stays so.
-    pub async fn forget_before(&self, day: Day) -> Result<u64, StoreError> {
-        self.work(move |inner| retention::forget_before(inner, day)).await
+    pub async fn forget(&self, today: Day, days: u32) -> Result<u64, StoreError> {
+        self.work(move |inner| retention::forget(inner, today, days)).await
     }
 
     /// How many bytes the file and its write-ahead log take; 0 where all is in memory.

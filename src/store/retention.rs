@@ -6,11 +6,17 @@ use super::Inner;
 use super::column::{Iso, quoted};
 use crate::day::Day;
 
-/// Forgets all of before `day`; tells how many rows of figures these were.
+/// So many days after the newest day with figures it may be, where all is well.
+const MOST_LAG: i64 = 7;
+
+/// Forgets all that is older than `days` days `today`; tells how many rows of figures these were.
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn forget_before(inner: &Inner, day: Day) -> rusqlite::Result<u64> {
+pub(super) fn forget(inner: &Inner, today: Day, days: u32) -> rusqlite::Result<u64> {
+    // A clock that is ahead must not cost the history: no vendor has figures of days to come.
+    let today = newest(inner)?.map_or(today, |newest| today.min(newest.plus(MOST_LAG)));
+    let day = today.plus(-i64::from(days));
     let mut forgotten = 0;
     for table in &inner.tables {
         let name = quoted(table.prefix);
@@ -30,6 +36,18 @@ pub(super) fn forget_before(inner: &Inner, day: Day) -> rusqlite::Result<u64> {
     }
     forget_unused(&mut inner.lock(), day)?;
     Ok(forgotten)
+}
+
+/// The newest day with figures.
+fn newest(inner: &Inner) -> rusqlite::Result<Option<Day>> {
+    let connection = inner.lock();
+    let mut newest = None;
+    for table in &inner.tables {
+        let sql = format!("SELECT day FROM {} ORDER BY day DESC LIMIT 1", quoted(table.prefix));
+        let found = connection.prepare_cached(&sql)?.query_row([], |row| row.get::<_, Iso>(0)).optional()?;
+        newest = newest.max(found.map(|Iso(day)| day));
+    }
+    Ok(newest)
 }
 
 fn sources(connection: &Connection) -> rusqlite::Result<Vec<i64>> {

@@ -275,8 +275,10 @@ async fn what_is_older_than_the_retention_is_forgotten() {
         store.put_names("user_info", "a", day(n), names(name)).await.unwrap();
         store.put_list("wecom", "a", name, day(n), &names(name)).await.unwrap();
     }
-    assert_eq!(store.forget_before(day(3)).await.unwrap(), 2);
-    assert_eq!(store.forget_before(day(3)).await.unwrap(), 0);
+    assert_eq!(store.forget(day(5), 2).await.unwrap(), 2);
+    assert_eq!(store.forget(day(5), 2).await.unwrap(), 0);
+    // A clock that is years ahead.
+    assert_eq!(store.forget(day(999), 30).await.unwrap(), 0);
     assert_eq!(scanned(&store, users(), false), ["2026-11-03 a new 1 @3", "2026-11-04 a new 1 @4"]);
     assert_eq!(store.answers("wecom_contact", "a", days(1, 9)).await.unwrap().len(), 2);
     assert_eq!(store.names("user_info", "a").await.unwrap(), names("new"));
