@@ -6,6 +6,7 @@
 mod admittance;
 mod gate;
 mod json;
+mod scrub;
 mod token;
 mod transport;
 
@@ -28,6 +29,7 @@ use gate::{Gate, Turn};
 use transport::Broken;
 
 pub use admittance::Denial;
+pub(crate) use scrub::scrub;
 pub(crate) use transport::{is_loopback, words};
 
 /// A pause up to this long is waited for; calls that would wait longer fail at once.

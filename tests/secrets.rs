@@ -232,3 +232,19 @@ async fn no_secret_of_any_kind_is_in_log_page_error_store_arguments_or_what_comm
         assert_eq!(token, None, "in {}", path.display());
     }
 }
+
+#[tokio::test]
+async fn a_vendor_that_echoes_a_secret_does_not_bring_it_out() {
+    let mut stage = Stage::with(8, "2026-11-20T10:00:00", everything).await;
+    let secrets = configured_secrets(&stage.simulator);
+    for (api, secret, code) in [(GETTOKEN, &secrets["wecom"], "errcode"), (TENANT_TOKEN, &secrets["feishu"], "code")] {
+        let words = format!(r#"{{"{code}": 77777, "errmsg": "sent {secret}", "msg": "sent {secret}"}}"#);
+        stage.every(api, raw(words));
+    }
+    stage.wake().await;
+    for source in ["wecom_contact", "feishu_message_push"] {
+        let error = stage.error(source);
+        assert!(error.contains("77777") && error.contains("sent ***"), "{error}");
+        assert!(secrets.values().all(|secret| !error.contains(secret.as_str())), "{error}");
+    }
+}

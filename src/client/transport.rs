@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::json;
+use super::scrub::{scrub, secrets};
 use crate::config::Account;
 use crate::files::read_bounded;
 use crate::vendor::{Call, Pass, Reply};
@@ -107,6 +108,8 @@ pub(super) async fn exchange(
         }
         bytes.extend_from_slice(&chunk);
     }
+    let secrets = secrets(pass, body);
+    scrub(&mut bytes, secrets.iter().map(ExposeSecret::expose_secret));
     match json::read(&bytes) {
         Ok(body) => Ok(Reply { status, reset, body }),
         // What is wrong with the page of a failing server is of no interest.

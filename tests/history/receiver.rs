@@ -108,7 +108,7 @@ async fn answer(
         if let Some(value) = retry_after {
             response = response.header("retry-after", value);
         }
-        return Ok(response.body(Full::from("out of order sample")).unwrap());
+        return Ok(response.body(Full::from("out of order sample of s3cret-out-of-order")).unwrap());
     }
     let raw = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
     let write = WriteRequest::decode(raw.as_slice()).unwrap();

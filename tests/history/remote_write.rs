@@ -56,7 +56,7 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
         [(400, "out_of_order_time_window"), (401, "bearer token"), (404, "enable-remote-write-receiver")]
     {
         let server = ReceiverServer::start(&[(status, None)]).await;
-        let authorization = Authorization::Bearer("s3cret".to_owned().into());
+        let authorization = Authorization::Bearer("s3cret-out-of-order".to_owned().into());
         let receiver = Receiver::new(&server.url("me:hidden@"), authorization, Duration::from_millis(1)).unwrap();
         let error =
             export_remote_write(past.chronicle(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap_err();
@@ -65,6 +65,6 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
         let text = format!("{error} {error:?}");
         assert!(text.contains(hint) && !text.contains("s3cret") && !text.contains("hidden"), "{text}");
         assert_eq!(server.received.lock().unwrap().requests, 1);
-        assert_eq!(server.received.lock().unwrap().authorization.as_deref(), Some("Bearer s3cret"));
+        assert_eq!(server.received.lock().unwrap().authorization.as_deref(), Some("Bearer s3cret-out-of-order"));
     }
 }

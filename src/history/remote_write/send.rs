@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::client::{is_loopback, words};
+use crate::client::{is_loopback, scrub, words};
 
 /// A batch that a receiver does not take is sent again that many times: with growing waits, about ten minutes.
 const REPEATS: usize = 24;
@@ -182,7 +184,7 @@ impl Receiver {
             return Ok(());
         }
         let wait = retry_after(response.headers());
-        let text = beginning(response).await;
+        let text = self.beginning(response).await;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(unavailable(format!("HTTP {}: {text}", status.as_u16()), wait));
         }
@@ -196,17 +198,25 @@ impl Receiver {
         };
         Err(ReceiverError::Refused { receiver: self.name(), status: status.as_u16(), text, hint })
     }
-}
 
-/// The beginning of what a receiver says, for people; it may say more than anybody can keep.
-async fn beginning(mut response: Response) -> String {
-    let mut bytes = Vec::new();
-    while bytes.len() < 1024
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        bytes.extend_from_slice(&chunk);
+    /// The beginning of what the receiver says, for people; it may say more than anybody can keep, and what we said.
+    async fn beginning(&self, mut response: Response) -> String {
+        let mut bytes = Vec::new();
+        while bytes.len() < 4096
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+        match &self.authorization {
+            Authorization::None => {}
+            Authorization::Bearer(token) => scrub(&mut bytes, [token.expose_secret()]),
+            Authorization::Basic { username, password } => {
+                let both = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
+                scrub(&mut bytes, [password.expose_secret(), &both]);
+            }
+        }
+        String::from_utf8_lossy(&bytes).trim().chars().filter(|c| !c.is_control()).take(200).collect()
     }
-    String::from_utf8_lossy(&bytes).trim().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// How long the receiver wants us to wait: seconds, or the date that the header may hold instead.
