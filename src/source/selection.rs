@@ -1,5 +1,6 @@
 //! The words `all`, `none` and `top`, and lists of ids, as they are written in the configuration.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
@@ -32,14 +33,15 @@ impl Selection {
         if *self == Self::Top && !may_be_top {
             faults.push(format!("{key}: `top` is for Feishu departments only: write all, none or a list"));
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashMap::new();
         for (n, id) in self.listed().iter().enumerate() {
             if id.trim().is_empty() {
                 faults.push(format!("{key}[{n}]: an id is empty"));
             } else if id.len() > MOST_ID_BYTES {
                 faults.push(format!("{key}[{n}]: an id is longer than {MOST_ID_BYTES} bytes"));
-            } else if !seen.insert(id) {
-                faults.push(format!("{key}[{n}]: `{id}` stands twice"));
+            } else if let Some(before) = seen.insert(id, n) {
+                // Not the id: people may have pseudonyms.
+                faults.push(format!("{key}[{n}]: the same id as in {key}[{before}]"));
             }
         }
     }
