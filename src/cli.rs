@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Shard, SourceConfig};
 use crate::http::is_public;
@@ -31,6 +32,9 @@ pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
+
+/// The signal of a write beyond the limit on the size of files.
+const SIGXFSZ: i32 = 25;
 
 /// What `--version` tells.
 fn version() -> &'static str {
@@ -197,6 +201,8 @@ impl Cli {
     /// What stopped it, for people.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         log::start(self.flags.log_level, self.flags.log_format);
+        // Handled, so that a limit on the size of files (`ulimit -f`) is an error of writing and not the end of us.
+        let _ = signal(SignalKind::from_raw(SIGXFSZ));
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(self.flags).await,
             Command::Check(args) => check::check(&self.flags, &args).await,

@@ -5,18 +5,22 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Reads a file of at most `most` bytes.
+/// Reads a plain file of at most `most` bytes.
 ///
 /// # Errors
-/// What the system says; `FileTooLarge` for a larger one, and for a device that never ends.
+/// What the system says; `InvalidInput` where it is no plain file, `FileTooLarge` for a larger one.
 pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // Asked first, as opening a pipe would wait for its other end; a device may never end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
     read_all(File::open(path)?, most)
 }
 
-/// Reads the rest of `file`, as [`read_bounded`] does.
+/// Reads the rest of `file`, which may be a pipe, up to `most` bytes.
 ///
 /// # Errors
-/// As of [`read_bounded`].
+/// What the system says; `FileTooLarge` where there is more.
 pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
@@ -27,7 +31,7 @@ pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file that is being written under the name `PATH.part`, for its owner only, like the store.
+/// A file that is being written under a name of its own beside `PATH`, for its owner only, like the store.
 ///
 /// An older file of its name stays as it is until [`WholeFile::finish`], which replaces it. What is not finished is
 /// deleted. Where `PATH` is no plain file but a pipe or a device, it is written as it is.
@@ -45,11 +49,17 @@ impl WholeFile {
     /// What the system says.
     pub fn begin(path: &Path) -> io::Result<Self> {
         let special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".part");
-        let renaming = (!special).then(|| (PathBuf::from(partial), path.to_owned()));
-        let written = renaming.as_ref().map_or(path, |(partial, _)| partial);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(written)?;
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600);
+        let (file, renaming) = if special {
+            (options.open(path)?, None)
+        } else {
+            // A name of its own: neither what lies there already nor another export is written over.
+            let mut partial = path.as_os_str().to_owned();
+            partial.push(format!(".part-{:08x}", fastrand::u32(..)));
+            let partial = PathBuf::from(partial);
+            (options.create_new(true).open(&partial)?, Some((partial, path.to_owned())))
+        };
         Ok(Self { file: BufWriter::with_capacity(1 << 20, file), renaming })
     }
 
@@ -96,12 +106,13 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&[b'x'; 2048]).unwrap();
         assert_eq!(read_bounded(file.path(), 2048).unwrap().len(), 2048);
-        for (path, most, words) in [
-            (file.path(), 2047, "it is larger than 1 KiB"),
-            (Path::new("/dev/zero"), 1 << 20, "it is larger than 1 MiB"),
+        let zeros = || File::open("/dev/zero").unwrap();
+        for (read, words) in [
+            (read_bounded(file.path(), 2047), "it is larger than 1 KiB"),
+            (read_all(zeros(), 1 << 20), "it is larger than 1 MiB"),
+            (read_bounded(Path::new("/dev/zero"), 1), "it is not a file"),
         ] {
-            let error = read_bounded(path, most).unwrap_err();
-            assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::FileTooLarge, words));
+            assert_eq!(read.unwrap_err().to_string(), words);
         }
     }
 

@@ -72,7 +72,7 @@ impl Context {
     /// Makes sure that the store has figures of no other company under the names of these accounts.
     ///
     /// # Errors
-    /// As of [`Store::claim`].
+    /// [`StoreError::OtherCompany`] where it has. All else passes, or is told by whoever stores figures.
     pub async fn claim(&self, sources: &[SourceConfig]) -> Result<(), StoreError> {
         let claim = |config: &SourceConfig| Owned {
             source: config.source.api().name,
@@ -80,7 +80,13 @@ impl Context {
             vendor: config.account.credential.vendor.name(),
             company: config.account.credential.id.clone(),
         };
-        self.store.claim(sources.iter().map(claim).collect()).await
+        match self.store.claim(sources.iter().map(claim).collect()).await {
+            Err(error) if !matches!(error, StoreError::OtherCompany { .. }) => {
+                tracing::warn!("cannot note whose figures are to be stored: {error}");
+                Ok(())
+            }
+            claimed => claimed,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `export`: past days out of the store.
 
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use super::progress::{Display, State, TICK};
 use super::{Flags, program};
 use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
-use crate::files::{WholeFile, read_bounded};
+use crate::files::{WholeFile, read_all};
 use crate::history::{
     Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
 };
@@ -195,7 +196,9 @@ fn authorization(args: &ExportArgs) -> anyhow::Result<Authorization> {
         match file {
             Some(path) => {
                 let explain = || format!("cannot read {}", path.display());
-                let bytes = read_bounded(path, MOST_SECRET_BYTES).with_context(explain)?;
+                // It may be a pipe: <(pass show ...).
+                let bytes =
+                    File::open(path).and_then(|file| read_all(file, MOST_SECRET_BYTES)).with_context(explain)?;
                 // The error of a conversion would hold the bytes.
                 let text = str::from_utf8(&bytes).map_err(|_| anyhow!("it is not UTF-8")).with_context(explain)?;
                 Ok(Some(text.trim().to_owned()))

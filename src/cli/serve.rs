@@ -109,14 +109,20 @@ fn reloading(
     poller: Arc<Mutex<Option<Poller>>>,
     supervisor: Supervisor,
 ) -> Reload {
+    let turn: Arc<Mutex<()>> = Arc::default();
     Arc::new(move || {
         let (context, flags) = (context.clone(), flags.clone());
-        let (poller, supervisor) = (Arc::clone(&poller), supervisor.clone());
+        let (poller, supervisor, turn) = (Arc::clone(&poller), supervisor.clone(), Arc::clone(&turn));
         Box::pin(async move {
+            // One at a time, or a file that can't be read would take all threads.
+            let _turn = turn.lock().await;
             supervisor.reloading();
             let reload = async {
                 let flags = flags.ok_or_else(|| "there is no configuration file to reload".to_owned())?;
-                let config = load(&flags).map_err(|error| format!("{error:#}"))?;
+                // On a thread that may block: the file may be on a file system that hangs.
+                let loaded =
+                    tokio::task::spawn_blocking(move || load(&flags)).await.map_err(|error| error.to_string())?;
+                let config = loaded.map_err(|error| format!("{error:#}"))?;
                 context.claim(&config.sources).await.map_err(|error| error.to_string())?;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
@@ -160,7 +166,10 @@ impl Signals {
     async fn reload_until_the_end(&mut self, reload: &Reload) {
         loop {
             tokio::select! {
-                Some(()) = self.hangup.recv() => { let _ = reload().await; }
+                Some(()) = self.hangup.recv() => tokio::select! {
+                    _ = reload() => {}
+                    () = either(&mut self.terminate, &mut self.interrupt) => return,
+                },
                 () = either(&mut self.terminate, &mut self.interrupt) => return,
             }
         }

@@ -81,9 +81,11 @@ fn writeln_crlf(file: &mut impl Write, line: &str) -> io::Result<()> {
     file.write_all(b"\r\n")
 }
 
-/// `text` as a cell, quoted where it has to be.
+/// `text` as a cell, quoted where it has to be; where a spreadsheet would take it for a formula, after an apostrophe.
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) || text.starts_with(' ') {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("\"'{}\"", text.replace('"', "\"\""))
+    } else if text.contains([',', '"', '\r', '\n']) || text.starts_with(' ') {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()
@@ -105,5 +107,7 @@ mod tests {
         line(&mut written, "acme", &row, Timestamp::UNIX_EPOCH).unwrap();
         let expected = "2026-11-19,acme,\"张三, \"\"x\"\"\",5,,0.6025,0\r\n";
         assert_eq!(String::from_utf8(written).unwrap(), expected);
+        assert_eq!(quoted("=HYPERLINK(\"http://evil\")"), "\"'=HYPERLINK(\"\"http://evil\"\")\"");
+        assert_eq!((quoted("-1").as_str(), quoted("a-1").as_str()), ("\"'-1\"", "a-1"));
     }
 }

@@ -161,7 +161,12 @@ async fn follow_web_config(server: Arc<Server>) {
             () = sleep(WEB_CONFIG_CHECK) => {}
         }
         let reader = Arc::clone(&server);
-        match tokio::task::spawn_blocking(move || reader.app.web.refresh()).await {
+        let refreshed = tokio::select! {
+            // A file system that hangs does not keep the program from ending.
+            () = server.shutdown.cancelled() => return,
+            refreshed = tokio::task::spawn_blocking(move || reader.app.web.refresh()) => refreshed,
+        };
+        match refreshed {
             Ok(Ok(true)) => tracing::info!("loaded the changed web configuration"),
             Ok(Err(error)) => tracing::error!(error = %chain(&error), "kept the old web configuration"),
             _ => {}

@@ -5,38 +5,48 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::Owned;
 use super::ledger::source_id;
 
-/// Notes whose figures each source of an account holds; gives those of which the store has another company's.
+/// Gives those claims of which the store has another company's figures; where there are none, notes all of them.
 ///
-/// Where nothing is stored yet, the account's lists and names are forgotten with their company.
+/// Where nothing is stored yet under another company, the account's lists and names are forgotten with it.
 ///
 /// # Errors
-/// As SQLite says; then nothing is noted, as where there are others' figures.
+/// As SQLite says; nothing is noted then.
 pub(super) fn claim(connection: &mut Connection, claims: &[Owned]) -> rusqlite::Result<Vec<(Owned, String)>> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut others = Vec::new();
+    let (mut others, mut news) = (Vec::new(), Vec::new());
+    // Read first: that works on a full disk, too.
     for claim in claims {
-        let Owned { source, account, vendor, company } = claim;
-        let id = source_id(&transaction, source, account)?;
-        let known: Option<String> =
-            transaction.query_row("SELECT company FROM source WHERE id = ?", [id], |row| row.get(0))?;
+        let known = company(connection, claim)?;
         match known {
-            Some(known) if known == *company => continue,
-            Some(known) => {
-                let any = "SELECT 1 FROM answer WHERE source = ? LIMIT 1";
-                if transaction.query_row(any, [id], |_| Ok(())).optional()?.is_some() {
-                    others.push((claim.clone(), known));
-                    continue;
-                }
-                transaction.execute("DELETE FROM list WHERE vendor = ? AND account = ?", params![vendor, account])?;
-                transaction.execute("DELETE FROM name WHERE account = ?", params![account])?;
-            }
-            // Of a file that an older version wrote.
-            None => {}
+            Some(known) if known == claim.company => {}
+            Some(known) if has_answers(connection, claim)? => others.push((claim.clone(), known)),
+            known => news.push((claim, known.is_some())),
+        }
+    }
+    if !others.is_empty() || news.is_empty() {
+        return Ok(others);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (Owned { source, account, vendor, company }, replaces) in news {
+        let id = source_id(&transaction, source, account)?;
+        if replaces {
+            transaction.execute("DELETE FROM list WHERE vendor = ? AND account = ?", params![vendor, account])?;
+            transaction.execute("DELETE FROM name WHERE account = ?", params![account])?;
         }
         transaction.execute("UPDATE source SET company = ? WHERE id = ?", params![company, id])?;
     }
-    if others.is_empty() {
-        transaction.commit()?;
-    }
+    transaction.commit()?;
     Ok(others)
+}
+
+/// Whose the source of the account was; `None` where that is not known, as of a file that an older version wrote.
+fn company(connection: &Connection, claim: &Owned) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare_cached("SELECT company FROM source WHERE name = ? AND account = ?")?;
+    let found = statement.query_row(params![claim.source, claim.account], |row| row.get(0)).optional()?;
+    Ok(found.flatten())
+}
+
+fn has_answers(connection: &Connection, claim: &Owned) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM answer JOIN source ON source.id = answer.source
+        WHERE source.name = ? AND source.account = ? LIMIT 1";
+    connection.prepare_cached(sql)?.exists(params![claim.source, claim.account])
 }
