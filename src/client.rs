@@ -6,6 +6,7 @@
 mod admittance;
 mod gate;
 mod json;
+mod lookup;
 mod scrub;
 mod token;
 mod transport;

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::config::SourceConfig;
@@ -31,6 +33,9 @@ pub use worker::Worker;
 /// How often the store's size is read and old days are dropped.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
 
+/// How long the last answers of a round that is broken off may take to be stored.
+const LAST_STORING: Duration = Duration::from_secs(5);
+
 /// What all workers share.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -46,6 +51,8 @@ pub struct Context {
     pub exposition: Exposition,
     /// Says how the sources stand.
     pub telemetry: Telemetry,
+    /// What is stored yet of rounds that were broken off.
+    pub(crate) storing: TaskTracker,
     /// Workers wake up to this long after a day is ready, each at its own time.
     pub jitter: Duration,
 }
@@ -57,6 +64,7 @@ impl Context {
     pub fn new(store: Store, telemetry: Telemetry, clock: Clock, repeat_delay: Duration) -> Self {
         let client = Client::new(clock.clone(), telemetry.clone(), repeat_delay);
         Self {
+            storing: TaskTracker::new(),
             discovery: Discovery::new(client.clone(), store.clone()),
             exposition: Exposition::new(telemetry.clone(), &apis()),
             store,
@@ -148,10 +156,16 @@ impl Poller {
         restored
     }
 
-    /// Stops the workers; questions that are under way are dropped, and asked again by whoever comes next.
+    /// Stops the workers; questions that are under way are dropped, and asked again by whoever comes next. What has come
+    /// is stored first, as far as the store does so in time.
     pub async fn stop(&mut self) {
         self.stop.cancel();
         while self.workers.join_next().await.is_some() {}
+        self.context.storing.close();
+        if timeout(LAST_STORING, self.context.storing.wait()).await.is_err() {
+            tracing::warn!("the store is slow: the last answers may be asked for again");
+        }
+        self.context.storing.reopen();
     }
 }
 

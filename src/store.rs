@@ -8,6 +8,7 @@ mod checksum;
 mod column;
 mod company;
 mod damage;
+mod entry;
 mod error;
 mod known;
 mod ledger;
@@ -27,8 +28,9 @@ use rusqlite::Connection;
 
 use crate::day::{Day, Days};
 use crate::sample::Row;
-use crate::source::{Api, Found, Table, Target};
+use crate::source::{Api, Found, Table};
 
+pub use entry::{Answer, AnswerState, Answered, Kept, Outcome, Owned};
 pub use error::StoreError;
 
 /// The store: a handle that is cheap to clone, all clones being the same store.
@@ -46,95 +48,12 @@ pub struct Opened {
     pub set_aside: Option<PathBuf>,
 }
 
-/// What came of asking for one target.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// The target.
-    pub target: Arc<Target>,
-    /// The days that were asked for.
-    pub days: Days,
-    /// What the vendor said.
-    pub outcome: Outcome,
-}
-
-/// What a vendor said of one target.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// These figures and no others; a day without any row has no data.
-    Rows(Vec<Row>),
-    /// It refused this target.
-    Refused {
-        /// The vendor's code.
-        code: i64,
-    },
-}
-
-/// Whose figures a source of an account holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owned {
-    /// The source's name.
-    pub source: &'static str,
-    /// The account.
-    pub account: String,
-    /// The vendor's name.
-    pub vendor: &'static str,
-    /// The id by which the vendor knows the company: `corp_id`, `sdk_app_id` or `app_id`.
-    pub company: String,
-}
-
-/// The ledger's entry of one target on one day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The day; of a week or month, its last day.
-    pub day: Day,
-    /// The [`Target::key`].
-    pub target: String,
-    /// The [`Target::definition`] that was asked for.
-    pub definition: String,
-    /// What the last answer was.
-    pub state: AnswerState,
-    /// When the first answer for this definition came, to the millisecond.
-    pub first_at: Timestamp,
-    /// When the last one came, to the millisecond.
-    pub last_at: Timestamp,
-    /// How many there were for this definition.
-    pub answers: u32,
-    /// The vendor's code of a refusal, else 0.
-    pub code: i64,
-}
-
-/// What the last answer for a target on a day was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerState {
-    /// There are figures.
-    Ok,
-    /// The vendor has none.
-    NoData,
-    /// The vendor refused the target; figures of an earlier answer may still be stored.
-    Refused,
-}
-
-/// What of a source's state outlives a restart; instants to the millisecond.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Kept {
-    /// The day that its page shows.
-    pub shown: Option<Day>,
-    /// Whether its last round succeeded.
-    pub up: bool,
-    /// When its last round ended.
-    pub last_round: Option<Timestamp>,
-    /// When its last successful round ended.
-    pub last_success: Option<Timestamp>,
-    /// How many seconds its last round took.
-    pub round_seconds: Option<f64>,
-    /// What was wrong in its last round.
-    pub error: Option<String>,
-}
-
 #[derive(Debug)]
 struct Inner {
     /// The only connection that writes; scans of a file open their own.
     connection: Mutex<Connection>,
+    /// Held by whoever is about to use the connection.
+    turn: tokio::sync::Mutex<()>,
     /// The file; `None` where all is in memory.
     file: Option<PathBuf>,
     /// The device and number by which the system knows it.
@@ -162,7 +81,8 @@ impl Store {
             }
         };
         let identity = file.as_deref().and_then(identity);
-        let inner = Inner { connection: Mutex::new(connection), file, identity, tables };
+        let inner =
+            Inner { connection: Mutex::new(connection), turn: tokio::sync::Mutex::default(), file, identity, tables };
         Ok(Opened { store: Self { inner: Arc::new(inner) }, set_aside })
     }
 
@@ -214,12 +134,11 @@ impl Store {
     /// As SQLite says.
     pub async fn rows(&self, table: &'static Table, account: &str, day: Day) -> Result<Vec<Row>, StoreError> {
         let account = account.to_owned();
-        self.work(move |inner| match &inner.file {
-            None => rows::of_day(&inner.lock(), table, &account, day),
+        match self.inner.file.clone() {
+            None => self.work(move |inner| rows::of_day(&inner.lock(), table, &account, day)).await,
             // Its own connection: a hundred thousand rows must not hold up who writes.
-            Some(file) => rows::of_day(&open::reader(file)?, table, &account, day),
-        })
-        .await
+            Some(file) => self.block(move |_| rows::of_day(&open::reader(&file)?, table, &account, day)).await,
+        }
     }
 
     /// Shows `each` the rows of `days` with their account and when they were fetched (to the second), ordered by day,
@@ -363,8 +282,18 @@ impl Store {
         scanned.map_err(|error| self.inner.explain(error))
     }
 
-    /// Does `work` on a thread that may block.
+    /// Does `work`, which uses the connection, on a thread that may block.
     async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        // Who waits for the connection waits here, and not on one of the few threads that may block.
+        let _turn = self.inner.turn.lock().await;
+        self.block(work).await
+    }
+
+    /// Does `work` on a thread that may block.
+    async fn block<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -75,10 +75,10 @@ async fn where_the_new_page_cannot_be_made_the_old_one_stands_with_its_own_day()
     stage.run_until("2026-11-20T07:59:59").await;
     let mut worker = stage.take(SOURCE);
     stage.set("2026-11-20T08:00:00");
-    stage.meddle("ALTER TABLE wecom_contact_user RENAME TO away");
+    stage.other_connection().execute_batch("ALTER TABLE wecom_contact_user RENAME TO away").unwrap();
     assert!(worker.wake().await.is_err());
     assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-18"), 2));
-    stage.meddle("ALTER TABLE away RENAME TO wecom_contact_user");
+    stage.other_connection().execute_batch("ALTER TABLE away RENAME TO wecom_contact_user").unwrap();
     worker.wake().await.unwrap();
     assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-19"), 1));
 }

@@ -213,10 +213,9 @@ impl Stage {
         }
     }
 
-    /// Lets somebody else meddle with the file of the store.
-    pub(crate) fn meddle(&self, sql: &str) {
-        let other = rusqlite::Connection::open(self.folder.path().join("imstats.db")).unwrap();
-        other.execute_batch(sql).unwrap();
+    /// Somebody else's way into the file of the store.
+    pub(crate) fn other_connection(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("imstats.db")).unwrap()
     }
 
     /// Takes a worker away, for a task of its own.

@@ -175,3 +175,29 @@ async fn a_reload_with_a_new_secret_fetches_a_new_token_and_forgives_a_refusal()
     assert_eq!(stage.calls(GETTOKEN), 2);
     poller.stop().await;
 }
+
+#[tokio::test]
+async fn what_came_before_an_end_is_stored_however_slow_the_disk_is() {
+    let users = ["WangWu", "Zhang.San"];
+    let yaml = format!("wecom: [{{$wecom, contact: {{users: [{}], $fast}}}}]", users.join(", "));
+    let mut stage = Stage::new("2026-11-20T10:00:00", &yaml).await;
+    // Somebody else writes for a while.
+    let other = stage.other_connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut worker = stage.take("wecom_contact");
+    let waking = tokio::spawn(async move { worker.wake().await.map(drop) });
+    stage.until("both have answered", |stage| stage.calls(CONTACT) == 2).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    waking.abort();
+    assert!(waking.await.is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    stage
+        .until("they are stored", |_| {
+            let stored = other.query_row("SELECT count(DISTINCT target) FROM answer", [], |row| row.get::<_, i64>(0));
+            stored.unwrap() == 2
+        })
+        .await;
+    stage.restart().await;
+    stage.wake().await;
+    assert_eq!(stage.calls(CONTACT), 2, "nobody is asked again");
+}

@@ -1,6 +1,7 @@
 //! One HTTP exchange: bounded in time and size, without redirects, and without a URL in any error.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -9,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::json;
+use super::lookup::Lookup;
 use super::scrub::{scrub, secrets};
 use crate::config::Account;
 use crate::files::read_bounded;
@@ -39,6 +41,7 @@ pub(super) fn connect(account: &Account) -> Result<reqwest::Client, String> {
         .redirect(Policy::none())
         .referer(false)
         .http1_only()
+        .dns_resolver(Arc::new(Lookup::default()))
         .connect_timeout(account.connect_timeout)
         .timeout(account.timeout)
         .pool_max_idle_per_host(64);

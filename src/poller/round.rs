@@ -52,7 +52,7 @@ pub(super) struct Report {
 
 /// A round under way; [`Round::step`] moves it on.
 ///
-/// Dropping it ends the questions that are under way.
+/// Dropping it ends the questions that are under way, and stores what has come.
 pub(super) struct Round<'a> {
     context: &'a Context,
     config: &'a SourceConfig,
@@ -286,6 +286,37 @@ impl<'a> Round<'a> {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Drop for Round<'_> {
+    /// Stores what has come by then, which the vendor has counted; whoever stops the workers waits for it.
+    fn drop(&mut self) {
+        let mut rest = std::mem::take(&mut self.unstored);
+        while let Some((answers, days)) = self.wave.as_mut().and_then(|wave| wave.answers.try_recv().ok()) {
+            rest.extend(answers.targets.into_iter().filter_map(|(target, given)| {
+                let outcome = match given.ok()? {
+                    Given::Rows(rows) => Outcome::Rows(rows),
+                    Given::Refusal(refusal) => Outcome::Refused { code: refusal.code },
+                };
+                Some(Answered { target, days, outcome })
+            }));
+        }
+        let storing = self.storing.take();
+        if storing.is_none() && rest.is_empty() {
+            return;
+        }
+        let (store, api, at) = (self.context.store.clone(), self.config.source.api(), self.context.clock.now());
+        let account = self.config.account.name.clone();
+        self.context.storing.spawn(async move {
+            if let Some(storing) = storing {
+                // It tells its errors nobody any more; the answers are asked for again.
+                let _ = storing.await;
+            }
+            if let Err(error) = store.record(api, &account, at, rest).await {
+                tracing::error!(source = api.name, account, "the last answers can't be stored: {error}");
+            }
+        });
     }
 }
 

@@ -197,7 +197,7 @@ impl Worker {
                 self.look(&mut ledger, &directory, true).await?;
             }
         }
-        let mut report = round.report;
+        let mut report = std::mem::take(&mut round.report);
         self.keep_names(day, &report).await?;
         if let Some((_, failed)) = &mut self.failed {
             *failed = ledger.failed().map(str::to_owned).collect();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::day::Cycle;
-use crate::source::apis;
+use crate::source::{Target, apis};
 
 /// An API with the table `wecom_contact_user`, whose one label is `userid`.
 fn api() -> &'static Api {
@@ -68,7 +68,18 @@ fn open_pairs() -> (Store, &'static Table) {
         fields: users().fields,
     }));
     let connection = Mutex::new(open::memory(&[table]).unwrap());
-    (Store { inner: Arc::new(Inner { connection, file: None, identity: None, tables: vec![table] }) }, table)
+    (
+        Store {
+            inner: Arc::new(Inner {
+                connection,
+                turn: tokio::sync::Mutex::default(),
+                file: None,
+                identity: None,
+                tables: vec![table],
+            }),
+        },
+        table,
+    )
 }
 
 fn scanned(store: &Store, table: &'static Table, by_subject: bool) -> Vec<String> {

@@ -1,0 +1,94 @@
+//! What is stored, as the rest of the program knows it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::day::{Day, Days};
+use crate::sample::Row;
+use crate::source::Target;
+
+/// What came of asking for one target.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The target.
+    pub target: Arc<Target>,
+    /// The days that were asked for.
+    pub days: Days,
+    /// What the vendor said.
+    pub outcome: Outcome,
+}
+
+/// What a vendor said of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// These figures and no others; a day without any row has no data.
+    Rows(Vec<Row>),
+    /// It refused this target.
+    Refused {
+        /// The vendor's code.
+        code: i64,
+    },
+}
+
+/// Whose figures a source of an account holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The source's name.
+    pub source: &'static str,
+    /// The account.
+    pub account: String,
+    /// The vendor's name.
+    pub vendor: &'static str,
+    /// The id by which the vendor knows the company: `corp_id`, `sdk_app_id` or `app_id`.
+    pub company: String,
+}
+
+/// The ledger's entry of one target on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The day; of a week or month, its last day.
+    pub day: Day,
+    /// The [`Target::key`].
+    pub target: String,
+    /// The [`Target::definition`] that was asked for.
+    pub definition: String,
+    /// What the last answer was.
+    pub state: AnswerState,
+    /// When the first answer for this definition came, to the millisecond.
+    pub first_at: Timestamp,
+    /// When the last one came, to the millisecond.
+    pub last_at: Timestamp,
+    /// How many there were for this definition.
+    pub answers: u32,
+    /// The vendor's code of a refusal, else 0.
+    pub code: i64,
+}
+
+/// What the last answer for a target on a day was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerState {
+    /// There are figures.
+    Ok,
+    /// The vendor has none.
+    NoData,
+    /// The vendor refused the target; figures of an earlier answer may still be stored.
+    Refused,
+}
+
+/// What of a source's state outlives a restart; instants to the millisecond.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// The day that its page shows.
+    pub shown: Option<Day>,
+    /// Whether its last round succeeded.
+    pub up: bool,
+    /// When its last round ended.
+    pub last_round: Option<Timestamp>,
+    /// When its last successful round ended.
+    pub last_success: Option<Timestamp>,
+    /// How many seconds its last round took.
+    pub round_seconds: Option<f64>,
+    /// What was wrong in its last round.
+    pub error: Option<String>,
+}
