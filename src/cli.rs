@@ -115,6 +115,7 @@ struct Flags {
         env = "IMSTATS_WEB_TELEMETRY_PATH",
         default_value = "/metrics",
         value_name = "PATH",
+        value_parser = telemetry_path,
         global = true
     )]
     telemetry_path: String,
@@ -178,6 +179,19 @@ impl Flags {
     }
 }
 
+/// Reads the path of the page: one that a request can have, and that nothing else answers.
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\"<>".contains(&byte));
+    if !text.starts_with('/') || !plain {
+        return Err("write it as /metrics".to_owned());
+    }
+    let taken = ["/", "/status.css", "/api/v1/status"].contains(&text);
+    if taken || text.starts_with("/-/") || text.starts_with("/dashboards/") {
+        return Err("something else is served there".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads a number of days: `400d`, `52w` or `2y`.
 fn days(text: &str) -> Result<u32, String> {
     let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
@@ -229,6 +243,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_page_has_a_path_of_its_own() {
+        for good in ["/metrics", "/a/b-c_d.e"] {
+            assert_eq!(telemetry_path(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "metrics", "/a b", "/a?b", "/é", "/", "/-/healthy", "/api/v1/status", "/dashboards/x"] {
+            assert!(telemetry_path(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::store::{Store, StoreError};
 /// No company has more of anything; a list that goes on beyond is broken.
 const MOST_ENTRIES: usize = 1_000_000;
 
+/// No company has more departments, each of which may be a list of its own.
+const MOST_LISTS: usize = 100_000;
+
 /// Why a list can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
@@ -170,8 +173,7 @@ impl Discovery {
     async fn fetch(&self, account: &Account, listing: &Listing, day: Day) -> Result<Vec<Found>, DiscoveryError> {
         let failed = |failure| DiscoveryError::Vendor { list: listing.key.clone(), failure };
         let malformed = |malformed: Malformed| failed(malformed.into());
-        let mut found = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut found, mut seen, mut read, mut lists) = (Vec::new(), HashSet::new(), 0, 0);
         let mut call = listing.call.clone();
         loop {
             let page = self.client.ask(account, &call).await.map_err(failed)?;
@@ -180,8 +182,15 @@ impl Discovery {
             for entry in entries {
                 let more = match entry {
                     Entry::Subject(subject) => Arc::new(vec![subject]),
-                    Entry::More(listing) => Box::pin(self.list(account, &listing, day)).await?.list,
+                    Entry::More(listing) => {
+                        lists += 1;
+                        Box::pin(self.list(account, &listing, day)).await?.list
+                    }
                 };
+                read += more.len();
+                if lists > MOST_LISTS || read > 2 * MOST_ENTRIES {
+                    return Err(malformed(Malformed::new("/", "a list of so few lists and entries")));
+                }
                 found.extend(more.iter().filter(|subject| seen.insert(subject.id.clone())).cloned());
             }
             if seen.len() > MOST_ENTRIES {

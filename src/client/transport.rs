@@ -57,6 +57,9 @@ pub(super) fn connect(account: &Account) -> Result<reqwest::Client, String> {
         let pem = read_bounded(path, MOST_CA_BYTES).map_err(|error| format!("cannot read ca_file {name}: {error}"))?;
         let certificates =
             Certificate::from_pem_bundle(&pem).map_err(|error| format!("ca_file {name}: {}", words(error)))?;
+        if certificates.is_empty() {
+            return Err(format!("ca_file {name}: it holds no certificate in PEM"));
+        }
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(|error| {
