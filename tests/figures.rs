@@ -260,3 +260,21 @@ async fn the_web_server_serves_the_same_page() {
     let text: String = gauges.frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect();
     assert!(text.ends_with("# EOF\n"));
 }
+
+#[tokio::test]
+async fn names_of_people_are_neither_stored_nor_shown_unless_wanted() {
+    let yaml = |names: bool| format!("tencent_desk: [{{$desk, names: {names}, agent_statistics: {{$fast}}}}]");
+    let mut stage = Stage::new("2026-11-20T10:00:00", &yaml(false)).await;
+    let named = |stage: &Stage| {
+        let stored = stage.other_connection().query_row("SELECT count(*) FROM name", [], |row| row.get::<_, i64>(0));
+        (stored.unwrap() > 0, !stage.page().all("tencent_desk_agent_info").is_empty())
+    };
+    stage.wake().await;
+    assert_eq!(named(&stage), (false, false));
+    stage.restart_with(&yaml(true)).await;
+    stage.wake_at("2026-11-20T12:00:00").await;
+    assert_eq!(named(&stage), (true, true));
+    stage.restart_with(&yaml(false)).await;
+    stage.wake_at("2026-11-20T19:00:00").await;
+    assert_eq!(named(&stage), (true, false), "what is stored from before is not shown");
+}

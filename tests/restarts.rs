@@ -201,3 +201,33 @@ async fn what_came_before_an_end_is_stored_however_slow_the_disk_is() {
     stage.wake().await;
     assert_eq!(stage.calls(CONTACT), 2, "nobody is asked again");
 }
+
+#[tokio::test]
+async fn a_page_of_yesterday_is_restored_with_the_counts_of_today() {
+    let mut stage = Stage::new("2026-11-20T10:00:00", "wecom: [{$wecom, contact: {users: [WangWu], $fast}}]").await;
+    stage.wake().await;
+    assert_eq!(stage.targets("wecom_contact"), [1, 0, 0, 0, 0]);
+    stage.restart().await;
+    assert_eq!(stage.targets("wecom_contact"), [1, 0, 0, 0, 0]);
+    stage.set("2026-11-21T10:00:00");
+    stage.restart().await;
+    assert_eq!(stage.shown("wecom_contact").as_deref(), Some("2026-11-19"));
+    assert_eq!(stage.targets("wecom_contact"), [0, 0, 0, 0, 1], "pending: today's day was not asked for");
+}
+
+#[tokio::test]
+async fn what_failed_for_yesterday_is_pending_for_today() {
+    let mut stage = Stage::new("2026-11-20T10:00:00", "wecom: [{$wecom, contact: {users: [WangWu], $fast}}]").await;
+    stage.every("*", Effect::Refuse(60020));
+    for (time, targets) in [
+        ("2026-11-20T10:00:00", [0, 0, 0, 1, 0]),
+        // Nobody is asked while the refusal holds: what failed is still what failed.
+        ("2026-11-20T10:05:00", [0, 0, 0, 1, 0]),
+        ("2026-11-21T05:55:00", [0, 0, 0, 1, 0]),
+        // Of the new day nothing has failed yet.
+        ("2026-11-21T06:00:00", [0, 0, 0, 0, 1]),
+    ] {
+        stage.wake_at(time).await;
+        assert_eq!(stage.targets("wecom_contact"), targets, "{time}");
+    }
+}

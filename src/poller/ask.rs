@@ -182,6 +182,7 @@ async fn ask_pages(
 mod tests {
     use super::*;
     use crate::day::Day;
+    use crate::source::apis;
 
     /// What a part says of one team: the count of each of these days; no days where it lists nothing.
     fn part(days: &[(i64, f64)]) -> Decoded {
@@ -192,6 +193,22 @@ mod tests {
 
     fn sums(parts: Vec<Decoded>) -> Vec<f64> {
         union(parts).targets.remove(0).unwrap().iter().map(|row| row.values[0].unwrap()).collect()
+    }
+
+    #[test]
+    fn only_targets_of_one_table_that_name_one_subject_share_a_request() {
+        let tables = |name: &str| apis().into_iter().find(|api| api.name == name).unwrap().tables;
+        let target =
+            |table, labels: &[&str]| Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect());
+        let kf = tables("wecom_kf");
+        let (owner, agent) = (tables("wecom_groupchat_owner")[0], tables("tencent_desk_agent")[0]);
+        assert!(may_share(&target(owner, &["a"]), &target(owner, &["b"])));
+        assert!(!may_share(&target(owner, &["a"]), &target(agent, &["a"])));
+        assert!(
+            !may_share(&target(agent, &[]), &target(agent, &["a"]))
+                && !may_share(&target(agent, &[]), &target(agent, &[]))
+        );
+        assert!(!may_share(&target(kf[0], &["wk"]), &target(kf[1], &["wk", "a"])));
     }
 
     #[test]
