@@ -29,6 +29,10 @@ async fn the_last_list_serves_while_the_vendor_does_not_give_one() {
     assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), users);
     assert!(stage.up("wecom_contact"));
     assert!(stage.error("wecom_contact").contains("lists of an earlier day"), "{}", stage.error("wecom_contact"));
+    let succeeded =
+        |stage: &Stage| stage.series("imstats_source_last_success_timestamp_seconds{source=\"wecom_contact\"}");
+    let yesterday = at("2026-11-20T23:59:59").as_second() as f64;
+    assert!(succeeded(&stage).unwrap() < yesterday, "who may be missing from the list was not asked");
     // Three sources, each with two repetitions; and again at the next waking.
     assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3);
     stage.mend();
@@ -38,6 +42,7 @@ async fn the_last_list_serves_while_the_vendor_does_not_give_one() {
     assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3 + 1);
     stage.wake_at("2026-11-21T07:00:00").await;
     assert_eq!(stage.error("wecom_contact"), "", "all is well with the refresh at the latest");
+    assert!(succeeded(&stage).unwrap() > yesterday);
 }
 
 #[tokio::test]

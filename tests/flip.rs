@@ -69,6 +69,16 @@ async fn after_two_hours_one_good_target_is_enough_and_the_other_appears_when_it
 }
 
 #[tokio::test]
+async fn it_wakes_when_the_day_is_late_and_not_a_poll_interval_later() {
+    let mut stage = yesterday(&format!("poll_interval: 45m\n{TWO}")).await;
+    stage.fault(only("WangWu", Effect::Truncate));
+    stage.run_until("2026-11-20T07:59:59").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
+    stage.run_until("2026-11-20T08:00:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+}
+
+#[tokio::test]
 async fn where_the_new_page_cannot_be_made_the_old_one_stands_with_its_own_day() {
     let mut stage = yesterday(TWO).await;
     stage.fault(only("WangWu", Effect::Truncate));
