@@ -167,3 +167,23 @@ async fn another_zone_is_another_day_and_asked_for_anew() {
     let new_york = Zone::named("America/New_York").unwrap();
     assert_eq!((from(), stage.series("tencent_desk_agent_messages")), (day.midnight(&new_york).as_second(), Some(5.0)));
 }
+
+#[tokio::test]
+async fn a_team_of_other_members_is_another_question() {
+    let yaml = |users: &str| {
+        format!(
+            "wecom: [{{$wecom, contact: {{users: none, departments: none, teams: {{north: {{users: [{users}]}}}}, $fast}}}}]"
+        )
+    };
+    let mut stage = Stage::new("2026-11-20T10:00:00", &yaml("WangWu")).await;
+    stage.wake().await;
+    let one = stage.series("wecom_contact_team_messages_sent");
+    stage.restart_with(&yaml("WangWu, Zhang.San")).await;
+    assert_eq!(stage.series("wecom_contact_team_messages_sent"), None, "one member's figure is not that of two");
+    stage.wake().await;
+    assert_eq!(stage.calls(CONTACT), 2);
+    assert!(stage.series("wecom_contact_team_messages_sent") > one);
+    stage.restart().await;
+    stage.wake().await;
+    assert_eq!(stage.calls(CONTACT), 2);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 
 mod example;
+mod selections;
 
 const SMALL: &str = "wecom:
   - account: acme
