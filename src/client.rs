@@ -251,7 +251,8 @@ impl Client {
         let started = std::time::Instant::now();
         let body = if let Aim::Token(body) = aim { body } else { None };
         let answer = transport::exchange(&http, account, call, pass, body).await;
-        let mut judged = answer.map(|reply| (account.credential.vendor.judge(&reply), reply.body));
+        let vendor = account.credential.vendor;
+        let mut judged = answer.map(|mut reply| (scrub::judge(vendor, &mut reply, pass, body), reply.body));
         if let Ok((Err(refusal), _)) = &mut judged
             && refusal.class == Class::Unknown
             && account.pseudonyms.is_some()

@@ -74,9 +74,7 @@ impl Context {
             jitter: Duration::ZERO,
         }
     }
-}
 
-impl Context {
     /// Makes sure that the store has figures of no other company under the names of these accounts.
     ///
     /// # Errors

@@ -248,3 +248,18 @@ async fn a_vendor_that_echoes_a_secret_does_not_bring_it_out() {
         assert!(secrets.values().all(|secret| !error.contains(secret.as_str())), "{error}");
     }
 }
+
+#[tokio::test]
+async fn ids_that_are_what_a_request_names_too_stay_as_they_are() {
+    // Tencent's `identifier` may be an agent as well.
+    let mut stage = Stage::new("2026-11-20T10:00:00", "tencent_desk: [{$desk, agent_statistics: {$fast}}]").await;
+    let identifier = stage.company().identifier.clone();
+    assert!(identifier.len() >= 8, "{identifier}");
+    let rows = serde_json::json!([{"AgentId": identifier, "TotalSessionCnt": 5}]);
+    stage.every(
+        DESK,
+        raw(serde_json::json!({"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": 1, "Data": rows}).to_string()),
+    );
+    stage.wake().await;
+    assert_eq!(stage.series(&format!("tencent_desk_agent_sessions{{agent=\"{identifier}\"}}")), Some(5.0));
+}

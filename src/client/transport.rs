@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::json;
 use super::lookup::Lookup;
-use super::scrub::{scrub, secrets};
+use super::scrub::scrub_of;
 use crate::config::Account;
 use crate::files::read_bounded;
 use crate::vendor::{Call, Pass, Reply};
@@ -114,8 +114,6 @@ pub(super) async fn exchange(
         }
         bytes.extend_from_slice(&chunk);
     }
-    let secrets = secrets(pass, body);
-    scrub(&mut bytes, secrets.iter().map(ExposeSecret::expose_secret));
     match json::read(&bytes) {
         Ok(body) => Ok(Reply { status, reset, body }),
         // What is wrong with the page of a failing server is of no interest.
@@ -126,7 +124,11 @@ pub(super) async fn exchange(
         Err(_) if status >= 400 => Err(Broken::Unavailable(format!(
             "HTTP {status} and no JSON: check base_url, and any proxy or firewall on the way"
         ))),
-        Err(error) if error.is_data() => Err(Broken::Malformed(format!("the answer is not as it should be: {error}"))),
+        Err(error) if error.is_data() => {
+            // It names a key of the vendor's.
+            let error = scrub_of(&error.to_string(), pass, body);
+            Err(Broken::Malformed(format!("the answer is not as it should be: {error}")))
+        }
         Err(error) => Err(Broken::Malformed(format!("the answer is not JSON: {error}"))),
     }
 }

@@ -207,15 +207,16 @@ impl Receiver {
         {
             bytes.extend_from_slice(&chunk);
         }
-        match &self.authorization {
-            Authorization::None => {}
-            Authorization::Bearer(token) => scrub(&mut bytes, [token.expose_secret()]),
+        let text = String::from_utf8_lossy(&bytes);
+        let text = match &self.authorization {
+            Authorization::None => text.into_owned(),
+            Authorization::Bearer(token) => scrub(&text, [token.expose_secret()]),
             Authorization::Basic { username, password } => {
                 let both = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
-                scrub(&mut bytes, [password.expose_secret(), &both]);
+                scrub(&text, [password.expose_secret(), &both])
             }
-        }
-        String::from_utf8_lossy(&bytes).trim().chars().filter(|c| !c.is_control()).take(200).collect()
+        };
+        text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
     }
 }
 
