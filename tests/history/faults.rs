@@ -1,5 +1,8 @@
 //! What befalls commands on history: a vendor, a disk, a receiver or a reader that fails.
 
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -140,23 +143,26 @@ async fn a_reader_that_goes_away_or_a_full_disk_ends_a_command_without_a_panic()
         &["dashboards", "boards"],
     ];
     for command in commands {
-        let start = |output: Stdio| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        for (output, expected) in [(gone_reader().into(), 141), (Stdio::from(full), 1)] {
             let mut started = Command::new(env!("CARGO_BIN_EXE_imstats_exporter"));
             started.current_dir(past.folder.path()).args(command).stdout(output).stderr(Stdio::piped());
             started.args(if command[0] == "completions" { &[][..] } else { &["--storage.path", "data"] });
-            started.spawn().unwrap()
-        };
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let (mut gone, full) = (start(Stdio::piped()), start(full.into()));
-        drop(gone.stdout.take());
-        for (child, expected) in [(gone, 141), (full, 1)] {
-            let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+            let ended = tokio::task::spawn_blocking(move || started.output().unwrap()).await.unwrap();
             let said = String::from_utf8(ended.stderr).unwrap();
             assert_eq!(ended.status.code(), Some(expected), "{command:?}: {said}");
             assert!(!said.contains("panicked"), "{command:?}: {said}");
             assert_eq!(said.contains("cannot write"), expected == 1, "{command:?}: {said}");
         }
     }
+}
+
+/// An output whose reader has gone before anything is written: a socket that is shut, because a copy of a pipe's other end
+/// may live on for a moment in whatever another test is just starting.
+fn gone_reader() -> OwnedFd {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    reader.shutdown(Shutdown::Read).unwrap();
+    writer.into()
 }
 
 /// A receiver that answers each request with these bytes, or never.
