@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
 use crate::day::{Cycle, Schedule};
 use crate::files::read_all;
@@ -93,9 +94,19 @@ pub enum ConfigError {
     },
 }
 
-/// What is wrong with another file in YAML, for the operator: with its place, and without its values.
-pub(crate) fn yaml_fault(file: &Path, error: &serde_yaml::Error) -> String {
-    message::decode_error(&file.display().to_string(), error).to_string()
+/// Reads the text of a file in YAML; `None` where nothing but comments stands in it.
+///
+/// # Errors
+/// [`ConfigError::Decode`] and [`ConfigError::Faults`], without values of the file.
+pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str, file: &str) -> Result<Option<T>, ConfigError> {
+    if let Some(why) = outline::too_much(text) {
+        return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![why] });
+    }
+    let decode_error = |error| message::decode_error(file, &error);
+    if !outline::check(text).map_err(decode_error)? {
+        return Ok(None);
+    }
+    serde_yaml::from_str(text).map(Some).map_err(decode_error)
 }
 
 fn at(file: &str, line: usize, column: usize, path: &str, message: &str) -> String {
@@ -149,15 +160,9 @@ impl Config {
 
     /// Comes with the key path of the first secret whose text stands in the file itself.
     fn parse_with(text: &str, file: &str, read: check::ReadSecret<'_>) -> Result<(Self, Option<String>), ConfigError> {
-        let fault = |fault| ConfigError::Faults { file: file.to_owned(), faults: vec![fault] };
-        if let Some(why) = outline::too_much(text) {
-            return Err(fault(why));
-        }
-        let decode_error = |error| message::decode_error(file, &error);
-        if !outline::check(text).map_err(decode_error)? {
-            return Err(fault(check::nothing_written()));
-        }
-        let written = written::Written::read(text).map_err(decode_error)?;
+        let Some(written) = read_yaml(text, file)? else {
+            return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![check::nothing_written()] });
+        };
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
         check::check(written, file, folder, read)
     }

@@ -6,6 +6,7 @@ mod admission;
 mod answer;
 mod listen;
 mod negotiate;
+mod peers;
 mod route;
 mod serve;
 mod stall;

@@ -2,9 +2,11 @@
 
 use std::net::TcpListener;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 use crate::exporter::{Exporter, Site, read};
+use crate::harness::soon;
 
 /// Waits until the program has as many files open as before.
 async fn until_freed(exporter: &Exporter, before: usize) {
@@ -120,8 +122,36 @@ async fn connections_that_say_nothing_are_closed_and_disturb_nobody() {
     silent.truncate(45);
     for stream in &mut silent {
         let mut rest = Vec::new();
-        let _ = crate::harness::soon(stream.read_to_end(&mut rest)).await;
+        let _ = soon(stream.read_to_end(&mut rest)).await;
     }
     until_freed(&exporter, before).await;
+    assert_eq!(exporter.get("/metrics").await.status, 200);
+}
+
+#[tokio::test]
+async fn one_peer_cannot_take_the_place_of_all_others() {
+    let site = Site::new().await;
+    let exporter = site.exporter(&[]).await;
+    let mut kept = Vec::new();
+    for _ in 0..256 {
+        kept.push(exporter.write(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\n").await);
+    }
+    for stream in &mut kept {
+        let mut answer = [0; 12];
+        soon(stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+    let mut more = exporter.write(b"").await;
+    let closed = soon(more.read_to_end(&mut Vec::new())).await;
+    assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
+    assert!(exporter.log().contains("this peer has 256 already"), "{}", exporter.log());
+
+    let elsewhere = TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stream = elsewhere.connect(exporter.addresses()[0]).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(soon(read(stream)).await.status, 200);
+    drop(kept);
+    exporter.until("places are free again", async || exporter.open_files() < 100).await;
     assert_eq!(exporter.get("/metrics").await.status, 200);
 }

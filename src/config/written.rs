@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Time;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Rate, keys, units};
@@ -78,10 +79,9 @@ pub(super) struct Common {
     pub(super) zone: Option<Zone>,
 }
 
-impl Written {
-    /// Reads `text`, which [`super::outline::check`] has seen.
-    pub(super) fn read(text: &str) -> Result<Self, serde_yaml::Error> {
-        serde_yaml::Deserializer::from_str(text).deserialize_map(File)
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(File)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -14,6 +15,7 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 
+use super::peers::Peers;
 use super::web_config::WebConfigError;
 
 /// Far more than there are users; keeps a memory of passwords from growing.
@@ -21,6 +23,20 @@ const MOST_REMEMBERED: usize = 1_000;
 
 /// The costs that bcrypt has; no password matches a hash of another.
 const COSTS: RangeInclusive<u32> = 4..=31;
+
+/// The passwords of one peer that are checked or wait for it; a browser opens six connections.
+const MOST_CHECKS: usize = 8;
+
+/// Whether a request is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It names a user with the right password.
+    Granted,
+    /// It does not.
+    Denied,
+    /// Nobody looked: too many passwords of this peer are being checked.
+    Crowded,
+}
 
 /// Users and the bcrypt hashes of their passwords.
 pub(super) struct Users {
@@ -31,6 +47,8 @@ pub(super) struct Users {
     keys: (RandomState, RandomState),
     /// One at a time, or guesses could use up all processors.
     turn: Semaphore,
+    /// Whose passwords wait for their turn: guesses must not keep others out for long.
+    waiting: Arc<Peers>,
 }
 
 impl Users {
@@ -51,31 +69,33 @@ impl Users {
             right: Mutex::default(),
             keys: (RandomState::new(), RandomState::new()),
             turn: Semaphore::new(1),
+            waiting: Peers::new(MOST_CHECKS),
         })
     }
 
-    /// Tells whether the request names a user with the right password.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> bool {
-        let Some((user, password)) = credentials(headers) else { return false };
+    /// Tells whether a request with `headers`, which came from `peer`, names a user with the right password.
+    pub(super) async fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Admission {
+        let Some((user, password)) = credentials(headers) else { return Admission::Denied };
         let known = self.hashes.get(&user);
         let key = (self.keys.0.hash_one((&user, &password)), self.keys.1.hash_one((&user, &password)));
         if known.is_some() && self.right().contains(&key) {
-            return true;
+            return Admission::Granted;
         }
         // An unknown user costs as much time as a known one, or the time would tell who is known.
-        let Some(hash) = known.or_else(|| self.hashes.values().next()).cloned() else { return false };
-        let Ok(turn) = self.turn.acquire().await else { return false };
+        let Some(hash) = known.or_else(|| self.hashes.values().next()).cloned() else { return Admission::Denied };
+        let Some(_presence) = self.waiting.enter(peer) else { return Admission::Crowded };
+        let Ok(turn) = self.turn.acquire().await else { return Admission::Denied };
         let matching = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
         drop(turn);
-        let admitted = known.is_some() && matching.unwrap_or(false);
-        if admitted {
-            let mut right = self.right();
-            if right.len() >= MOST_REMEMBERED {
-                right.clear();
-            }
-            right.insert(key);
+        if known.is_none() || !matching.unwrap_or(false) {
+            return Admission::Denied;
         }
-        admitted
+        let mut right = self.right();
+        if right.len() >= MOST_REMEMBERED {
+            right.clear();
+        }
+        right.insert(key);
+        Admission::Granted
     }
 
     fn right(&self) -> std::sync::MutexGuard<'_, HashSet<(u64, u64)>> {
@@ -130,6 +150,10 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::task::JoinSet;
+
     use super::*;
 
     /// The cheapest that bcrypt has.
@@ -146,19 +170,40 @@ mod tests {
         asking(&format!("Basic {}", STANDARD.encode(pair)))
     }
 
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
     #[tokio::test]
     async fn only_the_right_password_of_a_known_user_is_admitted() {
         let users = users();
         for _ in 0..2 {
-            assert!(users.admit(&basic("ann:right")).await);
+            assert_eq!(users.admit(&basic("ann:right"), HERE).await, Admission::Granted);
         }
         assert_eq!(users.right().len(), 1, "the second time bcrypt was not asked");
         for wrong in ["ann:wrong", "bob:right", "ann:", ":right", "ann", "ann:right\n", ""] {
-            assert!(!users.admit(&basic(wrong)).await, "{wrong}");
+            assert_eq!(users.admit(&basic(wrong), HERE).await, Admission::Denied, "{wrong}");
         }
-        assert!(!users.admit(&HeaderMap::new()).await);
-        assert!(!users.admit(&asking("Bearer abc")).await);
-        assert!(!users.admit(&asking("Basic %%%")).await);
+        for headers in [HeaderMap::new(), asking("Bearer abc"), asking("Basic %%%")] {
+            assert_eq!(users.admit(&headers, HERE).await, Admission::Denied);
+        }
+    }
+
+    #[tokio::test]
+    async fn guesses_of_one_peer_keep_nobody_else_waiting() {
+        let users = Arc::new(users());
+        let admit = |pair: &str, peer| {
+            let (users, headers) = (Arc::clone(&users), basic(pair));
+            async move { users.admit(&headers, peer).await }
+        };
+        let busy = users.turn.acquire().await.unwrap();
+        let mut guesses: JoinSet<_> = (0..100).map(|_| admit("ann:wrong", HERE)).collect();
+        for _ in 0..100 - MOST_CHECKS {
+            assert_eq!(guesses.join_next().await.unwrap().unwrap(), Admission::Crowded);
+        }
+        let asking = tokio::spawn(admit("ann:right", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))));
+        drop(busy);
+        assert_eq!(asking.await.unwrap(), Admission::Granted);
+        assert_eq!(guesses.join_all().await, [Admission::Denied; MOST_CHECKS]);
+        assert_eq!(admit("ann:wrong", HERE).await, Admission::Denied, "later it may guess again");
     }
 
     #[test]

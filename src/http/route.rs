@@ -1,15 +1,18 @@
 //! Which path is answered by what.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, StatusCode};
 
+use super::admission::Admission;
 use super::answer::{Answer, frames, fresh, line, set};
 use super::web_config::Settings;
 use super::{App, negotiate, status};
@@ -73,14 +76,14 @@ impl Handler {
     }
 }
 
-/// Answers one request.
-pub(super) async fn answer(app: &App, request: Request<Incoming>) -> Answer {
+/// Answers one request, which came from `peer`.
+pub(super) async fn answer(app: &App, request: Request<Incoming>, peer: IpAddr) -> Answer {
     let handler = Handler::of(request.uri().path(), &app.telemetry_path);
     let settings = app.web.settings();
     // Health checks have no password, and are not to fail because others ask too much.
     let refusal = match handler {
         Some(Handler::Healthy | Handler::Ready) => None,
-        _ => refuse(&settings, &request).await,
+        _ => refuse(&settings, &request, peer).await,
     };
     let mut answer = match (refusal, handler) {
         (Some(refusal), _) => refusal,
@@ -104,20 +107,26 @@ pub(super) async fn answer(app: &App, request: Request<Incoming>) -> Answer {
 }
 
 /// The answer to a request that the web configuration does not admit.
-async fn refuse(settings: &Settings, request: &Request<Incoming>) -> Option<Answer> {
+async fn refuse(settings: &Settings, request: &Request<Incoming>, peer: IpAddr) -> Option<Answer> {
     if settings.limiter.as_ref().is_some_and(|limiter| !limiter.take(Instant::now())) {
         return Some(line(
             StatusCode::TOO_MANY_REQUESTS,
             "too many requests; rate_limit in the web configuration says how many",
         ));
     }
-    match &settings.users {
-        Some(users) if !users.admit(request.headers()).await => {
+    match settings.users.as_ref()?.admit(request.headers(), peer).await {
+        Admission::Granted => None,
+        Admission::Denied => {
             let mut answer = line(StatusCode::UNAUTHORIZED, "a user and a password are needed");
             set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"imstats_exporter\", charset=\"UTF-8\"");
             Some(answer)
         }
-        _ => None,
+        Admission::Crowded => {
+            let words = "too many passwords from your address are being checked; ask again in a second";
+            let mut answer = line(StatusCode::TOO_MANY_REQUESTS, words);
+            set(&mut answer, RETRY_AFTER, "1");
+            Some(answer)
+        }
     }
 }
 

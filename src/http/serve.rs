@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +19,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{ListenError, listen};
+use super::peers::Peers;
 use super::stall::Unstalled;
 use super::{App, route, systemd};
 
 /// More wait in the kernel's queue, so that no client can use up our memory and file descriptors.
 const MOST_CONNECTIONS: u32 = 512;
+/// Of these, those of one peer; more are closed at once, so that one client cannot lock out all others.
+const MOST_OF_A_PEER: usize = 256;
 /// A client that connects has something to say.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept: longer than people let pass between two scrapes.
@@ -39,8 +42,8 @@ const WEB_CONFIG_CHECK: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(10);
 /// After a failed accept, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How often that is said again.
-const ACCEPT_WARNING: Duration = Duration::from_mins(1);
+/// How often such trouble is told, which may last for hours.
+const WARNING: Duration = Duration::from_mins(1);
 
 /// Sockets that listen; connections wait in them until [`Bound::serve`].
 #[derive(Debug)]
@@ -92,7 +95,9 @@ impl Bound {
     /// Answers requests until `shutdown`, then no new ones, and waits for those under way.
     pub async fn serve(self, app: App, shutdown: CancellationToken) -> Drained {
         let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
-        let server = Arc::new(Server { app, slots: Arc::clone(&slots), shutdown, cut: CancellationToken::new() });
+        let peers = Peers::new(MOST_OF_A_PEER);
+        let server =
+            Arc::new(Server { app, slots: Arc::clone(&slots), peers, shutdown, cut: CancellationToken::new() });
         let mut accepting: JoinSet<()> =
             self.listeners.into_iter().map(|listener| accept(Arc::clone(&server), listener)).collect();
         accepting.spawn(follow_web_config(Arc::clone(&server)));
@@ -110,6 +115,7 @@ impl Bound {
 struct Server {
     app: App,
     slots: Arc<Semaphore>,
+    peers: Arc<Peers>,
     /// Ends accepting; connections finish what they have begun.
     shutdown: CancellationToken,
     /// Ends connections.
@@ -117,7 +123,7 @@ struct Server {
 }
 
 async fn accept(server: Arc<Server>, listener: TcpListener) {
-    let mut told: Option<Instant> = None;
+    let (mut failing, mut crowded) = (Seldom::default(), Seldom::default());
     loop {
         // The slot comes first: who finds none waits in the kernel's queue.
         let next = async {
@@ -129,27 +135,48 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
             Some(next) = next => next,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
+                let Some(presence) = server.peers.enter(address.ip()) else {
+                    if crowded.is_due() {
+                        let peer = address.ip();
+                        tracing::warn!(%peer, "closed a connection: this peer has {MOST_OF_A_PEER} already");
+                    }
+                    continue;
+                };
                 let server = Arc::clone(&server);
                 tokio::spawn(async move {
                     let cut = server.cut.clone();
                     tokio::select! {
                         () = cut.cancelled() => {}
-                        () = serve_one(server, stream) => {}
+                        () = serve_one(server, stream, address.ip()) => {}
                     }
-                    drop(slot);
+                    drop((presence, slot));
                 });
             }
             Err(error) => {
-                // It may be so for hours, several times a second.
-                if told.is_none_or(|told| told.elapsed() >= ACCEPT_WARNING) {
+                if failing.is_due() {
                     tracing::warn!(%error, "cannot accept connections for the moment");
-                    told = Some(Instant::now());
                 }
                 drop(slot);
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// What is told once a minute, however often it happens.
+#[derive(Default)]
+struct Seldom {
+    told: Option<Instant>,
+}
+
+impl Seldom {
+    fn is_due(&mut self) -> bool {
+        let due = self.told.is_none_or(|told| told.elapsed() >= WARNING);
+        if due {
+            self.told = Some(Instant::now());
+        }
+        due
     }
 }
 
@@ -175,12 +202,12 @@ async fn follow_web_config(server: Arc<Server>) {
 }
 
 /// Serves one connection to its end. Errors are the client's and disturb nobody.
-async fn serve_one(server: Arc<Server>, stream: TcpStream) {
+async fn serve_one(server: Arc<Server>, stream: TcpStream, peer: IpAddr) {
     // Answers are written in one go; waiting to fill packets would only delay the last.
     let _ = stream.set_nodelay(true);
     let settings = server.app.web.settings();
     let Some(tls) = &settings.tls else {
-        return speak(server, stream).await;
+        return speak(server, stream, peer).await;
     };
     let handshake = timeout(HANDSHAKE, tls.acceptor().accept(stream));
     let accepted = tokio::select! {
@@ -188,7 +215,9 @@ async fn serve_one(server: Arc<Server>, stream: TcpStream) {
         accepted = handshake => accepted,
     };
     match accepted {
-        Ok(Ok(stream)) if tls.allows(stream.get_ref().1.peer_certificates()) => speak(server, stream).await,
+        Ok(Ok(stream)) if tls.allows(stream.get_ref().1.peer_certificates()) => {
+            speak(server, stream, peer).await;
+        }
         Ok(Ok(_)) => tracing::debug!("refused a client certificate that names none of client_allowed_sans"),
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => {}
@@ -196,7 +225,7 @@ async fn serve_one(server: Arc<Server>, stream: TcpStream) {
 }
 
 /// Speaks HTTP/1.1 on `stream` until either side ends it.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send>(server: Arc<Server>, stream: S) {
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send>(server: Arc<Server>, stream: S, peer: IpAddr) {
     let shutdown = server.shutdown.clone();
     let spoken = Arc::new(AtomicBool::new(false));
     let service = service_fn({
@@ -204,7 +233,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send>(server: Arc<Server>, st
         move |request| {
             spoken.store(true, Ordering::Relaxed);
             let server = Arc::clone(&server);
-            async move { Ok::<_, Infallible>(route::answer(&server.app, request).await) }
+            async move { Ok::<_, Infallible>(route::answer(&server.app, request, peer).await) }
         }
     });
     let connection = http1::Builder::new()

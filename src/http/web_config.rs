@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::admission::{Limiter, Users};
 use super::tls::{self, Tls};
-use crate::config::yaml_fault;
+use crate::config::read_yaml;
 use crate::files::read_bounded;
 
 /// No file of users, and no chain of certificates, is larger.
@@ -169,7 +169,7 @@ impl Files {
         let text = String::from_utf8(read(path)?)
             .map_err(|error| WebConfigError::Syntax(format!("{}: {error}", path.display())))?;
         let written: Option<Written> =
-            serde_yaml::from_str(&text).map_err(|error| WebConfigError::Syntax(yaml_fault(path, &error)))?;
+            read_yaml(&text, &path.display().to_string()).map_err(|error| WebConfigError::Syntax(error.to_string()))?;
         let written = written.unwrap_or_default();
         let beside = |name: &str| read(&path.parent().unwrap_or(Path::new("")).join(name));
         let pem = match &written.tls_server_config {
@@ -264,6 +264,10 @@ mod tests {
     fn what_cannot_be_granted_is_told_with_its_key() {
         for (text, expected) in [
             ("basic_auth_user: {}", "unknown key `basic_auth_user`; did you mean `basic_auth_users`?"),
+            (
+                "basic_auth_users:\n  ann: a\n  ann: b\n",
+                "web.yml:3:3: basic_auth_users.ann: key `ann` stands twice in this map",
+            ),
             ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is no bcrypt hash"),
             ("http_server_config: {headers: {Server: x}}", "http_server_config.headers.Server: cannot be set"),
             ("http_server_config: {headers: {X-Frame-Options: allow}}", "is to be deny or sameorigin"),
