@@ -179,7 +179,7 @@ impl Store {
     /// As SQLite says.
     pub fn answered_days(&self, source: &str, account: &str, days: Days) -> Result<Vec<Day>, StoreError> {
         let read = ledger::answered_days(&self.inner.lock(), source, account, days);
-        read.map_err(|error| self.inner.explain(error))
+        read.map_err(|error| self.inner.explain(&error))
     }
 
     /// Keeps what the list `key` of `account` held on `day`, in place of what it held before; an older day is ignored.
@@ -279,7 +279,7 @@ impl Store {
             // Its own connection: a scan may last for minutes, and readers of a WAL do not hold up the writer.
             Some(file) => open::reader(file).and_then(|reader| rows::scan(&reader, table, days, order, each)),
         };
-        scanned.map_err(|error| self.inner.explain(error))
+        scanned.map_err(|error| self.inner.explain(&error))
     }
 
     /// Does `work`, which uses the connection, on a thread that may block.
@@ -300,7 +300,7 @@ impl Store {
         let inner = Arc::clone(&self.inner);
         let done = tokio::task::spawn_blocking(move || {
             inner.check_there()?;
-            work(&inner).map_err(|error| inner.explain(error))
+            work(&inner).map_err(|error| inner.explain(&error))
         });
         done.await.unwrap_or(Err(StoreError::Interrupted))
     }
@@ -320,7 +320,7 @@ impl Inner {
         }
     }
 
-    fn explain(&self, error: rusqlite::Error) -> StoreError {
+    fn explain(&self, error: &rusqlite::Error) -> StoreError {
         let Some(file) = &self.file else { return StoreError::of(Path::new(":memory:"), error) };
         let error = StoreError::of(file, error);
         if matches!(error, StoreError::Damaged { .. }) {

@@ -47,12 +47,26 @@ pub(crate) struct Disk<'a>(&'a Path);
 impl<'a> Disk<'a> {
     /// `None` where this user may not mount any.
     pub(crate) fn mount(folder: &'a Path, options: &str) -> Option<Self> {
+        Self::mounted(folder, &["-t", "tmpfs", "-o", options, "imstats-test"])
+    }
+
+    /// Mounts what is in the file `image`; `None` as above.
+    fn mount_image(folder: &'a Path, image: &Path) -> Option<Self> {
+        Self::mounted(folder, &["-o", "loop", image.to_str().unwrap()])
+    }
+
+    fn mounted(folder: &'a Path, what: &[&str]) -> Option<Self> {
         std::fs::create_dir_all(folder).unwrap();
-        let mounted = system("mount", &["-t", "tmpfs", "-o", options, "imstats-test", folder.to_str().unwrap()]);
+        let mounted = system("mount", &[what, &[folder.to_str().unwrap()]].concat());
         if !mounted {
             println!("skipped, as this user may not mount a disk");
         }
         mounted.then_some(Self(folder))
+    }
+
+    /// Lets it end as after an error: from now on it is read-only, also for those who have files open.
+    fn abort(&self) {
+        assert!(system("mount", &["-o", "remount,abort", self.0.to_str().unwrap()]));
     }
 
     /// Makes it larger.
@@ -162,6 +176,33 @@ async fn a_store_that_cannot_be_written_is_told_at_the_start() {
         let Some(_disk) = Disk::mount(&folder, options) else { return };
         refuses_to_start(&site, &[words]);
     }
+}
+
+#[tokio::test]
+async fn a_disk_that_turns_read_only_leaves_the_page_and_costs_a_restart() {
+    let site = Site::new().await;
+    let (folder, image) = (site.store(), site.folder().join("disk"));
+    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    if !system("mkfs.ext4", &["-q", image.to_str().unwrap()]) {
+        return println!("skipped, as there is no mkfs.ext4");
+    }
+    let Some(disk) = Disk::mount_image(&folder, &image) else { return };
+    let exporter = showing_few(&site).await;
+    let before = Page::read(&exporter.get("/metrics").await.body).figures();
+    disk.abort();
+    exporter.signal("HUP");
+    store_fails(&exporter, "the disk fails or has become read-only").await;
+    assert_eq!(Page::read(&exporter.get("/metrics").await.body).figures(), before);
+    exporter.signal("TERM");
+    assert_eq!(exporter.end().await, Some(0));
+    drop(disk);
+    // What an operator would do; it mends what the abort left.
+    system("fsck.ext4", &["-fy", image.to_str().unwrap()]);
+    let Some(_disk) = Disk::mount_image(&folder, &image) else { panic!("it is no disk any more") };
+    let exporter = Exporter::start(site.command()).await;
+    let page = exporter.page_with("the rest is shown", has_groupchat).await;
+    let after = Page::read(&page).figures();
+    assert!(before.iter().all(|(series, value)| after.get(series) == Some(value)), "what was stored is there");
 }
 
 #[tokio::test]

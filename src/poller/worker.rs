@@ -105,10 +105,8 @@ impl Worker {
                 woken = self.wake_restored() => woken,
             };
             let next = woken.unwrap_or_else(|error| {
-                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-                let words = format!("{error}{cause}");
-                tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{words}");
-                self.kept.error = Some(words);
+                tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
+                self.kept.error = Some(error.to_string());
                 let now = self.context.clock.now();
                 self.tell(self.config.schedule.target_day(now));
                 now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX)

@@ -70,6 +70,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The disk does not take or give what it should: works when it does again, or after a restart.
+    #[error("{}: {reason}: the disk fails or has become read-only; the system's log may tell more", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
     /// Another process kept the file locked for too long: works when asked again.
     #[error("{} is locked by another process; try again", path.display())]
     Busy {
@@ -88,34 +96,35 @@ pub enum StoreError {
     #[error("the work was interrupted: the program is ending, or the machine has no threads or memory left")]
     Interrupted,
     /// Anything else that SQLite says.
-    #[error("{} failed", path.display())]
+    #[error("{} failed: {reason}", path.display())]
     Failed {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        source: rusqlite::Error,
+        reason: String,
     },
 }
 
 impl StoreError {
     /// What `error` means for the file `path`.
-    pub(super) fn of(path: &Path, error: rusqlite::Error) -> Self {
+    pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         // The index of the log is the first to find no space.
         if error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
             return Self::Full { path };
         }
         match error.sqlite_error_code() {
-            _ if damage::is_foreign(&error) => Self::Damaged { path, reason: error.to_string() },
+            _ if damage::is_foreign(error) => Self::Damaged { path, reason: error.to_string() },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, reason: error.to_string() }
             }
             Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::SystemIoFailure) => Self::Disk { path, reason: error.to_string() },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 Self::Unusable { path, reason: error.to_string() }
             }
-            _ => Self::Failed { path, source: error },
+            _ => Self::Failed { path, reason: error.to_string() },
         }
     }
 }

@@ -28,7 +28,7 @@ const STATEMENTS: usize = 128;
 /// As SQLite says.
 pub(super) fn memory(tables: &[&'static Table]) -> Result<Connection, StoreError> {
     let path = Path::new(":memory:");
-    let mut connection = Connection::open_in_memory().map_err(|error| StoreError::of(path, error))?;
+    let mut connection = Connection::open_in_memory().map_err(|error| StoreError::of(path, &error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     schema::bring_up(&mut connection, path, tables)?;
     Ok(connection)
@@ -78,7 +78,7 @@ fn unusable(path: &Path, error: &io::Error) -> StoreError {
 }
 
 fn writer(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreError> {
-    let explain = |error| StoreError::of(file, error);
+    let explain = |error| StoreError::of(file, &error);
     let mut connection = connect(file).map_err(explain)?;
     schema::check_version(&connection, file)?;
     damage::check_suspect(&connection, file).map_err(explain)?;

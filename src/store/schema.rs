@@ -53,7 +53,7 @@ pub(super) fn tables(apis: &[&'static Api]) -> Vec<&'static Table> {
 /// # Errors
 /// [`StoreError::Newer`] where it does not, else as SQLite says.
 pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), StoreError> {
-    let found = version(connection).map_err(|error| StoreError::of(file, error))?;
+    let found = version(connection).map_err(|error| StoreError::of(file, &error))?;
     if found > VERSION {
         return Err(StoreError::Newer { path: file.to_owned(), found, known: VERSION });
     }
@@ -67,7 +67,7 @@ pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), 
 /// [`StoreError::Foreign`] where a table has other keys or the file is of another program, [`StoreError::Damaged`] where
 /// a table of ours has lost a column, else as SQLite says.
 pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'static Table]) -> Result<(), StoreError> {
-    let explain = |error| StoreError::of(file, error);
+    let explain = |error| StoreError::of(file, &error);
     // All in one transaction that writes from its start: another process may be doing the same.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
     if version(&transaction).map_err(explain)? < VERSION {
