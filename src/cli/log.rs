@@ -34,7 +34,11 @@ pub(super) fn start(level: Level, format: Format) {
         Level::Trace => LevelFilter::TRACE,
     };
     // Libraries log what passes through them, which has URLs and headers with tokens in it.
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("imstats_exporter", level);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        // It logs as an error what we tell of the exchange that failed.
+        .with_target("rustls_platform_verifier", LevelFilter::OFF)
+        .with_target("imstats_exporter", level);
     let layer = match format {
         Format::Logfmt => tracing_logfmt::builder()
             .with_target(false)
