@@ -217,7 +217,12 @@ impl Cli {
         log::start(self.flags.log_level, self.flags.log_format);
         // Handled, so that a limit on the size of files (`ulimit -f`) is an error of writing and not the end of us.
         let _ = signal(SignalKind::from_raw(SIGXFSZ));
-        match self.command.unwrap_or(Command::Serve) {
+        let command = self.command.unwrap_or(Command::Serve);
+        // The others end in order, with what they have begun.
+        if matches!(command, Command::Check(_) | Command::Once | Command::Export(_)) {
+            serve::end_at_signals()?;
+        }
+        match command {
             Command::Serve => serve::serve(self.flags).await,
             Command::Check(args) => check::check(&self.flags, &args).await,
             Command::Once => once::once(&self.flags).await,

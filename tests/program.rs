@@ -366,3 +366,24 @@ fn a_missing_configuration_is_told_in_words() {
         assert!(log.contains("none.yaml") && log.contains("exporter.example.yaml"), "{command}: {log}");
     }
 }
+
+#[test]
+fn a_signal_ends_a_command_that_waits_for_a_vendor() {
+    let vendor = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("exporter.yaml");
+    let (config, store) = (config.to_str().unwrap(), folder.path().join("data"));
+    let base = format!("base_url: \"http://{}\"", vendor.local_addr().unwrap());
+    std::fs::write(config, format!("wecom: [{{account: a, corp_id: ww1, secret: s, {base}, contact: {{}}}}]")).unwrap();
+    let (config, store) = (["--config.file", config], ["--storage.path", store.to_str().unwrap()]);
+    // The first process of a container hears no signal that it does not ask for.
+    for (command, signal, code) in [(&["check", "--online"][..], "-TERM", 143), (&["once"][..], "-INT", 130)] {
+        let running = Running::start(&[command, &config, &store].concat());
+        let asked = vendor.accept().unwrap();
+        assert_eq!(running.end(signal).0, Some(code), "{command:?}");
+        drop(asked);
+    }
+    let simulating = Running::start(&["simulate", "--listen", "127.0.0.1:0"]);
+    simulating.line("tencent_desk:");
+    assert_eq!(simulating.end("-TERM").0, Some(0));
+}

@@ -80,7 +80,7 @@ pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let simulator = start(args.demo, args.address, !args.no_limits).await?;
     answer(format_args!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url()))?;
     answer_with(simulator.configuration().as_bytes())?;
-    tokio::signal::ctrl_c().await?;
+    serve::ended().await?;
     for (api, calls) in simulator.calls() {
         answer(format_args!("# {calls:>8} calls of {api}"))?;
     }

@@ -193,3 +193,19 @@ pub(super) async fn ended() -> std::io::Result<()> {
     either(&mut signal(SignalKind::terminate())?, &mut signal(SignalKind::interrupt())?).await;
     Ok(())
 }
+
+/// Lets SIGTERM and SIGINT end the program at once, with the exit codes that shells give them.
+///
+/// By itself the system does so too, but not to the first process of a container.
+pub(super) fn end_at_signals() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Whatever else it does may block its thread.
+    tokio::spawn(async move {
+        let code = tokio::select! {
+            _ = terminate.recv() => 143,
+            _ = interrupt.recv() => 130,
+        };
+        std::process::exit(code);
+    });
+    Ok(())
+}
