@@ -6,7 +6,8 @@ use super::company::{Company, User};
 
 /// A whole configuration file, all three vendors under `base_url`; without the limits that are not enforced.
 pub(super) fn write(company: &Company, base_url: &str, secrets: [&str; 4], limits: bool) -> String {
-    let rate = if limits { "" } else { "rate_limit: 100000/s" };
+    let rate = if limits { "" } else { ", rate_limit: 100000/s" };
+    let rate_line = if limits { "" } else { "\n      rate_limit: 100000/s" };
     let [secret, kf_secret, secret_key, app_secret] = secrets;
     let some: Vec<String> = company.follow_users().filter(|user| user.activity > 0.0).take(3).map(quoted).collect();
     let owners: Vec<String> = company.owners().take(2).map(quoted).collect();
@@ -23,27 +24,25 @@ wecom:
     corp_id: {corp_id}
     secret: "{secret}"
     names: true
-    contact:
-      {rate}
+    contact:{rate_line}
       users: all
       departments: all
       teams:
         stars: {{users: [{some}]}}
         regions: {{users: [{some}], departments: [{region}, {other}]}}
-    groupchat:
-      {rate}
+    groupchat:{rate_line}
       owners: all
       teams:
         everyone: {{owners: all}}
         north: {{owners: [{owners}]}}
-    kf: {{accounts: all, servicers: all, secret: "{kf_secret}", {rate}}}
+    kf: {{accounts: all, servicers: all, secret: "{kf_secret}"{rate}}}
 feishu:
   - account: acme
     base_url: "{base_url}"
     app_id: {app_id}
     app_secret: "{app_secret}"
     names: true
-    message_push: {{departments: all, cycles: [day, week, month], {rate}}}
+    message_push: {{departments: all, cycles: [day, week, month]{rate}}}
 tencent_desk:
   - account: acme
     base_url: "{base_url}"
@@ -51,7 +50,7 @@ tencent_desk:
     identifier: {identifier}
     secret_key: "{secret_key}"
     names: true
-    agent_statistics: {{agents: all, {rate}}}
+    agent_statistics: {{agents: all{rate}}}
 "#,
         corp_id = company.corp_id,
         some = some.join(", "),

@@ -169,6 +169,16 @@ mod tests {
         assert_eq!(judge(502, None, Value::Null).unwrap_err().class, Unavailable);
         assert_eq!(judge(500, None, json!({"code": 77})).unwrap_err().class, Unavailable);
         assert_eq!(judge(200, None, json!({})).unwrap_err().class, Unavailable);
+        assert_eq!(judge(500, None, json!({"code": 0})).unwrap_err().class, Unavailable, "a failure that says well");
+        assert_eq!(judge(429, None, json!({"code": 0})).unwrap_err().class, Throttled);
+    }
+
+    #[test]
+    fn a_token_lasts_for_some_time() {
+        let token =
+            |expire: i64| Feishu.token(&json!({"tenant_access_token": "t-1", "expire": expire}), Timestamp::MIN);
+        assert!(token(1).is_ok());
+        assert_eq!(token(0).unwrap_err(), "/expire is not a positive number");
     }
 
     #[test]

@@ -203,6 +203,23 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_holds_for_a_week_and_is_renewed_a_day_before() {
+        let credential = Credential {
+            vendor: &TencentDesk,
+            id: "1400123456".to_owned(),
+            caller: Some("admin".to_owned()),
+            secret: crate::vendor::Secret::Inline(DEMO_KEY.to_owned().into()),
+        };
+        let Admission::Signed(token) =
+            TencentDesk.admission(&credential, &DEMO_KEY.to_owned().into(), Timestamp::UNIX_EPOCH)
+        else {
+            panic!("nothing is fetched")
+        };
+        assert_eq!((token.renew.as_second(), token.expires.as_second()), (6 * 86_400, 604_800));
+        assert_eq!(decode(token.value.expose_secret())["TLS.expire"], 604_800);
+    }
+
+    #[test]
     fn signatures_say_what_tencents_own_say() {
         for (id, key, identifier, expire, time, sig) in VECTORS {
             let expected = json!({"TLS.ver": "2.0", "TLS.identifier": identifier, "TLS.sdkappid": id,

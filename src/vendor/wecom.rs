@@ -210,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn a_token_lasts_for_some_time() {
+        let token = |seconds: i64| Wecom.token(&json!({"access_token": "a", "expires_in": seconds}), Timestamp::MIN);
+        assert!(token(1).is_ok());
+        assert_eq!(token(0).unwrap_err(), "/expires_in is not a positive number");
+    }
+
+    #[test]
     fn success_needs_an_errcode() {
         assert_eq!(judge(json!({"errcode": 0})), Ok(()));
         assert_eq!(judge(json!({"behavior_data": []})).unwrap_err().class, Unavailable);
