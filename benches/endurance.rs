@@ -118,18 +118,26 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets time pass until all sources show their target days whole, which must be before `latest`.
-    async fn settle(&mut self, latest: Timestamp) -> Result<(), Failure> {
+    /// Lets time pass until all sources show their target days whole, which must be before `latest`; gives what each
+    /// says at that moment, and how many calls of its API were answered by then.
+    async fn settle(&mut self, latest: Timestamp) -> Result<Vec<(SourceConfig, SourceStatus, u64)>, Failure> {
+        let mut settled_sources: Vec<(SourceConfig, SourceStatus, u64)> = Vec::new();
         loop {
             self.tick(latest).await?;
             let (all, now) = (self.context.telemetry.sources(), self.context.clock.now());
-            let settled = |config: &SourceConfig| {
-                let name = config.source.api().name;
+            for config in &self.sources {
+                let api = config.source.api();
+                if settled_sources.iter().any(|(known, ..)| known.source.api().name == api.name) {
+                    continue;
+                }
                 let day = config.schedule.target_day(now);
-                all.iter().any(|(source, _, status)| *source == name && settled(status, day))
-            };
-            if self.sources.iter().all(settled) {
-                return Ok(());
+                let status = all.iter().find(|(source, _, status)| *source == api.name && settled(status, day));
+                if let Some((_, _, status)) = status {
+                    settled_sources.push((config.clone(), status.clone(), self.answered(api.path)));
+                }
+            }
+            if settled_sources.len() == self.sources.len() {
+                return Ok(settled_sources);
             }
             if now >= latest {
                 return Err(format!("not settled by {latest}: {all:#?}").into());
@@ -230,17 +238,16 @@ async fn load() -> Result<(), Failure> {
     let mut taken = Taken::now(&stage)?;
     let start: Timestamp = START.parse()?;
     let hours = |hours| start.saturating_add(SignedDuration::from_hours(hours));
-    stage.settle(hours(13)?).await?;
+    let first = stage.settle(hours(13)?).await?;
     taken.since(&stage, "first round")?;
-    for (source, _, status) in stage.context.telemetry.sources() {
-        let config = stage.sources.iter().find(|config| config.source.api().name == source).ok_or("no such source")?;
+    for (config, status, calls) in first {
         let (api, targets) = (config.source.api(), status.targets);
         let rate = config.account.rate(api.path);
-        let calls = stage.answered(api.path);
         let seconds = status.round_duration.unwrap_or_default().as_secs_f64();
         let permitted = f64::from(rate.calls) / rate.per.as_secs_f64() * seconds;
         show(&format!(
-            "  {source:<22} {:>6} targets, {:>7} series, {calls:>6} calls in {:>5.1} min: {:.2} of the rate in use",
+            "  {:<22} {:>6} targets, {:>7} series, {calls:>6} calls in {:>5.1} min: {:.2} of the rate in use",
+            api.name,
             targets.ok + targets.no_data + targets.refused,
             status.series,
             seconds / 60.0,
