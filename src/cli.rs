@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -123,7 +124,12 @@ struct Flags {
     #[arg(long = "web.config.file", env = "IMSTATS_WEB_CONFIG_FILE", value_name = "FILE", global = true)]
     web_config: Option<PathBuf>,
     /// Allows POST /-/reload.
-    #[arg(long = "web.enable-lifecycle", env = "IMSTATS_WEB_ENABLE_LIFECYCLE", global = true)]
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "IMSTATS_WEB_ENABLE_LIFECYCLE",
+        value_parser = FalseyValueParser::new(),
+        global = true
+    )]
     lifecycle: bool,
     /// The folder of the store; empty to keep everything in memory.
     #[arg(

@@ -100,10 +100,12 @@ impl Discovery {
     pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
         let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
         let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
+        // An empty list mostly means that something is yet to be set at the vendor: the next waking asks again.
+        let stands = |of: Day, list: &[Found]| of == day && (listing.need != Need::Whole || !list.is_empty());
         // Whoever holds it fetches; the others wait and find the list.
         let mut slot = slot.lock().await;
         if let Some((of, list)) = &*slot
-            && *of == day
+            && stands(*of, list)
         {
             return Ok(Listed { list: Arc::clone(list), stale: None });
         }
@@ -114,7 +116,7 @@ impl Discovery {
             Some(_) => slot.clone(),
         };
         if let Some((of, list)) = &stored
-            && *of == day
+            && stands(*of, list)
         {
             *slot = Some((day, Arc::clone(list)));
             return Ok(Listed { list: Arc::clone(list), stale: None });

@@ -72,11 +72,24 @@ impl Store {
     /// [`StoreError::Unusable`] where the directory or file cannot be used, [`StoreError::Newer`] and
     /// [`StoreError::Foreign`] where the file is of another program (it is then left as it is), else as SQLite says.
     pub fn open(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Opened, StoreError> {
+        Self::open_file(dir, apis, true)
+    }
+
+    /// The same for whoever only reads what is stored: a damaged file stays where it is, as another program may have it
+    /// open.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], and those of [`Store::open`].
+    pub fn open_as_it_is(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Self, StoreError> {
+        Ok(Self::open_file(dir, apis, false)?.store)
+    }
+
+    fn open_file(dir: Option<&Path>, apis: &[&'static Api], may_be_replaced: bool) -> Result<Opened, StoreError> {
         let tables = schema::tables(apis);
         let (connection, file, set_aside) = match dir {
             None => (open::memory(&tables)?, None, None),
             Some(dir) => {
-                let (connection, file, set_aside) = open::file(dir, &tables)?;
+                let (connection, file, set_aside) = open::file(dir, &tables, may_be_replaced)?;
                 (connection, Some(file), set_aside)
             }
         };

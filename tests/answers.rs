@@ -1,5 +1,7 @@
 //! Answers that are not what the vendor's page promises, and answers that do not come.
 
+use std::time::Duration;
+
 use imstats_exporter::simulator::{Effect, Fault, Simulator};
 use serde_json::json;
 
@@ -236,4 +238,20 @@ async fn single_silences_do_not_end_the_round() {
     assert_eq!(stage.targets("wecom_contact"), [users.len() / 2, 0, 0, users.len().div_ceil(2), 0]);
     let error = stage.error("wecom_contact");
     assert!(error.starts_with(&format!("{} of {} targets failed", users.len().div_ceil(2), users.len())), "{error}");
+}
+
+#[tokio::test]
+async fn a_source_is_up_while_its_first_round_goes_on() {
+    let mut stage = Stage::new(MORNING, "wecom: [{$wecom, contact: {users: all, rate_limit: 20/m}}]").await;
+    let mut worker = stage.take("wecom_contact");
+    let waking = tokio::spawn(async move { worker.wake().await.map(drop) });
+    stage
+        .until("it is up before it is whole", |stage| {
+            stage.clock.advance(Duration::from_millis(500));
+            stage.up("wecom_contact") && stage.targets("wecom_contact")[4] > 0
+        })
+        .await;
+    // An alert watches this: a round that goes on is not one that hangs.
+    assert!(stage.status("wecom_contact").next_round > Some(stage.clock.now()));
+    waking.abort();
 }

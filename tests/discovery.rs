@@ -40,9 +40,30 @@ async fn the_last_list_serves_while_the_vendor_does_not_give_one() {
     assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3 + 1);
     stage.wake_at("2026-11-21T06:20:00").await;
     assert_eq!(stage.calls(FOLLOW), 1 + 3 * 3 + 1);
-    stage.wake_at("2026-11-21T07:00:00").await;
-    assert_eq!(stage.error("wecom_contact"), "", "all is well with the refresh at the latest");
+    assert_eq!(stage.error("wecom_contact"), "", "all is well, though nothing is due");
     assert!(succeeded(&stage).unwrap() > yesterday);
+}
+
+#[tokio::test]
+async fn a_source_that_was_down_for_its_lists_is_up_when_they_are_there_though_nothing_is_due() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
+    stage.wake().await;
+    stage.set("2026-11-21T06:00:00");
+    stage.wake().await;
+    // The day is whole, and the next one has no list yet.
+    stage.every(FOLLOW, Effect::Html(503));
+    stage.wake_at("2026-11-22T06:00:00").await;
+    assert!(stage.up("wecom_contact"), "the list of the day before serves");
+    stage.other_connection().execute("DELETE FROM list", []).unwrap();
+    stage.restart().await;
+    stage.wake().await;
+    assert!(!stage.up("wecom_contact"));
+    stage.mend();
+    stage.wake_at("2026-11-22T06:10:00").await;
+    assert_eq!((stage.up("wecom_contact"), stage.error("wecom_contact").as_str()), (true, ""));
+    stage.restart().await;
+    stage.wake().await;
+    assert!(stage.up("wecom_contact"));
 }
 
 #[tokio::test]
@@ -62,7 +83,27 @@ async fn a_list_that_comes_empty_all_at_once_is_believed_a_day_later() {
     assert_eq!(stage.error("wecom_contact"), "");
     let calls = stage.calls(FOLLOW);
     stage.wake_at("2026-11-22T06:10:00").await;
-    assert_eq!(stage.calls(FOLLOW), calls, "now it is the list of the day");
+    assert!(stage.calls(FOLLOW) > calls, "an empty list is asked again at each waking");
+}
+
+#[tokio::test]
+async fn who_is_listed_at_last_is_shown_at_the_next_waking() {
+    let mut stage = Stage::new("2026-11-20T06:00:00", "wecom: [{$wecom, contact: {users: all, $fast}}]").await;
+    stage.every(FOLLOW, raw(r#"{"errcode": 0, "errmsg": "ok", "follow_user": []}"#));
+    stage.wake().await;
+    let told = |stage: &Stage| (stage.up("wecom_contact"), stage.error("wecom_contact"));
+    assert!(told(&stage).1.contains("nobody to ask about"), "{:?}", told(&stage));
+    stage.restart().await;
+    stage.wake_at("2026-11-20T12:00:00").await;
+    assert!(told(&stage).1.contains("nobody to ask about"), "{:?}", told(&stage));
+    assert_eq!(stage.shown("wecom_contact"), None, "a page without anybody is none, of which an alert tells");
+    stage.mend();
+    stage.wake_at("2026-11-20T12:10:00").await;
+    assert_eq!(told(&stage), (true, String::new()));
+    assert!(!stage.page().all("wecom_contact_user_active_chats").is_empty());
+    let calls = stage.calls(FOLLOW);
+    stage.wake_at("2026-11-20T12:20:00").await;
+    assert_eq!(stage.calls(FOLLOW), calls);
 }
 
 #[tokio::test]

@@ -53,12 +53,12 @@ async fn the_old_page_stands_until_every_target_is_settled() {
 }
 
 #[tokio::test]
-async fn after_two_hours_one_good_target_is_enough_and_the_other_appears_when_it_succeeds() {
+async fn after_flip_after_one_good_target_is_enough_and_the_other_appears_when_it_succeeds() {
     let mut stage = yesterday(TWO).await;
     stage.fault(only("WangWu", Effect::Truncate));
-    stage.run_until("2026-11-20T07:59:59").await;
+    stage.run_until("2026-11-20T07:49:59").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
-    stage.run_until("2026-11-20T08:00:00").await;
+    stage.run_until("2026-11-20T07:50:00").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
     assert_eq!(stage.page().all(CHATS).len(), 1);
     assert_eq!(stage.series(&format!("{CHATS}{{userid=\"WangWu\"}}")), None, "absent, not yesterday's and not 0");
@@ -72,9 +72,9 @@ async fn after_two_hours_one_good_target_is_enough_and_the_other_appears_when_it
 async fn it_wakes_when_the_day_is_late_and_not_a_poll_interval_later() {
     let mut stage = yesterday(&format!("poll_interval: 45m\n{TWO}")).await;
     stage.fault(only("WangWu", Effect::Truncate));
-    stage.run_until("2026-11-20T07:59:59").await;
+    stage.run_until("2026-11-20T07:49:59").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
-    stage.run_until("2026-11-20T08:00:00").await;
+    stage.run_until("2026-11-20T07:50:00").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
 }
 
@@ -82,9 +82,9 @@ async fn it_wakes_when_the_day_is_late_and_not_a_poll_interval_later() {
 async fn where_the_new_page_cannot_be_made_the_old_one_stands_with_its_own_day() {
     let mut stage = yesterday(TWO).await;
     stage.fault(only("WangWu", Effect::Truncate));
-    stage.run_until("2026-11-20T07:59:59").await;
+    stage.run_until("2026-11-20T07:49:59").await;
     let mut worker = stage.take(SOURCE);
-    stage.set("2026-11-20T08:00:00");
+    stage.set("2026-11-20T07:50:00");
     stage.other_connection().execute_batch("ALTER TABLE wecom_contact_user RENAME TO away").unwrap();
     assert!(worker.wake().await.is_err());
     assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-18"), 2));
@@ -100,7 +100,7 @@ async fn two_that_fail_are_absent_and_then_appear() {
     let all = stage.page().all(CHATS).len();
     stage.fault(only("WangWu", Effect::Html(502)));
     stage.fault(only("Zhang.San", Effect::Refuse(999_999)));
-    stage.run_until("2026-11-20T08:00:00").await;
+    stage.run_until("2026-11-20T07:50:00").await;
     assert_eq!(stage.page().all(CHATS).len(), all - 2);
     assert!(stage.up(SOURCE), "the vendor answers");
     assert_eq!(stage.targets(SOURCE)[3], 2);
@@ -116,14 +116,14 @@ async fn two_that_fail_are_absent_and_then_appear() {
 }
 
 #[tokio::test]
-async fn the_two_hours_begin_anew_with_the_program() {
+async fn the_wait_for_a_day_begins_anew_with_the_program() {
     let mut stage = yesterday(TWO).await;
     stage.fault(only("WangWu", Effect::Truncate));
     stage.set("2026-11-20T09:00:00");
     stage.restart().await;
-    stage.run_until("2026-11-20T10:59:59").await;
+    stage.run_until("2026-11-20T10:49:59").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
-    stage.run_until("2026-11-20T11:00:00").await;
+    stage.run_until("2026-11-20T10:50:00").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
 }
 
@@ -133,15 +133,15 @@ async fn a_day_without_data_for_anybody_is_not_produced_and_asked_for_every_half
     stage.every(CONTACT, raw(r#"{"errcode": 0, "behavior_data": []}"#));
     let before = stage.page().figures();
     stage.simulator.reset_calls();
-    stage.run_until("2026-11-20T07:59:59").await;
+    stage.run_until("2026-11-20T07:49:59").await;
     let asked: Vec<_> =
         stage.log(CONTACT).into_iter().filter(|call| call.subject == "WangWu").map(|call| call.at).collect();
     assert_eq!(asked, ["06:00", "06:30", "07:00", "07:30"].map(|time| at(&format!("2026-11-20T{time}:00"))));
     assert_eq!(stage.page().figures(), before, "the old page stands");
     assert_eq!(stage.targets(SOURCE), [0, 2, 0, 0, 0]);
     assert!(stage.up(SOURCE));
-    // The holiday is believed after two hours: the page is empty then.
-    stage.run_until("2026-11-20T08:00:00").await;
+    // The holiday is believed when the day is late: the page is empty then.
+    stage.run_until("2026-11-20T07:50:00").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
     assert!(stage.page().figures().is_empty());
     stage.simulator.reset_calls();

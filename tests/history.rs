@@ -244,6 +244,10 @@ async fn days_that_the_vendor_no_longer_has_are_refused_before_anything_is_asked
     assert!(past.simulator.calls().is_empty(), "{:?}", past.simulator.calls());
     let (code, _, error) = run(&past, &["backfill", "--from", "2100-01-01", "--to", "2100-01-31"]).await;
     assert!(code == Some(1) && error.contains("none of these days is ready"), "{error}");
+    let newest = Bounds::of(&past.sources()[0], Timestamp::now()).newest;
+    let (from, to) = (newest.plus(-70).to_string(), newest.to_string());
+    let (code, _, error) = run(&past, &["backfill", "--from", &from, "--to", &to, "--storage.retention", "60d"]).await;
+    assert!(code == Some(1) && error.contains("--storage.retention 60d the store keeps no days before"), "{error}");
     assert!(past.simulator.calls().is_empty());
 }
 

@@ -1,5 +1,6 @@
 //! `pseudonymize`: nobody is named in anything that leaves the program or outlives it, and no figure is lost.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use imstats_exporter::simulator::{Company, Effect, Fault};
@@ -98,6 +99,28 @@ async fn pseudonyms_are_the_same_after_a_restart_and_without_the_vendors() {
         figures.into_iter().filter(|(series, _)| series.starts_with("wecom_contact_user")).collect()
     };
     assert_eq!(users(stage.page().figures()), users(before));
+}
+
+#[tokio::test]
+async fn nobody_who_gets_a_pseudonym_or_another_stays_on_show_under_the_old_one() {
+    let time = "2026-11-20T12:00:00";
+    let mut stage = Stage::with(40, time, |simulator| whole(simulator, "names: false")).await;
+    stage.wake().await;
+    let people = people(stage.company());
+    let hidden = whole(&stage.simulator, PSEUDONYMIZE);
+    stage.restart_with(&hidden).await;
+    assert_eq!(named(&people, stage.text().as_bytes()), None, "not even before the vendor is asked");
+    stage.wake().await;
+    assert_eq!(named(&people, stage.text().as_bytes()), None);
+    let agents = |stage: &Stage| -> BTreeSet<String> {
+        stage.page().0.into_iter().filter_map(|(_, mut labels, _)| labels.remove("agent")).collect()
+    };
+    let before = agents(&stage);
+    assert!(!before.is_empty());
+    stage.restart_with(&hidden.replace("a key that", "another key that")).await;
+    stage.wake().await;
+    assert_eq!(agents(&stage).len(), before.len());
+    assert!(agents(&stage).is_disjoint(&before));
 }
 
 #[tokio::test]

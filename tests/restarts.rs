@@ -126,6 +126,24 @@ async fn a_team_that_is_defined_anew_is_asked_anew() {
 }
 
 #[tokio::test]
+async fn who_is_chosen_by_another_list_is_shown_as_soon_as_that_is_there() {
+    let push =
+        |departments: &str| format!("feishu: [{{$feishu, message_push: {{departments: {departments}, $fast}}}}]");
+    for time in ["2026-11-20T12:00:00", "2026-11-21T09:30:00"] {
+        let mut stage = Stage::new("2026-11-20T12:00:00", &push("all")).await;
+        stage.wake().await;
+        stage.set(time);
+        let all = stage.page().all("feishu_department_message_push").len();
+        stage.restart_with(&push("top")).await;
+        stage.wake().await;
+        let top = stage.page().all("feishu_department_message_push").len();
+        assert!(top > 0 && top < all, "{top} of {all}: nothing is due, and what is stored is shown");
+        stage.restart_with(&push("all")).await;
+        assert_eq!(stage.page().all("feishu_department_message_push").len(), all);
+    }
+}
+
+#[tokio::test]
 async fn a_reload_keeps_pages_and_tokens_of_what_stays_and_drops_the_rest() {
     let mut stage = Stage::new(
         "2026-11-20T10:00:00",

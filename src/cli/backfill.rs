@@ -16,7 +16,7 @@ use super::progress::{Display, State, TICK};
 use super::serve::ended;
 use super::{Flags, program};
 use crate::config::SourceConfig;
-use crate::day::{Cycle, Day, Days};
+use crate::day::{Cycle, Day, Days, Zone};
 use crate::history::{self, Bounds, OutOfBounds, Plan, Progress, Summary};
 use crate::poller::Context;
 use crate::source::apis;
@@ -46,6 +46,7 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
     let sources = chosen(flags.config()?.sources, &args)?;
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
+    ensure_kept(&sources, flags.retention_days)?;
     let context = program::assemble(&flags.storage_path)?;
     let configs: Vec<_> = sources.iter().map(|(config, ..)| config.clone()).collect();
     context.claim(&configs).await?;
@@ -77,6 +78,18 @@ fn chosen(mut sources: Vec<SourceConfig>, args: &BackfillArgs) -> anyhow::Result
         .retain(|config| named(&args.sources, config.source.api().name) && named(&args.accounts, &config.account.name));
     ensure!(!sources.is_empty(), "the configuration has no source that fits --source, --account and --shard");
     Ok(sources)
+}
+
+/// Makes sure that the exporter, started with the same retention, does not delete what is to be fetched.
+fn ensure_kept(sources: &[(SourceConfig, Days, Day)], retention_days: u32) -> anyhow::Result<()> {
+    let oldest = Day::containing(jiff::Timestamp::now(), &Zone::china()).plus(-i64::from(retention_days));
+    let first = sources.iter().map(|(_, days, _)| days.first).min();
+    ensure!(
+        first.is_none_or(|first| first >= oldest),
+        "nothing was asked: with --storage.retention {retention_days}d the store keeps no days before {oldest}; give a \
+         later --from, or a longer retention here and to serve"
+    );
+    Ok(())
 }
 
 /// Each source with the days that can be asked for; says which are left out.

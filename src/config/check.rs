@@ -25,8 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many days a request covers where it can: corrections of the two days before come at no extra call.
 const LOOKBACK_DAYS: u32 = 3;
 
-/// How long an incomplete day may hold up its page.
-const FLIP_AFTER: Duration = Duration::from_hours(2);
+/// How long an incomplete day may hold up its page: a day that is ready at six in China is then on show at eight, which is
+/// midnight in UTC, where Prometheus looks for the sample of a day (`[7d:1d]`).
+const FLIP_AFTER: Duration = Duration::from_mins(110);
 
 /// How old the day on show may become.
 const MAX_AGE_DAYS: u32 = 3;

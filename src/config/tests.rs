@@ -35,7 +35,7 @@ fn a_small_file_has_every_default() {
     let contact = &config.sources[0];
     assert_eq!(contact.poll_interval, Duration::from_mins(10));
     assert_eq!(contact.refresh_interval, Duration::from_hours(6));
-    assert_eq!(contact.flip_after, Duration::from_hours(2));
+    assert_eq!(contact.flip_after, Duration::from_mins(110));
     assert_eq!((contact.max_age_days, contact.concurrency, contact.names), (3, 8, false));
     assert_eq!(contact.schedule.zone, crate::day::Zone::china());
     assert_eq!((contact.schedule.ready_at.to_string().as_str(), contact.schedule.lag_days), ("06:00:00", 1));

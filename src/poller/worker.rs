@@ -1,6 +1,7 @@
 //! One source's worker: wakes, asks what is due, decides which day is shown, and says how it stands.
 
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,10 @@ const LOOK: SignedDuration = SignedDuration::from_secs(30);
 /// A page of a day that is ready in more than this was shown while the clock was ahead.
 const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
+/// What is said where the lists have no entry, and nothing is asked without.
+const NOBODY: &str = "there is nobody to ask about, as the lists came empty: who may the app see, and who may use what it \
+    is about?";
+
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
 pub struct Worker {
@@ -35,6 +40,8 @@ pub struct Worker {
     pub(super) kept: Kept,
     /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
     pub(super) served: Option<Day>,
+    /// The targets of the page that was made from the store, until the lists are known.
+    restored_targets: Option<u64>,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
     /// Why a target was refused, the last time that one was.
@@ -59,6 +66,7 @@ impl Worker {
             restored: false,
             kept: Kept::default(),
             served: None,
+            restored_targets: None,
             failed: None,
             refusal: None,
             counts: TargetCounts::default(),
@@ -78,22 +86,28 @@ impl Worker {
         let target_day = self.config.schedule.target_day(self.context.clock.now());
         self.drop_old_page(target_day).await?;
         let directory = self.stored_directory().await?;
-        let mut counts = None;
-        if let Some(day) = self.kept.shown {
-            let targets = self.config.targets(&directory);
-            let days = kept_days(&targets, day);
-            // Both at once: people wait for the page of a large company.
-            let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
-            counts = (day == target_day).then(|| ledger.counts());
-            self.publish_rows(rows, &ledger, &directory).await?;
-        }
+        let counts = match self.kept.shown {
+            Some(day) => Some(self.show(day, &directory).await?).filter(|_| day == target_day),
+            None => None,
+        };
         self.counts = match counts {
             Some(counts) => counts,
             None => self.ledger(target_day, self.config.targets(&directory)).await?.counts(),
         };
+        self.restored_targets = Some(identity(&self.config.targets(&directory)));
         self.restored = true;
         self.tell(target_day);
         Ok(())
+    }
+
+    /// Shows what the store has for `day` of the targets of `directory`, and how they stand.
+    async fn show(&mut self, day: Day, directory: &Directory) -> Result<TargetCounts, StoreError> {
+        let targets = self.config.targets(directory);
+        let days = kept_days(&targets, day);
+        // Both at once: people wait for the page of a large company.
+        let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
+        self.publish_rows(rows, &ledger, directory).await?;
+        Ok(ledger.counts())
     }
 
     /// Wakes until `shutdown`.
@@ -183,7 +197,15 @@ impl Worker {
                 return self.finish(day, started, report, Some(error)).await;
             }
         };
-        let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
+        let targets = self.config.targets(&directory);
+        // A list that was not stored, as of a configuration that is new, left the page without its figures.
+        if let Some(restored) = self.restored_targets.take()
+            && restored != identity(&targets)
+            && let Some(shown) = self.kept.shown
+        {
+            self.show(shown, &directory).await?;
+        }
+        let mut ledger = self.ledger(day, targets).await?;
         self.counts = ledger.counts();
         self.tell(day);
         let (context, config) = (self.context.clone(), self.config.clone());
@@ -192,6 +214,12 @@ impl Worker {
         while round.step(&mut ledger).await? {
             if self.context.clock.now().duration_since(looked) >= LOOK {
                 looked = self.context.clock.now();
+                self.next = Some(self.next_waking(day, looked));
+                if round.report.answered && !self.kept.up {
+                    self.kept.up = true;
+                    self.kept.error = None;
+                    self.keep().await?;
+                }
                 self.look(&mut ledger, &directory, true).await?;
             }
         }
@@ -201,15 +229,15 @@ impl Worker {
             *failed = ledger.failed().map(str::to_owned).collect();
         }
         self.look(&mut ledger, &directory, report.asked > 0).await?;
-        if report.asked > 0 || stale.is_some() {
-            let error = match (&report.failure, &stale) {
-                (Some(failure), _) if report.failures < report.asked => {
-                    Some(format!("{} of {} targets failed, the last: {failure}", report.failures, report.asked))
-                }
-                (Some(failure), _) => Some(failure.to_string()),
-                (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
-                (None, None) => None,
-            };
+        let error = match (&report.failure, &stale) {
+            (Some(failure), _) if report.failures < report.asked => {
+                Some(format!("{} of {} targets failed, the last: {failure}", report.failures, report.asked))
+            }
+            (Some(failure), _) => Some(failure.to_string()),
+            (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
+            (None, None) => ledger.is_empty().then(|| NOBODY.to_owned()),
+        };
+        if report.asked > 0 || stale.is_some() || self.is_news(error.as_deref()) {
             // Where nothing else was asked, the lists tell whether the vendor answers.
             if report.asked == 0 {
                 report.ended = stale;
@@ -217,6 +245,14 @@ impl Worker {
             self.finish(day, started, report, error).await?;
         }
         self.bring_names(day, &ledger, directory, name_lists).await
+    }
+
+    /// Whether `error`, after a waking at which nothing was to be asked, is another than was told before: that of lists
+    /// or of the store has passed, or nobody is listed any more.
+    fn is_news(&self, error: Option<&str>) -> bool {
+        let TargetCounts { refused, failed, pending, .. } = self.counts;
+        // What failed is told until it is asked again, and who is refused as long as he is.
+        failed + pending == 0 && (refused == 0 || !self.kept.up) && self.kept.error.as_deref() != error
     }
 
     /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
@@ -227,7 +263,7 @@ impl Worker {
         let now = self.context.clock.now();
         let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
         let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
-        let flips = flips && may_flip(&self.counts, self.is_late(day, now));
+        let flips = flips && !ledger.is_empty() && may_flip(&self.counts, self.is_late(day, now));
         let lags = changed || self.served != Some(day);
         if flips || (lags && self.kept.shown == Some(day)) {
             if flips {
@@ -279,6 +315,8 @@ impl Worker {
         );
         if let Some(error) = &error {
             tracing::warn!(source, account, "round with failures: {error}");
+        } else if refused > 0 && ok + no_data == 0 {
+            tracing::warn!(source, account, refused, "the vendor refuses all that is asked");
         }
         if let Some(refusal) = report.refusal {
             self.refusal = Some(refusal.to_string());
@@ -376,4 +414,13 @@ impl Worker {
         };
         self.context.telemetry.set_source(self.config.source.api().name, &account.name, status);
     }
+}
+
+/// What tells whether two lists of targets are of the same ones.
+fn identity(targets: &[Target]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for target in targets {
+        (target.key(), &target.definition).hash(&mut hasher);
+    }
+    hasher.finish()
 }

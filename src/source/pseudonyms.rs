@@ -110,8 +110,12 @@ impl Source for Pseudonymous {
         for target in &mut targets {
             let ids = target.labels.clone();
             hide(&self.pseudonyms, target.table, &mut target.labels);
-            if !target.definition.is_empty() {
-                // It lists the members of a team, and is only compared.
+            // Either the definition lists the members of a team, or rows bring people, whose ids must not stay on show
+            // when they are given pseudonyms, or others. It is only compared.
+            let person = target.table.person;
+            let brings_people =
+                target.table.labels.iter().skip(target.labels.len()).any(|label| person == Some(*label));
+            if !target.definition.is_empty() || brings_people {
                 target.definition = self.pseudonyms.of(&target.definition);
             }
             target.hidden = Some(Hidden { ids, pseudonyms: Arc::clone(&self.pseudonyms) });

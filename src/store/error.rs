@@ -71,7 +71,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The disk does not take or give what it should: works when it does again, or after a restart.
-    #[error("{}: {reason}: the disk fails or has become read-only; the system's log may tell more", path.display())]
+    #[error("{}: {reason}: the disk fails or has become read-only, or files may not grow (ulimit -f); the system's log may tell more", path.display())]
     Disk {
         /// The file.
         path: PathBuf,

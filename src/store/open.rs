@@ -34,19 +34,20 @@ pub(super) fn memory(tables: &[&'static Table]) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-/// The file in `dir`, and where a damaged one was moved to.
+/// The file in `dir`, and where a damaged one was moved to, if it `may_be_replaced`.
 ///
 /// # Errors
 /// Those of [`super::Store::open`].
 pub(super) fn file(
     dir: &Path,
     tables: &[&'static Table],
+    may_be_replaced: bool,
 ) -> Result<(Connection, PathBuf, Option<PathBuf>), StoreError> {
     let file = dir.join(NAME);
     create(dir, &file)?;
     match writer(&file, tables) {
         Ok(connection) => Ok((connection, file, None)),
-        Err(StoreError::Damaged { .. }) => {
+        Err(StoreError::Damaged { .. }) if may_be_replaced => {
             let aside = damage::set_aside(&file).map_err(|error| unusable(&file, &error))?;
             create(dir, &file)?;
             Ok((writer(&file, tables)?, file, Some(aside)))

@@ -128,6 +128,38 @@ async fn an_export_that_fails_leaves_the_file_of_before() {
 }
 
 #[tokio::test]
+async fn a_damaged_store_is_left_to_whoever_writes_it_and_replaces_no_export() {
+    let past = Past::with(40, Clock::system()).await;
+    let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
+    let span = ["--from", yesterday.as_str(), "--to", yesterday.as_str()];
+    let (code, _, error) = run(&past, &[&["backfill"][..], &span].concat()).await;
+    assert_eq!(code, Some(0), "{error}");
+    let data = past.folder.path().join("data");
+    let (file, output) = (data.join("imstats.db"), past.folder.path().join("history.om"));
+    let mut bytes = std::fs::read(&file).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0x55);
+    std::fs::write(&file, &bytes).unwrap();
+    std::fs::write(&output, "of before").unwrap();
+    let export = [&["export"][..], &span, &["--output", output.to_str().unwrap()]].concat();
+    // The second time it is known to be damaged before anything is read.
+    for command in [&export[..], &export, &["check"]] {
+        let (code, _, error) = run(&past, command).await;
+        assert!(code == Some(1) && error.contains("is damaged"), "{command:?}: {error}");
+    }
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "of before");
+    let aside = || {
+        std::fs::read_dir(&data)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"))
+            .count()
+    };
+    assert_eq!((aside(), std::fs::read(&file).unwrap() == bytes), (0, true), "another program may have it open");
+    assert_eq!(run(&past, &[&["backfill"][..], &span].concat()).await.0, Some(0));
+    assert_eq!(aside(), 1);
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_away_or_a_full_disk_ends_a_command_without_a_panic() {
     let past = Past::with(4, Clock::system()).await;
     let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
