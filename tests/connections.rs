@@ -144,7 +144,7 @@ async fn one_peer_cannot_take_the_place_of_all_others() {
     let mut more = exporter.write(b"").await;
     let closed = soon(more.read_to_end(&mut Vec::new())).await;
     assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
-    assert!(exporter.log().contains("this peer has 256 already"), "{}", exporter.log());
+    exporter.until("the log tells", async || exporter.log().contains("this peer has 256 already")).await;
 
     let elsewhere = TcpSocket::new_v4().unwrap();
     elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();

@@ -42,6 +42,10 @@ pub(super) struct SimulateArgs {
 fn fault(text: &str) -> Result<Fault, String> {
     let (api, code) =
         text.split_once('=').ok_or("write an API's path or a vendor, `=`, and the vendor's error code")?;
+    if !Fault::names().any(|known| known == api) {
+        let known: Vec<_> = Fault::names().collect();
+        return Err(format!("there is no `{api}`; there are {}", known.join(", ")));
+    }
     let code = code.parse().map_err(|_| "the vendor's error code is a whole number")?;
     Ok(Fault::on(api, Effect::Refuse(code)))
 }

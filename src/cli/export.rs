@@ -33,6 +33,10 @@ const MOST_SECRET_BYTES: u64 = 64 * 1024;
 const TOKEN: &str = "IMSTATS_REMOTE_WRITE_BEARER_TOKEN";
 const PASSWORD: &str = "IMSTATS_REMOTE_WRITE_PASSWORD";
 
+/// Those that hold what may, and count where no flag says another thing.
+const URL: &str = "IMSTATS_REMOTE_WRITE_URL";
+const USERNAME: &str = "IMSTATS_REMOTE_WRITE_USERNAME";
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// One text for `promtool tsdb create-blocks-from openmetrics`.
@@ -49,9 +53,9 @@ pub(super) struct ExportArgs {
     /// The last day.
     #[arg(long, value_name = "DAY")]
     to: Day,
-    /// What is written.
-    #[arg(long, default_value = "openmetrics")]
-    format: Format,
+    /// What is written; openmetrics unless told.
+    #[arg(long)]
+    format: Option<Format>,
     /// Where to: a file, or for csv a folder; without it standard output.
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -61,17 +65,18 @@ pub(super) struct ExportArgs {
     /// The time between two samples of a series: 1d makes 24 times less, and keeps one sample a day.
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = step)]
     step: Duration,
-    /// Sends it instead to this receiver of Prometheus remote write, such as http://localhost:9090/api/v1/write.
-    #[arg(long, value_name = "URL", env = "IMSTATS_REMOTE_WRITE_URL", hide_env_values = true, conflicts_with_all = ["format", "output"])]
+    /// Sends it instead to this receiver of Prometheus remote write, such as http://localhost:9090/api/v1/write (or
+    /// IMSTATS_REMOTE_WRITE_URL).
+    #[arg(long, value_name = "URL", conflicts_with_all = ["format", "output"])]
     remote_write: Option<String>,
     /// A file with the bearer token for the receiver (or IMSTATS_REMOTE_WRITE_BEARER_TOKEN).
     #[arg(long = "remote-write.bearer-token-file", value_name = "FILE", conflicts_with = "username")]
     token_file: Option<PathBuf>,
-    /// The user at the receiver.
-    #[arg(long = "remote-write.username", value_name = "NAME", env = "IMSTATS_REMOTE_WRITE_USERNAME")]
+    /// The user at the receiver (or IMSTATS_REMOTE_WRITE_USERNAME).
+    #[arg(long = "remote-write.username", value_name = "NAME")]
     username: Option<String>,
     /// A file with the user's password (or IMSTATS_REMOTE_WRITE_PASSWORD).
-    #[arg(long = "remote-write.password-file", value_name = "FILE", requires = "username")]
+    #[arg(long = "remote-write.password-file", value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
 
@@ -87,8 +92,16 @@ fn step(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes the history of the store.
-pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
+    if args.format.is_none() && args.output.is_none() {
+        args.remote_write = args.remote_write.or_else(|| variable(URL));
+    }
+    let format = args.format.unwrap_or(Format::Openmetrics);
+    ensure!(
+        args.labels.is_empty() || matches!(format, Format::Openmetrics),
+        "--label is for series; a spreadsheet has a column for the account"
+    );
     // Of all shards: what another one polls is not in this store anyway.
     let config = Config::load(&flags.config_file)?;
     let file = Path::new(&flags.storage_path).join("imstats.db");
@@ -102,7 +115,7 @@ pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<Ex
     let tally = if args.remote_write.is_some() {
         send(chronicle, &args).await?
     } else {
-        let (format, output) = (args.format, args.output.clone());
+        let output = args.output.clone();
         tokio::task::spawn_blocking(move || write(&chronicle, format, output.as_deref())).await??
     };
     for account in &tally.unconfigured {
@@ -110,7 +123,7 @@ pub(super) async fn export(flags: &Flags, args: ExportArgs) -> anyhow::Result<Ex
             "{account}: left out, as the configuration does not say when this account's days are ready"
         ));
     }
-    if tally.cut && args.remote_write.is_none() && matches!(args.format, Format::Openmetrics) {
+    if tally.cut && args.remote_write.is_none() && matches!(format, Format::Openmetrics) {
         remark(format_args!(
             "left out: samples of the last 3 hours, which Prometheus does not take from promtool; the exporter shows them"
         ));
@@ -190,6 +203,11 @@ async fn send(chronicle: Chronicle, args: &ExportArgs) -> anyhow::Result<Tally> 
     Ok(tally)
 }
 
+/// What the environment has under this name; an empty text is none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
 /// The credentials, from files or the environment.
 fn authorization(args: &ExportArgs) -> anyhow::Result<Authorization> {
     let read = |file: &Option<PathBuf>, variable: &str| -> anyhow::Result<Option<String>> {
@@ -203,13 +221,18 @@ fn authorization(args: &ExportArgs) -> anyhow::Result<Authorization> {
                 let text = str::from_utf8(&bytes).map_err(|_| anyhow!("it is not UTF-8")).with_context(explain)?;
                 Ok(Some(text.trim().to_owned()))
             }
-            None => Ok(std::env::var(variable).ok().filter(|text| !text.is_empty())),
+            None => Ok(self::variable(variable)),
         }
     };
-    if let Some(username) = &args.username {
+    let username = args.username.clone().or_else(|| variable(USERNAME).filter(|_| args.token_file.is_none()));
+    ensure!(
+        username.is_some() || args.password_file.is_none(),
+        "--remote-write.password-file needs --remote-write.username"
+    );
+    if let Some(username) = username {
         let password = read(&args.password_file, PASSWORD)?;
         let password = password.with_context(|| format!("a user needs --remote-write.password-file or {PASSWORD}"))?;
-        return Ok(Authorization::Basic { username: username.clone(), password: password.into() });
+        return Ok(Authorization::Basic { username, password: password.into() });
     }
     Ok(match read(&args.token_file, TOKEN)? {
         Some(token) => Authorization::Bearer(token.into()),

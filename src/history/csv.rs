@@ -23,7 +23,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// [`ExportError`]; files that are whole by then stay.
 pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<Vec<(&'static str, u64)>, ExportError> {
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("the folder {}: {error}", folder.display())))?;
     let (store, days) = chronicle.raw();
     let mut tables = Vec::new();
     for (_, table) in chronicle.tables() {

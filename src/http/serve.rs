@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
@@ -96,8 +96,9 @@ impl Bound {
     pub async fn serve(self, app: App, shutdown: CancellationToken) -> Drained {
         let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
         let peers = Peers::new(MOST_OF_A_PEER);
-        let server =
-            Arc::new(Server { app, slots: Arc::clone(&slots), peers, shutdown, cut: CancellationToken::new() });
+        let current = Mutex::new(shutdown.child_token());
+        let cut = CancellationToken::new();
+        let server = Arc::new(Server { app, slots: Arc::clone(&slots), peers, shutdown, current, cut });
         let mut accepting: JoinSet<()> =
             self.listeners.into_iter().map(|listener| accept(Arc::clone(&server), listener)).collect();
         accepting.spawn(follow_web_config(Arc::clone(&server)));
@@ -118,8 +119,16 @@ struct Server {
     peers: Arc<Peers>,
     /// Ends accepting; connections finish what they have begun.
     shutdown: CancellationToken,
+    /// Lets the connections of one web configuration finish: who was let in without TLS is not to stay so.
+    current: Mutex<CancellationToken>,
     /// Ends connections.
     cut: CancellationToken,
+}
+
+impl Server {
+    fn current(&self) -> MutexGuard<'_, CancellationToken> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn accept(server: Arc<Server>, listener: TcpListener) {
@@ -194,7 +203,11 @@ async fn follow_web_config(server: Arc<Server>) {
             refreshed = tokio::task::spawn_blocking(move || reader.app.web.refresh()) => refreshed,
         };
         match refreshed {
-            Ok(Ok(true)) => tracing::info!("loaded the changed web configuration"),
+            Ok(Ok(true)) => {
+                tracing::info!("loaded the changed web configuration");
+                let before = std::mem::replace(&mut *server.current(), server.shutdown.child_token());
+                before.cancel();
+            }
             Ok(Err(error)) => tracing::error!(error = %chain(&error), "kept the old web configuration"),
             _ => {}
         }
@@ -205,9 +218,11 @@ async fn follow_web_config(server: Arc<Server>) {
 async fn serve_one(server: Arc<Server>, stream: TcpStream, peer: IpAddr) {
     // Answers are written in one go; waiting to fill packets would only delay the last.
     let _ = stream.set_nodelay(true);
+    // Before the settings: a change between the two is noticed.
+    let end = server.current().clone();
     let settings = server.app.web.settings();
     let Some(tls) = &settings.tls else {
-        return speak(server, stream, peer).await;
+        return speak(server, stream, peer, end).await;
     };
     let handshake = timeout(HANDSHAKE, tls.acceptor().accept(stream));
     let accepted = tokio::select! {
@@ -216,7 +231,7 @@ async fn serve_one(server: Arc<Server>, stream: TcpStream, peer: IpAddr) {
     };
     match accepted {
         Ok(Ok(stream)) if tls.allows(stream.get_ref().1.peer_certificates()) => {
-            speak(server, stream, peer).await;
+            speak(server, stream, peer, end).await;
         }
         Ok(Ok(_)) => tracing::debug!("refused a client certificate that names none of client_allowed_sans"),
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
@@ -224,9 +239,11 @@ async fn serve_one(server: Arc<Server>, stream: TcpStream, peer: IpAddr) {
     }
 }
 
-/// Speaks HTTP/1.1 on `stream` until either side ends it.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send>(server: Arc<Server>, stream: S, peer: IpAddr) {
-    let shutdown = server.shutdown.clone();
+/// Speaks HTTP/1.1 on `stream` until either side ends it, or `end`.
+async fn speak<S>(server: Arc<Server>, stream: S, peer: IpAddr, end: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let spoken = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let spoken = Arc::clone(&spoken);
@@ -249,7 +266,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send>(server: Arc<Server>, st
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = shutdown.cancelled(), if !ending => {
+            () = end.cancelled(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }

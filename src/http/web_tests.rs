@@ -167,3 +167,25 @@ async fn a_renewed_certificate_is_taken_without_a_restart() {
     assert_eq!(got.unwrap().0, 200);
     assert!(get(&server, &old, None).await.is_none());
 }
+
+#[tokio::test]
+async fn who_was_let_in_without_tls_does_not_stay_when_it_is_switched_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(folder.path(), "").await;
+    let mut standing = TcpStream::connect(&server.address).await.unwrap();
+    standing.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    standing.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    let (cert, key) = Authority::new().sign("localhost");
+    std::fs::write(folder.path().join("cert.pem"), cert).unwrap();
+    std::fs::write(folder.path().join("key.pem"), key).unwrap();
+    let web = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}";
+    std::fs::write(folder.path().join("web.yml"), web).unwrap();
+    tokio::time::pause();
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    tokio::time::resume();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), standing.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection is closed");
+}

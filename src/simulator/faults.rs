@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::apis::{Api, Vendor};
+use super::apis::{APIS, Api, Vendor};
 use crate::day::{Day, Zone};
 
 /// A rule: which calls go wrong, how often, and how.
@@ -27,6 +27,12 @@ impl Fault {
     #[must_use]
     pub fn on(api: &str, effect: Effect) -> Self {
         Self { api: api.to_owned(), subject: None, remaining: None, effect }
+    }
+
+    /// All that [`Fault::api`] may name.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let vendors = [Vendor::Wecom, Vendor::TencentDesk, Vendor::Feishu];
+        ["*"].into_iter().chain(vendors.map(Vendor::name)).chain(APIS.iter().map(|api| api.path))
     }
 
     /// The same for one subject only.
