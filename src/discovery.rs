@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Failure};
 use crate::config::{Account, SourceConfig};
-use crate::day::Day;
+use crate::day::{Clock, Day};
 use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed, Need, Pseudonyms};
 use crate::store::{Store, StoreError};
 
@@ -43,21 +44,34 @@ pub struct Listed {
     pub stale: Option<Failure>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<(Day, Arc<Vec<Found>>)>>>;
+/// How long an empty list is believed: mostly something is yet to be set at the vendor.
+const EMPTY_AGAIN: SignedDuration = SignedDuration::from_mins(30);
+
+/// A list as it was fetched last.
+#[derive(Clone, Debug)]
+struct Fetched {
+    day: Day,
+    list: Arc<Vec<Found>>,
+    /// When; `None` of one that another run fetched.
+    at: Option<Timestamp>,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Fetched>>>;
 
 /// Fetches lists, each at most once per day however many sources want it.
 #[derive(Clone, Debug)]
 pub struct Discovery {
     client: Client,
     store: Store,
+    clock: Clock,
     slots: Arc<Mutex<HashMap<String, Slot>>>,
 }
 
 impl Discovery {
     /// Lists by `client`, kept in `store`.
     #[must_use]
-    pub fn new(client: Client, store: Store) -> Self {
-        Self { client, store, slots: Arc::default() }
+    pub fn new(client: Client, store: Store, clock: Clock) -> Self {
+        Self { client, store, clock, slots: Arc::default() }
     }
 
     /// The lists that a source needs as of `day`, why one of them is older, and the lists of names (of people's only
@@ -100,32 +114,36 @@ impl Discovery {
     pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
         let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
         let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
-        // An empty list mostly means that something is yet to be set at the vendor: the next waking asks again.
-        let stands = |of: Day, list: &[Found]| of == day && (listing.need != Need::Whole || !list.is_empty());
+        let now = self.clock.now();
+        let fetched = |list: &Arc<Vec<Found>>| Fetched { day, list: Arc::clone(list), at: Some(now) };
+        let stands = |known: &Fetched| {
+            let recent = || known.at.is_some_and(|at| now.duration_since(at).abs() < EMPTY_AGAIN);
+            known.day == day && (listing.need != Need::Whole || !known.list.is_empty() || recent())
+        };
         // Whoever holds it fetches; the others wait and find the list.
         let mut slot = slot.lock().await;
-        if let Some((of, list)) = &*slot
-            && stands(*of, list)
-        {
-            return Ok(Listed { list: Arc::clone(list), stale: None });
+        if let Some(known) = slot.as_ref().filter(|known| stands(known)) {
+            return Ok(Listed { list: Arc::clone(&known.list), stale: None });
         }
         let hidden = hidden(account, listing);
         let stored = match hidden {
-            None => self.store.list(vendor, &account.name, &key).await?.map(|(of, list)| (of, Arc::new(list))),
+            None => {
+                let stored = self.store.list(vendor, &account.name, &key).await?;
+                stored.map(|(day, list)| Fetched { day, list: Arc::new(list), at: None })
+            }
             // The vendor can't be asked about pseudonyms.
             Some(_) => slot.clone(),
         };
-        if let Some((of, list)) = &stored
-            && stands(*of, list)
-        {
-            *slot = Some((day, Arc::clone(list)));
-            return Ok(Listed { list: Arc::clone(list), stale: None });
+        if let Some(known) = stored.as_ref().filter(|known| stands(known)) {
+            let list = Arc::clone(&known.list);
+            *slot = Some(fetched(&list));
+            return Ok(Listed { list, stale: None });
         }
         match self.fetch(account, listing, day).await {
             Ok(list)
                 if list.is_empty()
                     && listing.need != Need::Names
-                    && let Some(before) = recent(&stored, day) =>
+                    && let Some(before) = recent(stored.as_ref(), day) =>
             {
                 let text =
                     format!("{} came empty, after {} entries; it is believed tomorrow", listing.key, before.len());
@@ -136,17 +154,22 @@ impl Discovery {
                 let kept: &Vec<Found> = pseudonyms.as_ref().unwrap_or(&list);
                 self.store.put_list(vendor, &account.name, &key, day, kept).await?;
                 let list = Arc::new(list);
-                *slot = Some((day, Arc::clone(&list)));
+                *slot = Some(fetched(&list));
                 Ok(Listed { list, stale: None })
             }
             Err(DiscoveryError::Vendor { list: name, failure }) => match stored {
                 _ if listing.need == Need::Part && matches!(failure, Failure::Refused(_)) => {
                     tracing::warn!(account = account.name, list = listing.key, "left out: {failure}");
                     let list = Arc::default();
-                    *slot = Some((day, Arc::clone(&list)));
+                    *slot = Some(fetched(&list));
                     Ok(Listed { list, stale: None })
                 }
-                Some((_, list)) => Ok(Listed { list, stale: Some(failure) }),
+                // An empty one of today, which was asked for once more.
+                Some(known) if known.day == day => {
+                    *slot = Some(fetched(&known.list));
+                    Ok(Listed { list: known.list, stale: None })
+                }
+                Some(known) => Ok(Listed { list: known.list, stale: Some(failure) }),
                 None if listing.need == Need::Names => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
                 None => Err(DiscoveryError::Vendor { list: name, failure }),
             },
@@ -209,8 +232,8 @@ impl Discovery {
 }
 
 /// A list that had entries the day before `day`: an empty one is then not taken for the end of all of them.
-fn recent(stored: &Option<(Day, Arc<Vec<Found>>)>, day: Day) -> Option<Arc<Vec<Found>>> {
-    stored.as_ref().filter(|(of, list)| !list.is_empty() && *of >= day.plus(-1)).map(|(_, list)| Arc::clone(list))
+fn recent(stored: Option<&Fetched>, day: Day) -> Option<Arc<Vec<Found>>> {
+    stored.filter(|known| !known.list.is_empty() && known.day >= day.plus(-1)).map(|known| Arc::clone(&known.list))
 }
 
 /// What the list is stored under: one secret may see more than another, and pseudonyms are not ids.

@@ -65,7 +65,7 @@ impl Context {
         let client = Client::new(clock.clone(), telemetry.clone(), repeat_delay);
         Self {
             storing: TaskTracker::new(),
-            discovery: Discovery::new(client.clone(), store.clone()),
+            discovery: Discovery::new(client.clone(), store.clone(), clock.clone()),
             exposition: Exposition::new(telemetry.clone(), &apis()),
             store,
             client,
@@ -171,7 +171,12 @@ impl Poller {
 pub async fn keep_house(context: Context, retention_days: u32, shutdown: CancellationToken) {
     loop {
         let today = Day::containing(context.clock.now(), &Zone::china());
-        match context.store.forget(today, retention_days).await {
+        let forgotten = tokio::select! {
+            // A disk that hangs does not keep the program from ending.
+            () = shutdown.cancelled() => return,
+            forgotten = context.store.forget(today, retention_days) => forgotten,
+        };
+        match forgotten {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "dropped what is older than the retention"),
             Err(error) => tracing::error!("cannot drop old days: {error}"),

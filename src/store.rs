@@ -75,8 +75,7 @@ impl Store {
         Self::open_file(dir, apis, true)
     }
 
-    /// The same for whoever only reads what is stored: a damaged file stays where it is, as another program may have it
-    /// open.
+    /// The same for whoever runs beside an exporter: a damaged file stays where it is, as that has it open.
     ///
     /// # Errors
     /// [`StoreError::Damaged`], and those of [`Store::open`].

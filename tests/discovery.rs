@@ -82,12 +82,18 @@ async fn a_list_that_comes_empty_all_at_once_is_believed_a_day_later() {
     assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), 0);
     assert_eq!(stage.error("wecom_contact"), "");
     let calls = stage.calls(FOLLOW);
-    stage.wake_at("2026-11-22T06:10:00").await;
-    assert!(stage.calls(FOLLOW) > calls, "an empty list is asked again at each waking");
+    stage.wake_at("2026-11-22T06:20:00").await;
+    assert_eq!(stage.calls(FOLLOW), calls);
+    stage.mend();
+    stage.every(FOLLOW, Effect::Html(503));
+    stage.wake_at("2026-11-22T06:40:00").await;
+    assert_eq!(stage.calls(FOLLOW), calls + 3, "an empty list is asked again, by one source and with two repetitions");
+    assert!(stage.up("wecom_contact"), "it is today's all the same");
+    assert_eq!(stage.error("wecom_contact"), "");
 }
 
 #[tokio::test]
-async fn who_is_listed_at_last_is_shown_at_the_next_waking() {
+async fn who_is_listed_at_last_is_shown_within_half_an_hour() {
     let mut stage = Stage::new("2026-11-20T06:00:00", "wecom: [{$wecom, contact: {users: all, $fast}}]").await;
     stage.every(FOLLOW, raw(r#"{"errcode": 0, "errmsg": "ok", "follow_user": []}"#));
     stage.wake().await;
@@ -98,11 +104,11 @@ async fn who_is_listed_at_last_is_shown_at_the_next_waking() {
     assert!(told(&stage).1.contains("nobody to ask about"), "{:?}", told(&stage));
     assert_eq!(stage.shown("wecom_contact"), None, "a page without anybody is none, of which an alert tells");
     stage.mend();
-    stage.wake_at("2026-11-20T12:10:00").await;
+    stage.wake_at("2026-11-20T12:30:00").await;
     assert_eq!(told(&stage), (true, String::new()));
     assert!(!stage.page().all("wecom_contact_user_active_chats").is_empty());
     let calls = stage.calls(FOLLOW);
-    stage.wake_at("2026-11-20T12:20:00").await;
+    stage.wake_at("2026-11-20T13:20:00").await;
     assert_eq!(stage.calls(FOLLOW), calls);
 }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::estimate::words;
 use super::output::{answer, remark};
 use super::progress::{Display, State, TICK};
-use super::serve::ended;
+use super::serve::Ending;
 use super::{Flags, program};
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days, Zone};
@@ -47,15 +47,19 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     let sources = chosen(flags.config()?.sources, &args)?;
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
     ensure_kept(&sources, flags.retention_days)?;
-    let context = program::assemble(&flags.storage_path)?;
+    let mut ending = Ending::listen()?;
+    let context = program::assemble_beside(&flags.storage_path)?;
     let configs: Vec<_> = sources.iter().map(|(config, ..)| config.clone()).collect();
     context.claim(&configs).await?;
-    let (plans, complete) = plan(&context, sources).await?;
+    let (plans, complete) = tokio::select! {
+        planned = plan(&context, sources) => planned?,
+        code = ending.wait() => return Ok(ExitCode::from(code)),
+    };
     announce(&plans)?;
     if args.dry_run {
         return Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let whole = carry_out(&context, plans).await?;
+    let whole = carry_out(&context, plans, &mut ending).await?;
     Ok(if complete && whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -189,7 +193,7 @@ fn announce(plans: &[Plan]) -> anyhow::Result<()> {
 }
 
 /// Makes the calls; tells whether nothing is missing.
-async fn carry_out(context: &Context, plans: Vec<Plan>) -> anyhow::Result<bool> {
+async fn carry_out(context: &Context, plans: Vec<Plan>, ending: &mut Ending) -> anyhow::Result<bool> {
     let stop = CancellationToken::new();
     let names: Vec<_> = plans.iter().map(|plan| format!("{} of {}", plan.name().0, plan.name().1)).collect();
     let configs: Vec<_> = plans.iter().map(|plan| plan.config().clone()).collect();
@@ -210,8 +214,6 @@ async fn carry_out(context: &Context, plans: Vec<Plan>) -> anyhow::Result<bool> 
     let mut display = Display::new(names.clone(), "calls");
     let mut tick = tokio::time::interval(TICK);
     let mut summaries: Vec<Option<Summary>> = configs.iter().map(|_| None).collect();
-    let end = ended();
-    tokio::pin!(end);
     loop {
         tokio::select! {
             joined = running.join_next() => match joined {
@@ -221,11 +223,9 @@ async fn carry_out(context: &Context, plans: Vec<Plan>) -> anyhow::Result<bool> 
                 }
                 None => break,
             },
-            signal = &mut end => {
-                signal?;
+            _ = ending.wait() => {
                 ensure!(!stop.is_cancelled(), "ended by a second signal; what was stored stays so");
                 stop.cancel();
-                end.set(ended());
             }
             _ = tick.tick() => display.show(&states()),
         }

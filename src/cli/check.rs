@@ -35,7 +35,7 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     let has_store =
         !flags.storage_path.is_empty() && std::path::Path::new(&flags.storage_path).join("imstats.db").exists();
     // What is found online is known better than what was stored.
-    let context = program::assemble_to_read(if has_store && !args.online { &flags.storage_path } else { "" })?;
+    let context = program::assemble_beside(if has_store && !args.online { &flags.storage_path } else { "" })?;
     if has_store && !args.online {
         context.claim(&config.sources).await?;
     }

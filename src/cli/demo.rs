@@ -81,10 +81,11 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
 
 /// Serves the simulated vendors alone.
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+    let mut ending = serve::Ending::listen()?;
     let simulator = start(args.demo, args.address, !args.no_limits).await?;
     answer(format_args!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url()))?;
     answer_with(simulator.configuration().as_bytes())?;
-    serve::ended().await?;
+    ending.wait().await;
     for (api, calls) in simulator.calls() {
         answer(format_args!("# {calls:>8} calls of {api}"))?;
     }

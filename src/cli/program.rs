@@ -20,7 +20,7 @@ const JITTER: Duration = Duration::from_secs(60);
 
 const EXPLAIN: &str = "cannot open the store (--storage.path)";
 
-/// The parts of a program that keeps its store under `storage_path`, or in memory where that is empty. A damaged store
+/// The parts of an exporter that keeps its store under `storage_path`, or in memory where that is empty. A damaged store
 /// is set aside.
 ///
 /// # Errors
@@ -33,11 +33,11 @@ pub(super) fn assemble(storage_path: &str) -> anyhow::Result<Context> {
     Ok(context(opened.store))
 }
 
-/// The parts of a program that only reads what is in the store: a damaged one is left where it is.
+/// The parts of a command that may run beside an exporter with the same store: a damaged one is left where it is.
 ///
 /// # Errors
 /// Where the store can't be opened, or is damaged.
-pub(super) fn assemble_to_read(storage_path: &str) -> anyhow::Result<Context> {
+pub(super) fn assemble_beside(storage_path: &str) -> anyhow::Result<Context> {
     Ok(context(Store::open_as_it_is(folder(storage_path), &apis()).context(EXPLAIN)?))
 }
 

@@ -148,18 +148,13 @@ fn reloading(
 /// The signals that the program obeys.
 struct Signals {
     hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+    ending: Ending,
 }
 
 impl Signals {
     /// From now on none of them ends the program by itself.
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { hangup: signal(SignalKind::hangup())?, ending: Ending::listen()? })
     }
 
     /// Reloads at each SIGHUP, until a signal to end comes.
@@ -168,44 +163,46 @@ impl Signals {
             tokio::select! {
                 Some(()) = self.hangup.recv() => tokio::select! {
                     _ = reload() => {}
-                    () = either(&mut self.terminate, &mut self.interrupt) => return,
+                    _ = self.ending.wait() => return,
                 },
-                () = either(&mut self.terminate, &mut self.interrupt) => return,
+                _ = self.ending.wait() => return,
             }
         }
     }
 
     /// Waits for SIGTERM or SIGINT.
     async fn end(&mut self) {
-        either(&mut self.terminate, &mut self.interrupt).await;
+        self.ending.wait().await;
     }
 }
 
-async fn either(one: &mut Signal, other: &mut Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
+/// SIGTERM and SIGINT.
+pub(super) struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ending {
+    /// From now on neither ends the program by itself.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them; gives the exit code that shells give a program that it ended.
+    pub(super) async fn wait(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.terminate.recv() => 143,
+            _ = self.interrupt.recv() => 130,
+        }
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn ended() -> std::io::Result<()> {
-    either(&mut signal(SignalKind::terminate())?, &mut signal(SignalKind::interrupt())?).await;
-    Ok(())
-}
-
-/// Lets SIGTERM and SIGINT end the program at once, with the exit codes that shells give them.
+/// Lets SIGTERM and SIGINT end the program at once.
 ///
 /// By itself the system does so too, but not to the first process of a container.
 pub(super) fn end_at_signals() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut ending = Ending::listen()?;
     // Whatever else it does may block its thread.
-    tokio::spawn(async move {
-        let code = tokio::select! {
-            _ = terminate.recv() => 143,
-            _ = interrupt.recv() => 130,
-        };
-        std::process::exit(code);
-    });
+    tokio::spawn(async move { std::process::exit(ending.wait().await.into()) });
     Ok(())
 }

@@ -354,9 +354,9 @@ feishu: [{account: a, message_push: {}, app_id: cli_1, app_secret: s3cret}]",
     // The id stands below the block that needs it.
     assert!(format!("{:?}", feishu.source).contains("cli_1"));
     let message = told(
-        "tencent_desk: [{account: a, sdk_app_id: 1, secret_key: s3cret, agent_statistics: {time_zone: Mars, lookback_days: 2}}]",
+        "tencent_desk: [{account: a, sdk_app_id: 1, secret_key: s3cret, agent_statistics: {time_zone: \"M\\tars\", lookback_days: 2}}]",
     );
     assert!(message.contains("tencent_desk[0].identifier: it is missing"), "{message}");
-    assert!(message.contains("agent_statistics.time_zone: `Mars` is not a time zone"), "{message}");
+    assert!(message.contains("agent_statistics.time_zone: `M?ars` is not a time zone"), "{message}");
     assert!(message.contains("agent_statistics.lookback_days: the API gives one day a call"), "{message}");
 }

@@ -46,7 +46,7 @@ pub(super) struct Users {
     right: Mutex<HashSet<(u64, u64)>>,
     keys: (RandomState, RandomState),
     /// One at a time, or guesses could use up all processors.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
     /// Whose passwords wait for their turn: guesses must not keep others out for long.
     waiting: Arc<Peers>,
 }
@@ -68,7 +68,7 @@ impl Users {
             hashes: users.clone(),
             right: Mutex::default(),
             keys: (RandomState::new(), RandomState::new()),
-            turn: Semaphore::new(1),
+            turn: Arc::new(Semaphore::new(1)),
             waiting: Peers::new(MOST_CHECKS),
         })
     }
@@ -83,14 +83,18 @@ impl Users {
         }
         // An unknown user costs as much time as a known one, or the time would tell who is known.
         let Some(hash) = known.or_else(|| self.hashes.values().next()).cloned() else { return Admission::Denied };
-        let Some(_presence) = self.waiting.enter(peer) else { return Admission::Crowded };
-        let Ok(turn) = self.turn.acquire().await else { return Admission::Denied };
+        let Some(presence) = self.waiting.enter(peer) else { return Admission::Crowded };
+        let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return Admission::Denied };
         // The same password may have waited before it.
         if known.is_some() && self.right().contains(&key) {
             return Admission::Granted;
         }
-        let matching = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
-        drop(turn);
+        let matching = tokio::task::spawn_blocking(move || {
+            // Who goes away meanwhile frees neither his place nor the turn: the work goes on without him.
+            let _held = (turn, presence);
+            bcrypt::verify(password, &hash).unwrap_or(false)
+        })
+        .await;
         if known.is_none() || !matching.unwrap_or(false) {
             return Admission::Denied;
         }
@@ -208,6 +212,17 @@ mod tests {
         assert_eq!(asking.await.unwrap(), Admission::Granted);
         assert_eq!(guesses.join_all().await, [Admission::Denied; MOST_CHECKS]);
         assert_eq!(admit("ann:wrong", HERE).await, Admission::Denied, "later it may guess again");
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_frees_his_place_only_when_his_password_is_checked() {
+        // Dear enough that it is still being checked when we look.
+        let hash = bcrypt::hash("right", 12).unwrap();
+        let users = Users::new(&[("ann".to_owned(), hash)].into()).unwrap();
+        let guess = basic("ann:wrong");
+        assert!(tokio::time::timeout(Duration::from_millis(1), users.admit(&guess, HERE)).await.is_err());
+        assert_eq!(users.turn.available_permits(), 0);
+        assert!(tokio::time::timeout(Duration::from_secs(60), users.turn.acquire()).await.is_ok());
     }
 
     #[test]

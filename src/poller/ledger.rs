@@ -1,6 +1,7 @@
 //! What is known of each target for one day, and so what to ask next and whether the day may be shown.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(super) struct Ledger {
     lookback: u32,
     targets: Vec<Entry>,
     index: HashMap<String, usize>,
+    /// What tells whether another ledger is of the same targets.
+    pub(super) identity: u64,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,8 @@ impl Ledger {
     /// The ledger of `targets`, parents before their children, for `day`; a question covers `lookback` days.
     pub(super) fn new(day: Day, lookback: u32, targets: Vec<Target>) -> Self {
         let keys: Vec<_> = targets.iter().map(Target::key).collect();
+        let mut hasher = DefaultHasher::new();
+        targets.iter().zip(&keys).for_each(|(target, key)| (key, &target.definition).hash(&mut hasher));
         let index: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), n)).collect();
         let entries = targets.into_iter().enumerate().map(|(n, target)| Entry {
             // Parents come first; what a broken list makes its own ancestor has no parent.
@@ -69,7 +74,7 @@ impl Ledger {
             figures: false,
             failed: false,
         });
-        Self { day, lookback, targets: entries.collect(), index }
+        Self { day, lookback, targets: entries.collect(), index, identity: hasher.finish() }
     }
 
     /// Takes up an answer, where it is of a target as it is now defined.

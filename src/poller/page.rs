@@ -55,6 +55,7 @@ impl Worker {
         // It ends early with the program, or where the machine has nothing left; the page is then as it was before.
         self.series = published.await.map_err(|_| StoreError::Interrupted)?;
         self.served = Some(ledger.day);
+        self.served_targets = Some(ledger.identity);
         Ok(())
     }
 
@@ -102,6 +103,7 @@ impl Worker {
         self.series = 0;
         self.kept.shown = None;
         self.served = None;
+        self.served_targets = None;
         self.keep().await
     }
 

@@ -1,7 +1,6 @@
 //! One source's worker: wakes, asks what is due, decides which day is shown, and says how it stands.
 
 use std::collections::{BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,9 @@ const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 const NOBODY: &str = "there is nobody to ask about, as the lists came empty: who may the app see, and who may use what it \
     is about?";
 
+/// What is said of targets that are refused.
+const REFUSED: &str = "targets are refused, the last";
+
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
 pub struct Worker {
@@ -40,8 +42,8 @@ pub struct Worker {
     pub(super) kept: Kept,
     /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
     pub(super) served: Option<Day>,
-    /// The targets of the page that was made from the store, until the lists are known.
-    restored_targets: Option<u64>,
+    /// The targets of that page.
+    pub(super) served_targets: Option<u64>,
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
     /// Why a target was refused, the last time that one was.
@@ -66,7 +68,7 @@ impl Worker {
             restored: false,
             kept: Kept::default(),
             served: None,
-            restored_targets: None,
+            served_targets: None,
             failed: None,
             refusal: None,
             counts: TargetCounts::default(),
@@ -86,28 +88,22 @@ impl Worker {
         let target_day = self.config.schedule.target_day(self.context.clock.now());
         self.drop_old_page(target_day).await?;
         let directory = self.stored_directory().await?;
-        let counts = match self.kept.shown {
-            Some(day) => Some(self.show(day, &directory).await?).filter(|_| day == target_day),
-            None => None,
-        };
+        let mut counts = None;
+        if let Some(day) = self.kept.shown {
+            let targets = self.config.targets(&directory);
+            let days = kept_days(&targets, day);
+            // Both at once: people wait for the page of a large company.
+            let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
+            counts = (day == target_day).then(|| ledger.counts());
+            self.publish_rows(rows, &ledger, &directory).await?;
+        }
         self.counts = match counts {
             Some(counts) => counts,
             None => self.ledger(target_day, self.config.targets(&directory)).await?.counts(),
         };
-        self.restored_targets = Some(identity(&self.config.targets(&directory)));
         self.restored = true;
         self.tell(target_day);
         Ok(())
-    }
-
-    /// Shows what the store has for `day` of the targets of `directory`, and how they stand.
-    async fn show(&mut self, day: Day, directory: &Directory) -> Result<TargetCounts, StoreError> {
-        let targets = self.config.targets(directory);
-        let days = kept_days(&targets, day);
-        // Both at once: people wait for the page of a large company.
-        let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
-        self.publish_rows(rows, &ledger, directory).await?;
-        Ok(ledger.counts())
     }
 
     /// Wakes until `shutdown`.
@@ -197,15 +193,7 @@ impl Worker {
                 return self.finish(day, started, report, Some(error)).await;
             }
         };
-        let targets = self.config.targets(&directory);
-        // A list that was not stored, as of a configuration that is new, left the page without its figures.
-        if let Some(restored) = self.restored_targets.take()
-            && restored != identity(&targets)
-            && let Some(shown) = self.kept.shown
-        {
-            self.show(shown, &directory).await?;
-        }
-        let mut ledger = self.ledger(day, targets).await?;
+        let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
         self.counts = ledger.counts();
         self.tell(day);
         let (context, config) = (self.context.clone(), self.config.clone());
@@ -214,8 +202,9 @@ impl Worker {
         while round.step(&mut ledger).await? {
             if self.context.clock.now().duration_since(looked) >= LOOK {
                 looked = self.context.clock.now();
-                self.next = Some(self.next_waking(day, looked));
-                if round.report.answered && !self.kept.up {
+                // It is moved on: an alert watches who no longer wakes.
+                self.next = looked.checked_add(self.config.poll_interval).ok();
+                if round.report.answered && self.kept.last_round.is_none() && !self.kept.up {
                     self.kept.up = true;
                     self.kept.error = None;
                     self.keep().await?;
@@ -252,7 +241,8 @@ impl Worker {
     fn is_news(&self, error: Option<&str>) -> bool {
         let TargetCounts { refused, failed, pending, .. } = self.counts;
         // What failed is told until it is asked again, and who is refused as long as he is.
-        failed + pending == 0 && (refused == 0 || !self.kept.up) && self.kept.error.as_deref() != error
+        let told = self.kept.error.as_deref();
+        failed + pending == 0 && told != error && !told.is_some_and(|told| refused > 0 && told.contains(REFUSED))
     }
 
     /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
@@ -264,7 +254,8 @@ impl Worker {
         let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
         let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
         let flips = flips && !ledger.is_empty() && may_flip(&self.counts, self.is_late(day, now));
-        let lags = changed || self.served != Some(day);
+        // A list that the store did not have, as of a new configuration, left the page without its figures.
+        let lags = changed || self.served != Some(day) || self.served_targets != Some(ledger.identity);
         if flips || (lags && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
@@ -325,7 +316,7 @@ impl Worker {
         // Only after what failed: a refused target is settled, but an operator may still want it.
         let refused = || {
             let words = self.refusal.as_ref().filter(|_| refused > 0)?;
-            Some(format!("{refused} of {total} targets are refused, the last: {words}"))
+            Some(format!("{refused} of {total} {REFUSED}: {words}"))
         };
         self.kept.error = error.or_else(refused);
         self.keep().await
@@ -414,13 +405,4 @@ impl Worker {
         };
         self.context.telemetry.set_source(self.config.source.api().name, &account.name, status);
     }
-}
-
-/// What tells whether two lists of targets are of the same ones.
-fn identity(targets: &[Target]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for target in targets {
-        (target.key(), &target.definition).hash(&mut hasher);
-    }
-    hasher.finish()
 }
