@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use imstats_exporter::day::{Day, Zone};
 use imstats_exporter::simulator::Company;
 
 use crate::harness::{Page, choose_tls, soon};
@@ -377,7 +378,11 @@ fn a_signal_ends_a_command_that_waits_for_a_vendor() {
     std::fs::write(config, format!("wecom: [{{account: a, corp_id: ww1, secret: s, {base}, contact: {{}}}}]")).unwrap();
     let (config, store) = (["--config.file", config], ["--storage.path", store.to_str().unwrap()]);
     // The first process of a container hears no signal that it does not ask for.
-    for (command, signal, code) in [(&["check", "--online"][..], "-TERM", 143), (&["once"][..], "-INT", 130)] {
+    let day = Day::containing(jiff::Timestamp::now(), &Zone::china()).plus(-3).to_string();
+    let backfill = ["backfill", "--from", &day, "--to", &day];
+    for (command, signal, code) in
+        [(&["check", "--online"][..], "-TERM", 143), (&["once"], "-INT", 130), (&backfill, "-TERM", 143)]
+    {
         let running = Running::start(&[command, &config, &store].concat());
         let asked = vendor.accept().unwrap();
         assert_eq!(running.end(signal).0, Some(code), "{command:?}");
