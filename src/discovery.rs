@@ -189,6 +189,15 @@ impl Discovery {
         Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
     }
 
+    /// Takes up a changed configuration, or a change at the vendor: lists that came empty are asked for anew.
+    pub fn reload(&self) {
+        let has_entries = |slot: &Slot| {
+            // Who holds it is fetching.
+            slot.try_lock().is_ok_and(|slot| slot.as_ref().is_some_and(|known| !known.list.is_empty()))
+        };
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, slot| has_entries(slot));
+    }
+
     fn slot(&self, key: String) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(key).or_default())

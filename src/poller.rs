@@ -132,6 +132,7 @@ impl Poller {
     async fn raise(&mut self, sources: Vec<SourceConfig>) -> Result<(), StoreError> {
         self.stop().await;
         self.context.client.reload().await;
+        self.context.discovery.reload();
         let key = |config: &SourceConfig| (config.source.api(), config.account.name.clone());
         let kept: Vec<_> = sources.iter().map(key).collect();
         for (api, account) in &self.shown {

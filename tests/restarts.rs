@@ -179,6 +179,19 @@ async fn a_reload_keeps_pages_and_tokens_of_what_stays_and_drops_the_rest() {
 }
 
 #[tokio::test]
+async fn a_reload_asks_anew_for_a_list_that_came_empty() {
+    let mut stage = Stage::new("2026-11-20T10:00:00", "wecom: [{$wecom, contact: {users: all, $fast}}]").await;
+    stage.every("externalcontact/get_follow_user_list", raw(r#"{"errcode": 0, "errmsg": "ok", "follow_user": []}"#));
+    stage.workers.clear();
+    let mut poller = Poller::start(stage.context.clone(), stage.sources()).await.unwrap();
+    stage.until("nobody is listed", |stage| stage.error("wecom_contact").contains("nobody to ask about")).await;
+    stage.mend();
+    poller.replace(stage.sources()).await;
+    stage.until("they are shown at once", |stage| stage.shown("wecom_contact").is_some()).await;
+    poller.stop().await;
+}
+
+#[tokio::test]
 async fn a_reload_with_a_new_secret_fetches_a_new_token_and_forgives_a_refusal() {
     let mut stage = Stage::new("2026-11-20T10:00:00", "wecom: [{$wecom, contact: {users: [WangWu]}}]").await;
     let old = stage.company().secret.clone();
