@@ -33,8 +33,6 @@ pub trait Vendor: fmt::Debug + Send + Sync {
     fn keys(&self) -> CredentialKeys;
     /// Where the vendor answers, without a path.
     fn base_url(&self) -> &'static str;
-    /// The prefix that [`Call::path`] has and the `api` label has not.
-    fn prefix(&self) -> &'static str;
     /// How many calls a minute of one API stay well below the vendor's limit.
     fn calls_per_minute(&self) -> u32;
     /// Whether the account's zone can be chosen; if not, days are counted in UTC+8.
@@ -82,7 +80,7 @@ pub struct Credential {
 /// A request to a vendor, before it is admitted: it holds no secret and may be logged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The value of the `api` label: the path with ids templated and without [`Vendor::prefix`].
+    /// The value of the `api` label: the path with ids templated, and without `cgi-bin/`, `v4/` or `open-apis/`.
     pub api: &'static str,
     /// `GET` without a body, else `POST`.
     pub body: Option<Value>,

@@ -42,10 +42,6 @@ impl Vendor for Feishu {
         "https://open.feishu.cn"
     }
 
-    fn prefix(&self) -> &'static str {
-        "open-apis/"
-    }
-
     fn calls_per_minute(&self) -> u32 {
         90
     }

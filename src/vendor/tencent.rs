@@ -50,10 +50,6 @@ impl Vendor for TencentDesk {
         "https://console.tim.qq.com"
     }
 
-    fn prefix(&self) -> &'static str {
-        "v4/"
-    }
-
     fn calls_per_minute(&self) -> u32 {
         300
     }

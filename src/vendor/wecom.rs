@@ -45,10 +45,6 @@ impl Vendor for Wecom {
         "https://qyapi.weixin.qq.com"
     }
 
-    fn prefix(&self) -> &'static str {
-        "cgi-bin/"
-    }
-
     fn calls_per_minute(&self) -> u32 {
         1000
     }
