@@ -185,9 +185,7 @@ impl Zone {
     /// # Errors
     /// [`UnknownZoneError`] where neither has it.
     pub fn named(name: &str) -> Result<Self, UnknownZoneError> {
-        // What is no zone may be anything, and goes to a log.
-        let shown = || name.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect();
-        TimeZone::get(name).map(Self).map_err(|_| UnknownZoneError(shown()))
+        TimeZone::get(name).map(Self).map_err(|_| UnknownZoneError(name.chars().take(64).collect()))
     }
 
     /// Its IANA name; `None` of a fixed distance from UTC.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::message::printable;
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
 use crate::day::{Schedule, Zone};
@@ -70,7 +71,8 @@ pub(super) fn check(
     if checking.faults.is_empty() {
         Ok((Config { sources, warnings: checking.warnings }, inline_secret))
     } else {
-        Err(ConfigError::Faults { file: file.to_owned(), faults: checking.faults })
+        let faults = checking.faults.iter().map(|fault| printable(fault)).collect();
+        Err(ConfigError::Faults { file: file.to_owned(), faults })
     }
 }
 

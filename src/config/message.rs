@@ -10,13 +10,18 @@ const SHOWN: usize = 64;
 /// The most characters of a whole message: it goes to a log line.
 const LONGEST: usize = 1000;
 
+/// A text without control characters: names of files and variables are repeated as they are written, and go to a log.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// The beginning of a text of the file, printable and short.
 pub(super) fn cut(text: &str) -> String {
     cut_at(text, SHOWN)
 }
 
 fn cut_at(text: &str, most: usize) -> String {
-    let mut shown: String = text.chars().take(most).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let mut shown = printable(&text.chars().take(most).collect::<String>());
     if shown.len() < text.len() {
         shown.push('…');
     }

@@ -130,6 +130,8 @@ fn pseudonyms_want_a_long_key_and_no_names() {
     for (written, place, why) in [
         ("{key: s3cret}", "exporter.yaml: wecom[0].pseudonymize.key: ", "less than 16 bytes"),
         ("{key: {env: IMSTATS_TEST_NOT_SET}}", "exporter.yaml: wecom[0].pseudonymize.key: ", "not set"),
+        ("{key: {env: \"NOT\\tSET\"}}", "exporter.yaml: wecom[0].pseudonymize.key: ", "NOT?SET is not set"),
+        ("{key: {file: \"no\\nfile\"}}", "exporter.yaml: wecom[0].pseudonymize.key: ", "no?file"),
         ("{key: s3cret-s3cret-s3cret}\n    names: true", "exporter.yaml: wecom[0].pseudonymize: ", "names would tell"),
         ("s3cret", "exporter.yaml:5:19: wecom[0].pseudonymize: ", "{key: SECRET}"),
         ("{}", "exporter.yaml:5:19: wecom[0].pseudonymize: ", "{key: SECRET}"),
