@@ -25,6 +25,7 @@ use crate::source::{Directory, Pseudonyms, Source, Target};
 use crate::vendor::{Credential, Secret};
 
 pub use keys::known_keys;
+pub(crate) use message::printable;
 pub use shard::{ParseShardError, Shard};
 pub(crate) use units::duration as parse_duration;
 

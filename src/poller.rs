@@ -5,6 +5,7 @@ mod ledger;
 mod page;
 mod probe;
 mod round;
+mod standing;
 mod worker;
 
 use std::time::Duration;

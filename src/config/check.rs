@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::message::printable;
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
-use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
+use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, printable, units};
 use crate::day::{Schedule, Zone};
 use crate::source::{Api, Pseudonymous, Pseudonyms, Source};
 use crate::vendor::{Credential, Secret, SecretError, VENDORS};

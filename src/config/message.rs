@@ -11,7 +11,7 @@ const SHOWN: usize = 64;
 const LONGEST: usize = 1000;
 
 /// A text without control characters: names of files and variables are repeated as they are written, and go to a log.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::admission::{Limiter, Users};
 use super::tls::{self, Tls};
-use crate::config::read_yaml;
+use crate::config::{printable, read_yaml};
 use crate::files::read_bounded;
 
 /// No file of users, and no chain of certificates, is larger.
@@ -58,7 +58,7 @@ pub enum WebConfigError {
 impl WebConfigError {
     /// Both may hold what was written, which may be anything of any length.
     pub(super) fn setting(key: &str, reason: impl Into<String>) -> Self {
-        let cut = |text: &str| text.chars().take(500).map(|c| if c.is_control() { '?' } else { c }).collect();
+        let cut = |text: &str| printable(&text.chars().take(500).collect::<String>());
         Self::Setting { key: cut(key), reason: cut(&reason.into()) }
     }
 }

@@ -1,4 +1,4 @@
-//! One source's worker: wakes, asks what is due, decides which day is shown, and says how it stands.
+//! One source's worker: wakes, asks what is due, and decides which day is shown.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,26 +8,19 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::ledger::{Ledger, kept_days, may_flip};
 use super::round::{Report, Round};
-use crate::client::Failure;
+use super::standing::fault;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
 use crate::source::{Directory, Target};
 use crate::store::{Kept, StoreError};
-use crate::telemetry::{SourceStatus, TargetCounts};
+use crate::telemetry::TargetCounts;
 
 /// How often the state of a long round is shown, and its page brought up to date.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
 /// A page of a day that is ready in more than this was shown while the clock was ahead.
 const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
-
-/// What is said where the lists have no entry, and nothing is asked without.
-const NOBODY: &str = "there is nobody to ask about, as the lists came empty: who may the app see, and who may use what it \
-    is about?";
-
-/// What is said of targets that are refused.
-const REFUSED: &str = "targets are refused, the last";
 
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
@@ -47,11 +40,11 @@ pub struct Worker {
     /// The target day, and the keys of its targets that got no usable answer.
     failed: Option<(Day, HashSet<String>)>,
     /// Why a target was refused, the last time that one was.
-    refusal: Option<String>,
-    counts: TargetCounts,
+    pub(super) refusal: Option<String>,
+    pub(super) counts: TargetCounts,
     pub(super) series: usize,
-    unmapped: BTreeSet<String>,
-    next: Option<Timestamp>,
+    pub(super) unmapped: BTreeSet<String>,
+    pub(super) next: Option<Timestamp>,
 }
 
 impl Worker {
@@ -218,14 +211,7 @@ impl Worker {
             *failed = ledger.failed().map(str::to_owned).collect();
         }
         self.look(&mut ledger, &directory, report.asked > 0).await?;
-        let error = match (&report.failure, &stale) {
-            (Some(failure), _) if report.failures < report.asked => {
-                Some(format!("{} of {} targets failed, the last: {failure}", report.failures, report.asked))
-            }
-            (Some(failure), _) => Some(failure.to_string()),
-            (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
-            (None, None) => ledger.is_empty().then(|| NOBODY.to_owned()),
-        };
+        let error = fault(&report, stale.as_ref(), ledger.is_empty());
         if report.asked > 0 || stale.is_some() || self.is_news(error.as_deref()) {
             // Where nothing else was asked, the lists tell whether the vendor answers.
             if report.asked == 0 {
@@ -234,15 +220,6 @@ impl Worker {
             self.finish(day, started, report, error).await?;
         }
         self.bring_names(day, &ledger, directory, name_lists).await
-    }
-
-    /// Whether `error`, after a waking at which nothing was to be asked, is another than was told before: that of lists
-    /// or of the store has passed, or nobody is listed any more.
-    fn is_news(&self, error: Option<&str>) -> bool {
-        let TargetCounts { refused, failed, pending, .. } = self.counts;
-        // What failed is told until it is asked again, and who is refused as long as he is.
-        let told = self.kept.error.as_deref();
-        failed + pending == 0 && told != error && !told.is_some_and(|told| refused > 0 && told.contains(REFUSED))
     }
 
     /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
@@ -267,59 +244,6 @@ impl Worker {
         }
         self.tell(day);
         Ok(())
-    }
-
-    /// Notes how a round went, and says it in one line.
-    async fn finish(
-        &mut self,
-        day: Day,
-        started: Timestamp,
-        report: Report,
-        error: Option<String>,
-    ) -> Result<(), StoreError> {
-        let now = self.context.clock.now();
-        let cut_off = matches!(report.ended, Some(Failure::Denied(_) | Failure::Unavailable(_)));
-        self.kept.up = !cut_off && (report.answered || report.asked == 0);
-        self.kept.last_round = Some(now);
-        self.kept.round_seconds = Some(now.duration_since(started).as_secs_f64().max(0.0));
-        if report.failures == 0 && error.is_none() {
-            self.kept.last_success = Some(now);
-        }
-        // A hostile vendor must not fill the memory.
-        self.unmapped.extend(report.unmapped.into_iter().take(1000_usize.saturating_sub(self.unmapped.len())));
-        let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
-        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
-        let (asked, series, seconds) = (report.asked, self.series, self.kept.round_seconds);
-        tracing::info!(
-            source,
-            account,
-            day = %day,
-            asked,
-            ok,
-            no_data,
-            refused,
-            failed,
-            pending,
-            series,
-            seconds,
-            "round done"
-        );
-        if let Some(error) = &error {
-            tracing::warn!(source, account, "round with failures: {error}");
-        } else if refused > 0 && ok + no_data == 0 {
-            tracing::warn!(source, account, refused, "the vendor refuses all that is asked");
-        }
-        if let Some(refusal) = report.refusal {
-            self.refusal = Some(refusal.to_string());
-        }
-        let total = ok + no_data + refused + failed + pending;
-        // Only after what failed: a refused target is settled, but an operator may still want it.
-        let refused = || {
-            let words = self.refusal.as_ref().filter(|_| refused > 0)?;
-            Some(format!("{refused} of {total} {REFUSED}: {words}"))
-        };
-        self.kept.error = error.or_else(refused);
-        self.keep().await
     }
 
     /// The lists as they are stored; those that are not are empty.
@@ -359,10 +283,6 @@ impl Worker {
         Ok(ledger)
     }
 
-    pub(super) async fn keep(&self) -> Result<(), StoreError> {
-        self.context.store.put_status(self.config.source.api().name, &self.config.account.name, &self.kept).await
-    }
-
     /// Whether `flip_after` has passed for `day`.
     fn is_late(&self, day: Day, now: Timestamp) -> bool {
         now >= self.flip_deadline(day)
@@ -380,29 +300,5 @@ impl Worker {
         let next_day = after(self.config.schedule.ready(day.plus(1)), self.jitter);
         let late = Some(self.flip_deadline(day)).filter(|late| self.kept.shown != Some(day) && *late > now);
         poll.min(next_day).min(late.unwrap_or(Timestamp::MAX))
-    }
-
-    /// Says how the source stands.
-    fn tell(&self, target: Day) {
-        let zone = &self.config.schedule.zone;
-        let account = &self.config.account;
-        let status = SourceStatus {
-            up: self.kept.up,
-            shown: self.served.map(|day| (day, day.midnight(zone))),
-            target: Some((target, target.midnight(zone))),
-            targets: self.counts,
-            last_round: self.kept.last_round,
-            last_success: self.kept.last_success,
-            next_round: self.next,
-            round_duration: self
-                .kept
-                .round_seconds
-                .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()),
-            series: self.series,
-            unmapped: self.unmapped.clone(),
-            token_expiry: self.context.client.token_expiry(account),
-            error: self.kept.error.clone(),
-        };
-        self.context.telemetry.set_source(self.config.source.api().name, &account.name, status);
     }
 }

@@ -21,6 +21,14 @@ fn missing(summary: &Summary) -> usize {
     summary.troubles.iter().map(|trouble| trouble.ranges).sum()
 }
 
+/// The newest day that all vendors have, when it is in the store.
+async fn fetched_yesterday(past: &Past) -> String {
+    let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
+    let (code, _, error) = run(past, &["backfill", "--from", &yesterday, "--to", &yesterday]).await;
+    assert_eq!(code, Some(0), "{error}");
+    yesterday
+}
+
 #[tokio::test]
 async fn a_vendor_that_wants_a_pause_gets_it_and_nothing_is_missing() {
     let past = Past::with(4, Clock::system()).await;
@@ -130,10 +138,8 @@ async fn an_export_that_fails_leaves_the_file_of_before() {
 #[tokio::test]
 async fn a_damaged_store_is_left_to_the_exporter_and_replaces_no_export() {
     let past = Past::with(40, Clock::system()).await;
-    let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
+    let yesterday = fetched_yesterday(&past).await;
     let span = ["--from", yesterday.as_str(), "--to", yesterday.as_str()];
-    let (code, _, error) = run(&past, &[&["backfill"][..], &span].concat()).await;
-    assert_eq!(code, Some(0), "{error}");
     let data = past.folder.path().join("data");
     let (file, output) = (data.join("imstats.db"), past.folder.path().join("history.om"));
     let mut bytes = std::fs::read(&file).unwrap();
@@ -161,10 +167,8 @@ async fn a_damaged_store_is_left_to_the_exporter_and_replaces_no_export() {
 #[tokio::test]
 async fn a_reader_that_goes_away_or_a_full_disk_ends_a_command_without_a_panic() {
     let past = Past::with(4, Clock::system()).await;
-    let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
+    let yesterday = fetched_yesterday(&past).await;
     let span = ["--from", yesterday.as_str(), "--to", yesterday.as_str()];
-    let (code, _, error) = run(&past, &[&["backfill"][..], &span].concat()).await;
-    assert_eq!(code, Some(0), "{error}");
     let commands: [&[&str]; 6] = [
         &["check"],
         &["once"],

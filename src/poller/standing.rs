@@ -1,0 +1,121 @@
+//! How a source stands: what a round came to, kept over restarts, logged, and told to who asks.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::round::Report;
+use super::worker::Worker;
+use crate::client::Failure;
+use crate::day::Day;
+use crate::store::StoreError;
+use crate::telemetry::{SourceStatus, TargetCounts};
+
+/// What is said where the lists have no entry, and nothing is asked without.
+const NOBODY: &str = "there is nobody to ask about, as the lists came empty: who may the app see, and who may use what it \
+    is about?";
+
+/// What is said of targets that are refused.
+const REFUSED: &str = "targets are refused, the last";
+
+/// What went wrong in a round, with lists that may be `stale`, or of which `nobody` is left.
+pub(super) fn fault(report: &Report, stale: Option<&Failure>, nobody: bool) -> Option<String> {
+    match (&report.failure, stale) {
+        (Some(failure), _) if report.failures < report.asked => {
+            Some(format!("{} of {} targets failed, the last: {failure}", report.failures, report.asked))
+        }
+        (Some(failure), _) => Some(failure.to_string()),
+        (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
+        (None, None) => nobody.then(|| NOBODY.to_owned()),
+    }
+}
+
+impl Worker {
+    /// Whether `error`, after a waking at which nothing was to be asked, is another than was told before: that of lists
+    /// or of the store has passed, or nobody is listed any more.
+    pub(super) fn is_news(&self, error: Option<&str>) -> bool {
+        let TargetCounts { refused, failed, pending, .. } = self.counts;
+        // What failed is told until it is asked again, and who is refused as long as he is.
+        let told = self.kept.error.as_deref();
+        failed + pending == 0 && told != error && !told.is_some_and(|told| refused > 0 && told.contains(REFUSED))
+    }
+
+    /// Notes how a round went, and says it in one line.
+    pub(super) async fn finish(
+        &mut self,
+        day: Day,
+        started: Timestamp,
+        report: Report,
+        error: Option<String>,
+    ) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
+        let cut_off = matches!(report.ended, Some(Failure::Denied(_) | Failure::Unavailable(_)));
+        self.kept.up = !cut_off && (report.answered || report.asked == 0);
+        self.kept.last_round = Some(now);
+        self.kept.round_seconds = Some(now.duration_since(started).as_secs_f64().max(0.0));
+        if report.failures == 0 && error.is_none() {
+            self.kept.last_success = Some(now);
+        }
+        // A hostile vendor must not fill the memory.
+        self.unmapped.extend(report.unmapped.into_iter().take(1000_usize.saturating_sub(self.unmapped.len())));
+        let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
+        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+        let (asked, series, seconds) = (report.asked, self.series, self.kept.round_seconds);
+        tracing::info!(
+            source,
+            account,
+            day = %day,
+            asked,
+            ok,
+            no_data,
+            refused,
+            failed,
+            pending,
+            series,
+            seconds,
+            "round done"
+        );
+        if let Some(error) = &error {
+            tracing::warn!(source, account, "round with failures: {error}");
+        } else if refused > 0 && ok + no_data == 0 {
+            tracing::warn!(source, account, refused, "the vendor refuses all that is asked");
+        }
+        if let Some(refusal) = report.refusal {
+            self.refusal = Some(refusal.to_string());
+        }
+        let total = ok + no_data + refused + failed + pending;
+        // Only after what failed: a refused target is settled, but an operator may still want it.
+        let refused = || {
+            let words = self.refusal.as_ref().filter(|_| refused > 0)?;
+            Some(format!("{refused} of {total} {REFUSED}: {words}"))
+        };
+        self.kept.error = error.or_else(refused);
+        self.keep().await
+    }
+
+    /// Stores how it stands.
+    pub(super) async fn keep(&self) -> Result<(), StoreError> {
+        self.context.store.put_status(self.config.source.api().name, &self.config.account.name, &self.kept).await
+    }
+
+    /// Says how the source stands.
+    pub(super) fn tell(&self, target: Day) {
+        let zone = &self.config.schedule.zone;
+        let account = &self.config.account;
+        let status = SourceStatus {
+            up: self.kept.up,
+            shown: self.served.map(|day| (day, day.midnight(zone))),
+            target: Some((target, target.midnight(zone))),
+            targets: self.counts,
+            last_round: self.kept.last_round,
+            last_success: self.kept.last_success,
+            next_round: self.next,
+            round_duration: self.kept.round_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            series: self.series,
+            unmapped: self.unmapped.clone(),
+            token_expiry: self.context.client.token_expiry(account),
+            error: self.kept.error.clone(),
+        };
+        self.context.telemetry.set_source(self.config.source.api().name, &account.name, status);
+    }
+}
