@@ -1,6 +1,6 @@
 //! What a large company takes, and whether weeks leave anything behind: calls, time, processor, memory, files, store.
 //!
-//! `cargo bench --bench endurance [-- load | soak]`. The vendors, and 200 clients that scrape, are another process:
+//! `cargo bench --bench endurance [-- load | soak]`. The platforms, and 200 clients that scrape, are another process:
 //! what is measured is the exporter alone. Its clock runs fifty or a thousand times as fast while calls are
 //! under way, and leaps ahead when there is nothing to do.
 
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Ten in the morning in China: the day before is ready at every vendor.
+/// Ten in the morning in China: the day before is ready at every platform.
 const START: &str = "2026-11-20T02:00:00Z";
 const SCRAPERS: usize = 200;
 /// How long there has been no call when the clock leaps.
@@ -44,7 +44,7 @@ fn main() -> Result<(), Failure> {
     // As the program has it: each further thread would have memory of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(4).build()?;
     if let [word, users] = words.as_slice()
-        && word == "vendors"
+        && word == "platforms"
     {
         return runtime.block_on(outside::run(users.parse()?, START.parse()?));
     }
@@ -79,7 +79,7 @@ struct Stage {
 impl Stage {
     async fn new(users: u32, retention_days: u32, (haste, idle): (i32, Duration)) -> Result<Self, Failure> {
         let mut outside = Command::new(std::env::current_exe()?)
-            .args(["vendors", &users.to_string()])
+            .args(["platforms", &users.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -229,7 +229,7 @@ fn settled(source: &SourceStatus, day: Day) -> bool {
     asked && source.shown.is_some_and(|(shown, _)| shown == day)
 }
 
-/// A large company for two days, under the vendors' limits.
+/// A large company for two days, under the platforms' limits.
 async fn load() -> Result<(), Failure> {
     const USERS: u32 = 60_000;
     let mut stage = Stage::new(USERS, 400, (50, IDLE_LARGE)).await?;

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Days};
 use imstats_exporter::exposition::Format;
-use imstats_exporter::history::{Chronicle, export_openmetrics};
+use imstats_exporter::history::{ExportHistory, export_openmetrics};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::sample::Row;
-use imstats_exporter::source::{Found, Target, apis};
-use imstats_exporter::store::{Answered, Kept, Outcome, Store};
+use imstats_exporter::source::{ListEntry, Target, apis};
+use imstats_exporter::store::{Outcome, SourceState, Store, TargetAnswer};
 use imstats_exporter::telemetry::Telemetry;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -52,14 +52,14 @@ async fn fill(folder: &Path, config: &SourceConfig, subjects: usize, days: u32) 
     let now = Clock::system().now();
     let last = config.schedule.target_day(now);
     let ids: Vec<_> = (0..subjects).map(|n| format!("user{n:06}")).collect();
-    let found: Vec<_> = ids.iter().map(|id| Found { id: id.clone(), parent: None, name: None }).collect();
+    let found: Vec<_> = ids.iter().map(|id| ListEntry { id: id.clone(), parent: None, name: None }).collect();
     store.put_list("wecom", "acme", "follow_user", last, &found).await?;
     let mut first = last.plus(1 - i64::from(days));
     while first <= last {
         let span = Days { first, last: first.plus(29).min(last) };
         for ids in ids.chunks(10_000) {
             let row = |day, id: &String| Row { day, labels: vec![id.clone()], values: vec![Some(3.0); 7] };
-            let answered = |id: &String| Answered {
+            let answered = |id: &String| TargetAnswer {
                 target: Arc::new(Target::of(api.tables[0], vec![id.clone()])),
                 days: span,
                 outcome: Outcome::Rows(span.iter().map(|day| row(day, id)).collect()),
@@ -68,7 +68,7 @@ async fn fill(folder: &Path, config: &SourceConfig, subjects: usize, days: u32) 
         }
         first = span.last.plus(1);
     }
-    store.put_status(api.name, "acme", &Kept { shown: Some(last), up: true, ..Kept::default() }).await?;
+    store.put_status(api.name, "acme", &SourceState { shown: Some(last), up: true, ..SourceState::default() }).await?;
     Ok(store.size_bytes())
 }
 
@@ -112,8 +112,8 @@ async fn export(subjects: usize, days: u32) -> Result<(), Failure> {
     let before = resident()?;
     let started = Instant::now();
     let export = move || {
-        let chronicle = Chronicle::new(store, span, &[config], Duration::from_hours(1), now, Vec::new())?;
-        export_openmetrics(&chronicle, &mut io::sink())
+        let history = ExportHistory::new(store, span, &[config], Duration::from_hours(1), now, Vec::new())?;
+        export_openmetrics(&history, &mut io::sink())
     };
     let mut exporting = tokio::task::spawn_blocking(export);
     let mut most = before;

@@ -154,7 +154,7 @@ async fn limit() -> Result<(), Failure> {
     const PERMITTED: u32 = 6000;
     let options = Options { calls_per_minute: Some(PERMITTED), ..Options::new(7500, Clock::system()) };
     let simulator = Simulator::start(local(), options).await?;
-    // A burst of one second, and a rate that leaves room for it in the vendor's minute.
+    // A burst of one second, and a rate that leaves room for it in the platform's minute.
     let Took { calls, seconds, .. } = measure(our_round(config(&simulator, "5880/m")?, true)).await?;
     let used = calls as f64 / seconds * 60.0 / f64::from(PERMITTED);
     let refused = simulator.log().iter().filter(|call| call.refused.is_some()).count();

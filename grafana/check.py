@@ -140,10 +140,10 @@ USERS = ["--users", "60"]
 
 def load_history(binary, days, folder, data):
     """Makes blocks in `data` of the last `days` days of the demo's company."""
-    vendors = subprocess.Popen([binary, "simulate", *USERS, "--no-limits", "--listen", f"127.0.0.1:{free_port()}"],
+    platforms = subprocess.Popen([binary, "simulate", *USERS, "--no-limits", "--listen", f"127.0.0.1:{free_port()}"],
                                stdout=(folder / "exporter.yaml").open("wb"), stderr=subprocess.DEVNULL)
     try:
-        wait_for("the vendors' configuration", lambda: "agent_statistics" in (folder / "exporter.yaml").read_text())
+        wait_for("the platforms' configuration", lambda: "agent_statistics" in (folder / "exporter.yaml").read_text())
         today = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))).date()
         span = ["--from", str(today - datetime.timedelta(days)), "--to", str(today - datetime.timedelta(1))]
         ours = [f"--config.file={folder}/exporter.yaml", f"--storage.path={folder}/store"]
@@ -153,8 +153,8 @@ def load_history(binary, days, folder, data):
                          f"{folder}/history.om", str(data)]):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     finally:
-        vendors.send_signal(signal.SIGINT)
-        vendors.wait(20)
+        platforms.send_signal(signal.SIGINT)
+        platforms.wait(20)
 
 
 def with_demo(binary, days, check):

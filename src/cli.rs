@@ -65,7 +65,7 @@ Each flag can also be set by its environment variable. A secret is best given to
 /// What to do; without a command: serve.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Polls the vendors and serves /metrics (the default).
+    /// Polls the platforms and serves /metrics (the default).
     Serve,
     /// Checks the configuration file, and says what polling it costs; exits with 1 if it has errors.
     Check(check::CheckArgs),
@@ -77,7 +77,7 @@ enum Command {
     Export(export::ExportArgs),
     /// Polls and serves a simulated company: no account and no configuration needed.
     Demo(demo::DemoArgs),
-    /// Runs only the simulated vendors, and prints the configuration that talks to them.
+    /// Runs only the simulated platforms, and prints the configuration that talks to them.
     Simulate(demo::SimulateArgs),
     /// Writes the built-in Grafana dashboards and Prometheus rules into a folder.
     Dashboards(dashboards::DashboardsArgs),

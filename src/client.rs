@@ -1,9 +1,9 @@
-//! The only outgoing I/O to vendors: admits calls, paces them, repeats what may pass, and says what came of them.
+//! The only outgoing I/O to platforms: admits calls, paces them, repeats what may pass, and says what came of them.
 //!
 //! A call goes through a gate (its API's pace, and any pause), gets its token, is exchanged, and is judged by the
-//! vendor's codes. Whatever fails comes back as a [`Failure`], cut by what the caller does next.
+//! platform's codes. Whatever fails comes back as a [`Failure`], cut by what the caller does next.
 
-mod admittance;
+mod credential;
 mod gate;
 mod json;
 mod lookup;
@@ -21,22 +21,22 @@ use serde_json::Value;
 
 use crate::config::Account;
 use crate::day::Clock;
+use crate::platform::{Call, Class, Pass, Refusal};
 use crate::source::Malformed;
 use crate::telemetry::{Outcome, Telemetry};
-use crate::vendor::{Call, Class, Pass, Refusal};
 
-use admittance::Admittance;
+use credential::CredentialState;
 use gate::{Gate, Turn};
-use transport::Broken;
+use transport::ExchangeError;
 
-pub use admittance::Denial;
+pub use credential::Denial;
 pub(crate) use scrub::scrub;
 pub(crate) use transport::{is_loopback, words};
 
 /// A pause up to this long is waited for; calls that would wait longer fail at once.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often a call is repeated that the vendor could not answer.
+/// How often a call is repeated that the platform could not answer.
 const REPEATS: usize = 2;
 
 /// Why a call brought no answer, by what the caller does next.
@@ -52,15 +52,15 @@ pub enum Failure {
     #[error("{}", .0.text)]
     Denied(Denial),
     /// The API is paused for longer than is worth waiting.
-    #[error("the vendor wants no calls of this API for {} s", .0.as_secs())]
+    #[error("the platform wants no calls of this API for {} s", .0.as_secs())]
     Throttled(Duration),
     /// It may work later.
     #[error("{0}")]
     Unavailable(String),
-    /// The answer is not what the vendor documents.
+    /// The answer is not what the platform documents.
     #[error("{0}")]
     Malformed(String),
-    /// The vendor says a no that we don't know.
+    /// The platform says a no that we don't know.
     #[error("{0}")]
     Unknown(Refusal),
 }
@@ -71,7 +71,7 @@ impl From<Malformed> for Failure {
     }
 }
 
-/// Asks vendors. Cloning gives another handle to the same client.
+/// Asks platforms. Cloning gives another handle to the same client.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Inner>);
 
@@ -80,10 +80,10 @@ struct Inner {
     clock: Clock,
     telemetry: Telemetry,
     repeat_delay: Duration,
-    /// By vendor and API.
+    /// By platform and API.
     gates: Mutex<HashMap<(&'static str, &'static str), Gates>>,
     /// By [`Account::key`], like the connections.
-    admittances: Mutex<HashMap<String, Arc<Admittance>>>,
+    admittances: Mutex<HashMap<String, Arc<CredentialState>>>,
     connections: Mutex<HashMap<String, reqwest::Client>>,
 }
 
@@ -99,8 +99,8 @@ enum Aim<'a> {
     Token(Option<&'a secrecy::SecretString>),
 }
 
-/// What a vendor said to one exchange.
-enum Said {
+/// What a platform said to one exchange.
+enum Verdict {
     Yes(Value),
     No(Refusal),
 }
@@ -119,7 +119,7 @@ impl Client {
         }))
     }
 
-    /// Asks `account`'s vendor.
+    /// Asks `account`'s platform.
     ///
     /// # Errors
     /// The [`Failure`]; whatever may pass by itself was tried again before.
@@ -144,7 +144,7 @@ impl Client {
     /// The refusal that forbids calling `api` of `account` now.
     #[must_use]
     pub fn denial(&self, account: &Account, api: &'static str) -> Option<Denial> {
-        self.admittance(account).denial(api, &account.credential, self.0.clock.now())
+        self.credential_state(account).denial(api, &account.credential, self.0.clock.now())
     }
 
     /// How long `api` of `account` is paused yet; zero where it is not.
@@ -156,7 +156,7 @@ impl Client {
     /// When the token of `account` expires, where there is one.
     #[must_use]
     pub fn token_expiry(&self, account: &Account) -> Option<Timestamp> {
-        self.admittance(account).expiry()
+        self.credential_state(account).expiry()
     }
 
     /// Takes up a changed configuration: refusals are forgotten, secrets compared, connections made anew; pacing and
@@ -164,57 +164,54 @@ impl Client {
     pub async fn reload(&self) {
         lock(&self.0.connections).clear();
         let all: Vec<_> = lock(&self.0.admittances).values().cloned().collect();
-        for admittance in all {
-            admittance.forgive();
-            if let Some(held) = &mut *admittance.token.lock().await {
+        for state in all {
+            state.forgive();
+            if let Some(held) = &mut *state.token.lock().await {
                 held.current = false;
             }
         }
     }
 
     async fn attempt(&self, account: &Account, call: &Call) -> Result<Value, Failure> {
-        let admittance = self.admittance(account);
-        let mut token = self.token(account, &admittance).await?;
-        let vendor = account.credential.vendor;
+        let state = self.credential_state(account);
+        let mut token = self.token(account, &state).await?;
+        let platform = account.credential.platform;
         let mut said =
-            self.exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), Aim::Answer).await?;
-        if matches!(&said, Said::No(refusal) if refusal.class == Class::Token) {
-            self.drop_token(&admittance, &token).await;
-            token = self.token(account, &admittance).await?;
-            said = self
-                .exchange(account, &admittance, call, &vendor.pass(&account.credential, &token), Aim::Answer)
-                .await?;
+            self.exchange(account, &state, call, &platform.pass(&account.credential, &token), Aim::Answer).await?;
+        if matches!(&said, Verdict::No(refusal) if refusal.class == Class::Token) {
+            self.drop_token(&state, &token).await;
+            token = self.token(account, &state).await?;
+            said =
+                self.exchange(account, &state, call, &platform.pass(&account.credential, &token), Aim::Answer).await?;
         }
-        if matches!(&said, Said::No(refusal) if refusal.class == Class::Account)
-            && let Some(held) = &mut *admittance.token.lock().await
+        if matches!(&said, Verdict::No(refusal) if refusal.class == Class::Account)
+            && let Some(held) = &mut *state.token.lock().await
         {
             // A signature of the secret before this one is refused like a wrong one.
             held.current = false;
         }
         match said {
-            Said::Yes(body) => Ok(body),
-            Said::No(refusal) => Err(match refusal.class {
+            Verdict::Yes(body) => Ok(body),
+            Verdict::No(refusal) => Err(match refusal.class {
                 Class::NoData => Failure::NoData,
                 Class::Target => Failure::Refused(refusal),
                 Class::Token => {
                     let text = format!("{refusal} (of a token that was made just now)");
-                    Failure::Denied(admittance.deny(None, text, &account.credential, self.0.clock.now()))
+                    Failure::Denied(state.deny(None, text, &account.credential, self.0.clock.now()))
                 }
-                _ => self.failure(account, &admittance, call.api, refusal),
+                _ => self.failure(account, &state, call.api, refusal),
             }),
         }
     }
 
     /// What a refusal means that concerns more than what was asked for.
-    fn failure(&self, account: &Account, admittance: &Admittance, api: &'static str, refusal: Refusal) -> Failure {
+    fn failure(&self, account: &Account, state: &CredentialState, api: &'static str, refusal: Refusal) -> Failure {
         let now = self.0.clock.now();
         match refusal.class {
             Class::Account | Class::Token => {
-                Failure::Denied(admittance.deny(None, refusal.to_string(), &account.credential, now))
+                Failure::Denied(state.deny(None, refusal.to_string(), &account.credential, now))
             }
-            Class::Permission => {
-                Failure::Denied(admittance.deny(Some(api), refusal.to_string(), &account.credential, now))
-            }
+            Class::Permission => Failure::Denied(state.deny(Some(api), refusal.to_string(), &account.credential, now)),
             Class::Throttled => {
                 let pause = self.gate(account, api).pause(refusal.wait, self.0.clock.elapsed());
                 let until = now.checked_add(pause).unwrap_or(Timestamp::MAX);
@@ -223,7 +220,7 @@ impl Client {
                     account = account.name,
                     api,
                     seconds = pause.as_secs(),
-                    "the vendor wants a pause: {refusal}"
+                    "the platform wants a pause: {refusal}"
                 );
                 Failure::Throttled(pause)
             }
@@ -236,51 +233,51 @@ impl Client {
     async fn exchange(
         &self,
         account: &Account,
-        admittance: &Admittance,
+        state: &CredentialState,
         call: &Call,
         pass: &Pass,
         aim: Aim<'_>,
-    ) -> Result<Said, Failure> {
+    ) -> Result<Verdict, Failure> {
         let gate = self.gate(account, call.api);
         self.turn(account, &gate, call.api).await?;
         // Others may have been refused while this one waited.
-        if let Some(denial) = admittance.denial(call.api, &account.credential, self.0.clock.now()) {
+        if let Some(denial) = state.denial(call.api, &account.credential, self.0.clock.now()) {
             return Err(Failure::Denied(denial));
         }
         let http = self.connection(account).map_err(Failure::Unavailable)?;
         let started = std::time::Instant::now();
         let body = if let Aim::Token(body) = aim { body } else { None };
         let answer = transport::exchange(&http, account, call, pass, body).await;
-        let vendor = account.credential.vendor;
-        let mut judged = answer.map(|mut reply| (scrub::judge(vendor, &mut reply, pass, body), reply.body));
+        let platform = account.credential.platform;
+        let mut judged = answer.map(|mut reply| (scrub::judge(platform, &mut reply, pass, body), reply.body));
         if let Ok((Err(refusal), _)) = &mut judged
             && refusal.class == Class::Unknown
             && account.pseudonyms.is_some()
         {
-            // Only these are the vendor's own words.
-            "the vendor's words may name people, and are not repeated".clone_into(&mut refusal.text);
+            // Only these are the platform's own words.
+            "the platform's words may name people, and are not repeated".clone_into(&mut refusal.text);
         }
         let outcome = match &judged {
             Ok((Ok(()), _)) => Outcome::Ok,
             // A login has no token that could have been refused.
             Ok((Err(Refusal { class: Class::Token, .. }), _)) if matches!(aim, Aim::Token(_)) => Outcome::Denied,
             Ok((Err(refusal), _)) => outcome(refusal.class),
-            Err(Broken::Unavailable(_)) => Outcome::Unavailable,
-            Err(Broken::Malformed(_)) => Outcome::Malformed,
+            Err(ExchangeError::Unavailable(_)) => Outcome::Unavailable,
+            Err(ExchangeError::Malformed(_)) => Outcome::Malformed,
         };
         self.0.telemetry.request(&account.name, call.api, outcome, started.elapsed());
-        tracing::debug!(account = account.name, api = call.api, ?outcome, "asked the vendor");
+        tracing::debug!(account = account.name, api = call.api, ?outcome, "asked the platform");
         match judged {
             Ok((Ok(()), body)) => {
                 if gate.accepted(self.0.clock.elapsed()) {
                     self.0.telemetry.paused(&account.name, call.api, None);
                 }
-                admittance.accepted(call.api);
-                Ok(Said::Yes(body))
+                state.accepted(call.api);
+                Ok(Verdict::Yes(body))
             }
-            Ok((Err(refusal), _)) => Ok(Said::No(refusal)),
-            Err(Broken::Unavailable(text)) => Err(Failure::Unavailable(text)),
-            Err(Broken::Malformed(text)) => Err(Failure::Malformed(text)),
+            Ok((Err(refusal), _)) => Ok(Verdict::No(refusal)),
+            Err(ExchangeError::Unavailable(text)) => Err(Failure::Unavailable(text)),
+            Err(ExchangeError::Malformed(text)) => Err(Failure::Malformed(text)),
         }
     }
 
@@ -314,11 +311,11 @@ impl Client {
 
     fn gate(&self, account: &Account, api: &'static str) -> Arc<Gate> {
         let credential = &account.credential;
-        let of_company = (credential.vendor.name(), api);
+        let of_company = (credential.platform.name(), api);
         entry(lock(&self.0.gates).entry(of_company).or_default(), &credential.id)
     }
 
-    fn admittance(&self, account: &Account) -> Arc<Admittance> {
+    fn credential_state(&self, account: &Account) -> Arc<CredentialState> {
         entry(&mut lock(&self.0.admittances), &account.key)
     }
 }

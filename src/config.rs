@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 
 use crate::day::{Cycle, Schedule};
 use crate::files::read_all;
+use crate::platform::{Credential, Secret};
 use crate::source::{Directory, Pseudonyms, Source, Target};
-use crate::vendor::{Credential, Secret};
 
 pub use keys::known_keys;
 pub(crate) use message::printable;
@@ -32,7 +32,7 @@ pub(crate) use units::duration as parse_duration;
 /// A file above this size is a mistake: 100,000 ids fit.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The zone of the vendors that have one, where the configuration names no other.
+/// The zone of the platforms that have one, where the configuration names no other.
 const USUAL_ZONE: &str = "Asia/Shanghai";
 
 /// A whole configuration, checked.
@@ -230,7 +230,7 @@ impl SourceConfig {
     }
 }
 
-/// A vendor's account, and how it is reached.
+/// A platform's account, and how it is reached.
 #[derive(Debug)]
 pub struct Account {
     /// What tells its credential from all others.
@@ -239,9 +239,9 @@ pub struct Account {
     pub name: String,
     /// The block whose own secret this is; empty for the account's secret.
     pub block: &'static str,
-    /// Whom the vendor knows us as.
+    /// Whom the platform knows us as.
     pub credential: Credential,
-    /// Where the vendor answers, without a slash at its end.
+    /// Where the platform answers, without a slash at its end.
     pub base_url: String,
     /// A proxy to go through; its URL may hold a password.
     pub proxy_url: Option<SecretString>,
@@ -251,7 +251,7 @@ pub struct Account {
     pub connect_timeout: Duration,
     /// How long a request may take in all.
     pub timeout: Duration,
-    /// The rate limits of statistics APIs, by the `api` label; all others have the vendor's default.
+    /// The rate limits of statistics APIs, by the `api` label; all others have the platform's default.
     pub rates: BTreeMap<&'static str, Rate>,
     /// What stands in the place of ids of people wherever they would be shown, logged or stored.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
@@ -261,7 +261,7 @@ impl Account {
     /// The rate at which `api` may be called.
     #[must_use]
     pub fn rate(&self, api: &str) -> Rate {
-        let default = Rate { calls: self.credential.vendor.calls_per_minute(), per: Duration::from_mins(1) };
+        let default = Rate { calls: self.credential.platform.calls_per_minute(), per: Duration::from_mins(1) };
         self.rates.get(api).copied().unwrap_or(default)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, Failure};
 use crate::config::{Account, SourceConfig};
 use crate::day::{Clock, Day};
-use crate::source::{Directory, Entry, Found, ListPaging, Listing, Malformed, Need, Pseudonyms};
+use crate::source::{Directory, Entry, ListEntry, ListPaging, ListRequest, Malformed, Need, Pseudonyms};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -21,9 +21,9 @@ const MOST_LISTS: usize = 100_000;
 /// Why a list can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
-    /// The vendor did not give it, and none is stored.
+    /// The platform did not give it, and none is stored.
     #[error("cannot list {list}: {failure}")]
-    Vendor {
+    Platform {
         /// The list's key.
         list: String,
         /// What happened.
@@ -37,26 +37,26 @@ pub enum DiscoveryError {
 
 /// A list, and whether it is today's.
 #[derive(Clone, Debug)]
-pub struct Listed {
-    /// The entries, each once, in the vendor's order.
-    pub list: Arc<Vec<Found>>,
+pub struct ResolvedList {
+    /// The entries, each once, in the platform's order.
+    pub list: Arc<Vec<ListEntry>>,
     /// Why this is not today's list, where it is not.
     pub stale: Option<Failure>,
 }
 
-/// How long an empty list is believed: mostly something is yet to be set at the vendor.
+/// How long an empty list is believed: mostly something is yet to be set at the platform.
 const EMPTY_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// A list as it was fetched last.
 #[derive(Clone, Debug)]
-struct Fetched {
+struct CachedList {
     day: Day,
-    list: Arc<Vec<Found>>,
+    list: Arc<Vec<ListEntry>>,
     /// When; `None` of one that another run fetched.
     at: Option<Timestamp>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Fetched>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<CachedList>>>;
 
 /// Fetches lists, each at most once per day however many sources want it.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl Discovery {
         config: &SourceConfig,
         names: bool,
         day: Day,
-    ) -> Result<(Directory, Option<Failure>, Vec<Listing>), DiscoveryError> {
+    ) -> Result<(Directory, Option<Failure>, Vec<ListRequest>), DiscoveryError> {
         let mut directory = Directory::new();
         let (mut stale, mut name_lists) = (None, Vec::new());
         loop {
@@ -94,7 +94,7 @@ impl Discovery {
             }
             for listing in listings {
                 let key = listing.key.clone();
-                if listing.need == Need::Names {
+                if listing.need == Need::NamesOnly {
                     directory.insert(key, self.stored(&config.account, &listing).await?);
                     name_lists.push(listing);
                 } else {
@@ -106,72 +106,79 @@ impl Discovery {
         }
     }
 
-    /// The list as of `day`; an older one where the vendor does not give it now, which is then asked again next time.
+    /// The list as of `day`; an older one where the platform does not give it now, which is then asked again next time.
     ///
     /// # Errors
-    /// [`DiscoveryError`]; never of the vendor for a list of names, nor for the refusal of one list of several: these
+    /// [`DiscoveryError`]; never of the platform for a list of names, nor for the refusal of one list of several: these
     /// are empty then.
-    pub async fn list(&self, account: &Account, listing: &Listing, day: Day) -> Result<Listed, DiscoveryError> {
-        let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
-        let slot = self.slot(format!("{vendor}/{}/{key}", account.name));
+    pub async fn list(
+        &self,
+        account: &Account,
+        listing: &ListRequest,
+        day: Day,
+    ) -> Result<ResolvedList, DiscoveryError> {
+        let (platform, key) = (account.credential.platform.name(), stored_key(account, listing));
+        let slot = self.slot(format!("{platform}/{}/{key}", account.name));
         let now = self.clock.now();
-        let fetched = |list: &Arc<Vec<Found>>| Fetched { day, list: Arc::clone(list), at: Some(now) };
-        let stands = |known: &Fetched| {
+        let fetched = |list: &Arc<Vec<ListEntry>>| CachedList { day, list: Arc::clone(list), at: Some(now) };
+        let stands = |known: &CachedList| {
             let recent = || known.at.is_some_and(|at| now.duration_since(at).abs() < EMPTY_AGAIN);
-            known.day == day && (listing.need != Need::Whole || !known.list.is_empty() || recent())
+            known.day == day && (listing.need != Need::Required || !known.list.is_empty() || recent())
         };
         // Whoever holds it fetches; the others wait and find the list.
         let mut slot = slot.lock().await;
         if let Some(known) = slot.as_ref().filter(|known| stands(known)) {
-            return Ok(Listed { list: Arc::clone(&known.list), stale: None });
+            return Ok(ResolvedList { list: Arc::clone(&known.list), stale: None });
         }
         let hidden = hidden(account, listing);
         let stored = match hidden {
             None => {
-                let stored = self.store.list(vendor, &account.name, &key).await?;
-                stored.map(|(day, list)| Fetched { day, list: Arc::new(list), at: None })
+                let stored = self.store.list(platform, &account.name, &key).await?;
+                stored.map(|(day, list)| CachedList { day, list: Arc::new(list), at: None })
             }
-            // The vendor can't be asked about pseudonyms.
+            // The platform can't be asked about pseudonyms.
             Some(_) => slot.clone(),
         };
         if let Some(known) = stored.as_ref().filter(|known| stands(known)) {
             let list = Arc::clone(&known.list);
             *slot = Some(fetched(&list));
-            return Ok(Listed { list, stale: None });
+            return Ok(ResolvedList { list, stale: None });
         }
         match self.fetch(account, listing, day).await {
             Ok(list)
                 if list.is_empty()
-                    && listing.need != Need::Names
+                    && listing.need != Need::NamesOnly
                     && let Some(before) = recent(stored.as_ref(), day) =>
             {
                 let text =
                     format!("{} came empty, after {} entries; it is believed tomorrow", listing.key, before.len());
-                Ok(Listed { list: before, stale: Some(Failure::Malformed(text)) })
+                Ok(ResolvedList { list: before, stale: Some(Failure::Malformed(text)) })
             }
             Ok(list) => {
                 let pseudonyms = hidden.map(|pseudonyms| list.iter().map(|found| pseudonyms.found(found)).collect());
-                let kept: &Vec<Found> = pseudonyms.as_ref().unwrap_or(&list);
-                self.store.put_list(vendor, &account.name, &key, day, kept).await?;
+                let kept: &Vec<ListEntry> = pseudonyms.as_ref().unwrap_or(&list);
+                self.store.put_list(platform, &account.name, &key, day, kept).await?;
                 let list = Arc::new(list);
                 *slot = Some(fetched(&list));
-                Ok(Listed { list, stale: None })
+                Ok(ResolvedList { list, stale: None })
             }
-            Err(DiscoveryError::Vendor { list: name, failure }) => match stored {
-                _ if listing.need == Need::Part && matches!(failure, Failure::Refused(_)) => {
+            Err(DiscoveryError::Platform { list: name, failure }) => match stored {
+                _ if listing.need == Need::Optional && matches!(failure, Failure::Refused(_)) => {
                     tracing::warn!(account = account.name, list = listing.key, "left out: {failure}");
                     let list = Arc::default();
                     *slot = Some(fetched(&list));
-                    Ok(Listed { list, stale: None })
+                    Ok(ResolvedList { list, stale: None })
                 }
                 // An empty one of today, which was asked for once more.
                 Some(known) if known.day == day => {
                     *slot = Some(fetched(&known.list));
-                    Ok(Listed { list: known.list, stale: None })
+                    Ok(ResolvedList { list: known.list, stale: None })
                 }
-                Some(known) => Ok(Listed { list: known.list, stale: Some(failure) }),
-                None if listing.need == Need::Names => Ok(Listed { list: Arc::default(), stale: Some(failure) }),
-                None => Err(DiscoveryError::Vendor { list: name, failure }),
+                Some(known) => Ok(ResolvedList { list: known.list, stale: Some(failure) }),
+                None if listing.need == Need::NamesOnly => {
+                    Ok(ResolvedList { list: Arc::default(), stale: Some(failure) })
+                }
+                None => Err(DiscoveryError::Platform { list: name, failure }),
             },
             Err(error) => Err(error),
         }
@@ -183,13 +190,13 @@ impl Discovery {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn stored(&self, account: &Account, listing: &Listing) -> Result<Arc<Vec<Found>>, StoreError> {
-        let (vendor, key) = (account.credential.vendor.name(), stored_key(account, listing));
-        let stored = self.store.list(vendor, &account.name, &key).await?;
+    pub async fn stored(&self, account: &Account, listing: &ListRequest) -> Result<Arc<Vec<ListEntry>>, StoreError> {
+        let (platform, key) = (account.credential.platform.name(), stored_key(account, listing));
+        let stored = self.store.list(platform, &account.name, &key).await?;
         Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
     }
 
-    /// Takes up a changed configuration, or a change at the vendor: lists that came empty are asked for anew.
+    /// Takes up a changed configuration, or a change at the platform: lists that came empty are asked for anew.
     pub fn reload(&self) {
         let has_entries = |slot: &Slot| {
             // Who holds it is fetching.
@@ -204,8 +211,13 @@ impl Discovery {
     }
 
     /// Reads all pages of the list, and the lists that its entries stand for.
-    async fn fetch(&self, account: &Account, listing: &Listing, day: Day) -> Result<Vec<Found>, DiscoveryError> {
-        let failed = |failure| DiscoveryError::Vendor { list: listing.key.clone(), failure };
+    async fn fetch(
+        &self,
+        account: &Account,
+        listing: &ListRequest,
+        day: Day,
+    ) -> Result<Vec<ListEntry>, DiscoveryError> {
+        let failed = |failure| DiscoveryError::Platform { list: listing.key.clone(), failure };
         let malformed = |malformed: Malformed| failed(malformed.into());
         let (mut found, mut seen, mut read, mut lists) = (Vec::new(), HashSet::new(), 0, 0);
         let mut call = listing.call.clone();
@@ -216,7 +228,7 @@ impl Discovery {
             for entry in entries {
                 let more = match entry {
                     Entry::Subject(subject) => Arc::new(vec![subject]),
-                    Entry::More(listing) => {
+                    Entry::Sublist(listing) => {
                         lists += 1;
                         Box::pin(self.list(account, &listing, day)).await?.list
                     }
@@ -241,24 +253,24 @@ impl Discovery {
 }
 
 /// A list that had entries the day before `day`: an empty one is then not taken for the end of all of them.
-fn recent(stored: Option<&Fetched>, day: Day) -> Option<Arc<Vec<Found>>> {
+fn recent(stored: Option<&CachedList>, day: Day) -> Option<Arc<Vec<ListEntry>>> {
     stored.filter(|known| !known.list.is_empty() && known.day >= day.plus(-1)).map(|known| Arc::clone(&known.list))
 }
 
 /// What the list is stored under: one secret may see more than another, and pseudonyms are not ids.
-fn stored_key(account: &Account, listing: &Listing) -> String {
+fn stored_key(account: &Account, listing: &ListRequest) -> String {
     let pseudonyms = if hidden(account, listing).is_some() { "pseudonyms of " } else { "" };
     let block = if account.block.is_empty() { String::new() } else { format!("@{}", account.block) };
     format!("{pseudonyms}{}{block}", listing.key)
 }
 
 /// The pseudonyms of those whom the list names, where they have any.
-fn hidden<'a>(account: &'a Account, listing: &Listing) -> Option<&'a Pseudonyms> {
+fn hidden<'a>(account: &'a Account, listing: &ListRequest) -> Option<&'a Pseudonyms> {
     account.pseudonyms.as_deref().filter(|_| listing.people)
 }
 
 /// Tells whether another page follows one with `count` entries.
-fn next_page(listing: &Listing, page: &Value, count: usize) -> Result<bool, Malformed> {
+fn next_page(listing: &ListRequest, page: &Value, count: usize) -> Result<bool, Malformed> {
     match listing.paging {
         ListPaging::Single => Ok(false),
         ListPaging::Offset(limit) => Ok(count >= limit),
@@ -271,7 +283,7 @@ fn next_page(listing: &Listing, page: &Value, count: usize) -> Result<bool, Malf
 }
 
 /// Makes `call` ask for the page after `page`.
-fn turn_page(call: &mut crate::vendor::Call, paging: ListPaging, page: &Value) {
+fn turn_page(call: &mut crate::platform::Call, paging: ListPaging, page: &Value) {
     match paging {
         ListPaging::Single => {}
         ListPaging::Offset(limit) => {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::day::Day;
 use crate::sample::Row;
-use crate::source::{Api, Found, Info, Table};
+use crate::source::{Api, Info, ListEntry, Table};
 use crate::telemetry::Telemetry;
 
 use body::Part;
@@ -45,7 +45,7 @@ pub struct NamePage {
     /// The info metric.
     pub info: &'static Info,
     /// Whom the list holds; those without a name are not shown.
-    pub names: Vec<Found>,
+    pub names: Vec<ListEntry>,
 }
 
 /// The pages of all sources, ready to be sent.

@@ -1,6 +1,6 @@
 //! The web server: the page that Prometheus scrapes, the status page, health, reload, dashboards.
 //!
-//! It only shows what others publish. Nothing here waits for a vendor, the store or another client.
+//! It only shows what others publish. Nothing here waits for a platform, the store or another client.
 
 mod admission;
 mod answer;
@@ -9,11 +9,11 @@ mod negotiate;
 mod peers;
 mod route;
 mod serve;
-mod stall;
 mod status;
 mod systemd;
 mod tls;
 mod web_config;
+mod write_timeout;
 
 use std::fmt;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 
 pub use listen::{ListenError, is_public};
-pub use serve::{Bound, Drained, bind};
+pub use serve::{Drained, Listeners, bind};
 pub use systemd::Supervisor;
 pub use web_config::{WebConfig, WebConfigError};
 

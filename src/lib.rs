@@ -6,10 +6,10 @@
 //! * [`sample`]: one subject's figures of one day
 //! * [`files`]: files read up to a limit, and written whole
 //! * [`telemetry`]: the exporter's own counters, and how its sources stand
-//! * [`vendor`]: how each vendor admits a caller and says no
+//! * [`platform`]: how each platform admits a caller and says no
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
-//! * [`client`]: the only outgoing I/O to vendors
+//! * [`client`]: the only outgoing I/O to platforms
 //! * [`store`]: what outlives a restart, in one SQLite file
 //! * [`discovery`]: who there is to ask about
 //! * [`exposition`]: the pages, rendered when they change and served as bytes
@@ -18,7 +18,7 @@
 //! * [`http`]: the web server
 //! * [`cli`]: the command line, which puts the rest together
 //!
-//! Beside them stands [`simulator`], the vendors as their own pages describe them, for tests and demonstrations.
+//! Beside them stands [`simulator`], the platforms as their own pages describe them, for tests and demonstrations.
 
 pub mod cli;
 pub mod client;
@@ -29,10 +29,10 @@ pub mod exposition;
 pub mod files;
 pub mod history;
 pub mod http;
+pub mod platform;
 pub mod poller;
 pub mod sample;
 pub mod simulator;
 pub mod source;
 pub mod store;
 pub mod telemetry;
-pub mod vendor;

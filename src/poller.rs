@@ -22,7 +22,7 @@ use crate::day::{Clock, Day, Zone};
 use crate::discovery::Discovery;
 use crate::exposition::Exposition;
 use crate::source::{Api, apis};
-use crate::store::{Owned, Store, StoreError};
+use crate::store::{CompanyClaim, Store, StoreError};
 use crate::telemetry::Telemetry;
 
 pub(crate) use ask::{Answers, Given, ask, may_share};
@@ -42,7 +42,7 @@ const LAST_STORING: Duration = Duration::from_secs(5);
 pub struct Context {
     /// The clock that days, pauses and refreshes go by.
     pub clock: Clock,
-    /// Asks the vendors.
+    /// Asks the platforms.
     pub client: Client,
     /// Lists whom to ask about.
     pub discovery: Discovery,
@@ -59,7 +59,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The parts around `store`: nothing is shown yet, workers wake without jitter, and a vendor that could not answer
+    /// The parts around `store`: nothing is shown yet, workers wake without jitter, and a platform that could not answer
     /// is asked again after about `repeat_delay`, then twice that.
     #[must_use]
     pub fn new(store: Store, telemetry: Telemetry, clock: Clock, repeat_delay: Duration) -> Self {
@@ -81,10 +81,10 @@ impl Context {
     /// # Errors
     /// [`StoreError::OtherCompany`] where it has. All else passes, or is told by whoever stores figures.
     pub async fn claim(&self, sources: &[SourceConfig]) -> Result<(), StoreError> {
-        let claim = |config: &SourceConfig| Owned {
+        let claim = |config: &SourceConfig| CompanyClaim {
             source: config.source.api().name,
             account: config.account.name.clone(),
-            vendor: config.account.credential.vendor.name(),
+            platform: config.account.credential.platform.name(),
             company: config.account.credential.id.clone(),
         };
         match self.store.claim(sources.iter().map(claim).collect()).await {

@@ -1,4 +1,4 @@
-//! The figures of one subject on one day, as they travel from a vendor's answer to the page and the store.
+//! The figures of one subject on one day, as they travel from a platform's answer to the page and the store.
 
 use crate::day::Day;
 
@@ -9,7 +9,7 @@ pub struct Row {
     pub day: Day,
     /// The values of the table's labels, in the table's order, without `account`.
     pub labels: Vec<String>,
-    /// One value per field of the table, in the table's order and in base units; `None` where the vendor gave none.
+    /// One value per field of the table, in the table's order and in base units; `None` where the platform gave none.
     pub values: Vec<Option<f64>>,
 }
 

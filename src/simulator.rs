@@ -1,10 +1,10 @@
-//! The three vendors, simulated over real HTTP: for tests, `demo` and `simulate`.
+//! The three platforms, simulated over real HTTP: for tests, `demo` and `simulate`.
 //!
-//! Written from the vendors' pages and from nothing else in this crate but days, so that an exporter that agrees with
-//! it agrees with the pages. It is as strict as they are: what a vendor refuses is refused, with the vendor's own
+//! Written from the platforms' pages and from nothing else in this crate but days, so that an exporter that agrees with
+//! it agrees with the pages. It is as strict as they are: what a platform refuses is refused, with the platform's own
 //! code, envelope and HTTP status. Figures are pure functions of a seed, a subject and a day; no day is stored.
 //!
-//! A request passes `server` (and `faults`, `journal`), its vendor's front door (`wecom`, `desk`, `feishu`: tokens,
+//! A request passes `server` (and `faults`, `journal`), its platform's front door (`wecom`, `desk`, `feishu`: tokens,
 //! quota, envelope), and its API (`contact`, `groupchat`, `kf`, `directory`, `message_push`), which draws figures of
 //! the people in `company`.
 
@@ -44,7 +44,7 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use apis::Vendor;
+pub use apis::Platform;
 pub use company::{Agent, Company, Department, FeishuDepartment, KfAccount, Servicer, User};
 pub use faults::{Effect, Fault, Faults};
 pub use journal::LoggedCall;
@@ -64,7 +64,7 @@ pub struct Options {
     pub users: u32,
     /// What the company and its figures are derived from.
     pub seed: u64,
-    /// Whether calls beyond the vendors' published limits are refused.
+    /// Whether calls beyond the platforms' published limits are refused.
     pub enforce_limits: bool,
     /// The clock that days, tokens and limits go by.
     pub clock: Clock,
@@ -92,7 +92,7 @@ impl Options {
     }
 }
 
-/// The simulated vendors, serving until this is dropped.
+/// The simulated platforms, serving until this is dropped.
 pub struct Simulator {
     world: Arc<World>,
     address: SocketAddr,
@@ -132,7 +132,7 @@ impl World {
 }
 
 impl Simulator {
-    /// Starts to serve all three vendors on one address; port 0 takes a free one.
+    /// Starts to serve all three platforms on one address; port 0 takes a free one.
     ///
     /// # Errors
     /// Where the address cannot be listened on.
@@ -159,7 +159,7 @@ impl Simulator {
         self.address
     }
 
-    /// The base URL of all three vendors, such as `http://127.0.0.1:8080`.
+    /// The base URL of all three platforms, such as `http://127.0.0.1:8080`.
     #[must_use]
     pub fn base_url(&self) -> String {
         if self.address.ip().is_unspecified() {
@@ -188,8 +188,8 @@ impl Simulator {
         )
     }
 
-    /// The number of HTTP requests per API, by its path without the vendor's prefix and with ids templated, since the
-    /// start or the last [`Simulator::reset_calls`]; APIs without calls are left out, and paths that no vendor has are
+    /// The number of HTTP requests per API, by its path without the platform's prefix and with ids templated, since the
+    /// start or the last [`Simulator::reset_calls`]; APIs without calls are left out, and paths that no platform has are
     /// `unknown`.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<String, u64> {

@@ -22,11 +22,11 @@ use std::time::Duration;
 use serde::de::MapAccess;
 
 use crate::day::{Cycle, Day, Days, Zone};
-use crate::vendor::{Call, Vendor};
+use crate::platform::{Call, Platform};
 
-pub use decode::{Asked, Decoded, Decoder, Malformed, Paging, Shape, decode};
-pub use listing::{Directory, Entry, Found, ListPaging, Listing, Need};
-pub use pseudonyms::{Hidden, Pseudonymous, Pseudonyms};
+pub use decode::{DecodedAnswer, Decoder, Malformed, Paging, Query, Shape, decode};
+pub use listing::{Directory, Entry, ListEntry, ListPaging, ListRequest, Need};
+pub use pseudonyms::{PseudonymizedSource, Pseudonyms, RealIds};
 pub use selection::Selection;
 pub use table::{Combine, Field, Span, Table, Unit};
 
@@ -66,11 +66,11 @@ pub struct Api {
     pub name: &'static str,
     /// The name for people, such as `WeCom customer contact`.
     pub title: &'static str,
-    /// The vendor.
-    pub vendor: &'static dyn Vendor,
+    /// The platform.
+    pub platform: &'static dyn Platform,
     /// The value of the `api` label.
     pub path: &'static str,
-    /// The vendor's page about it.
+    /// The platform's page about it.
     pub page: &'static str,
     /// Its tables.
     pub tables: &'static [&'static Table],
@@ -86,7 +86,7 @@ pub struct Api {
     pub lag_days: u16,
     /// How often settled targets are asked again, unless configured.
     pub refresh_interval: Duration,
-    /// How many days back the vendor keeps figures, where it says so.
+    /// How many days back the platform keeps figures, where it says so.
     pub keeps_days: Option<u32>,
     /// The codes by which it refuses a day that it does not keep, or that is not over.
     pub date_codes: &'static [i64],
@@ -118,8 +118,8 @@ pub struct Target {
     pub table: &'static Table,
     /// The values of the first labels of the table; all of them, or all but the one that rows bring.
     pub labels: Vec<String>,
-    /// Who that is at the vendor, where people have pseudonyms.
-    pub hidden: Option<Hidden>,
+    /// Who that is at the platform, where people have pseudonyms.
+    pub hidden: Option<RealIds>,
     /// The period that its figures cover.
     pub cycle: Cycle,
     /// Whom it is made of, where it is a union that the API aggregates.
@@ -137,7 +137,7 @@ impl Target {
         Self { table, labels, hidden: None, cycle: Cycle::Day, members: vec![], after: None, definition: String::new() }
     }
 
-    /// The values of [`Target::labels`] by which the vendor knows it.
+    /// The values of [`Target::labels`] by which the platform knows it.
     #[must_use]
     pub fn ids(&self) -> &[String] {
         self.hidden.as_ref().map_or(&self.labels, |hidden| &hidden.ids)
@@ -200,7 +200,7 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// The API.
     fn api(&self) -> &'static Api;
     /// The lists that are needed and not yet in `directory`; asked again until there are none.
-    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing>;
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest>;
     /// The targets, parents before their children.
     fn targets(&self, directory: &Directory) -> Vec<Target>;
     /// The calls for these targets (of one table, at most [`Api::batch`]) and days of `zone`; their answers are added up.
@@ -213,8 +213,8 @@ pub trait Source: fmt::Debug + Send + Sync {
 
 /// The typed parameters of one block of an account of the configuration.
 pub trait Params: Sized + 'static {
-    /// The vendor whose accounts have the block.
-    const VENDOR: &'static dyn Vendor;
+    /// The platform whose accounts have the block.
+    const PLATFORM: &'static dyn Platform;
     /// The block's key.
     const BLOCK: &'static str;
     /// The keys in it that are its own.

@@ -28,9 +28,9 @@ use rusqlite::Connection;
 
 use crate::day::{Day, Days};
 use crate::sample::Row;
-use crate::source::{Api, Found, Table};
+use crate::source::{Api, ListEntry, Table};
 
-pub use entry::{Answer, AnswerState, Answered, Kept, Outcome, Owned};
+pub use entry::{Answer, AnswerState, CompanyClaim, Outcome, SourceState, TargetAnswer};
 pub use error::StoreError;
 
 /// The store: a handle that is cheap to clone, all clones being the same store.
@@ -102,11 +102,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::OtherCompany`] where it has, else as SQLite says.
-    pub async fn claim(&self, claims: Vec<Owned>) -> Result<(), StoreError> {
+    pub async fn claim(&self, claims: Vec<CompanyClaim>) -> Result<(), StoreError> {
         let others = self.work(move |inner| company::claim(&mut inner.lock(), &claims)).await?;
         match others.into_iter().next() {
             None => Ok(()),
-            Some((Owned { source, account, company, .. }, stored)) => {
+            Some((CompanyClaim { source, account, company, .. }, stored)) => {
                 Err(StoreError::OtherCompany { source_name: source, account, stored, company })
             }
         }
@@ -124,7 +124,7 @@ impl Store {
         source: &'static Api,
         account: &str,
         at: Timestamp,
-        answers: Vec<Answered>,
+        answers: Vec<TargetAnswer>,
     ) -> Result<(), StoreError> {
         ledger::check(&answers)?;
         let account = account.to_owned();
@@ -200,23 +200,28 @@ impl Store {
     /// As SQLite says.
     pub async fn put_list(
         &self,
-        vendor: &str,
+        platform: &str,
         account: &str,
         key: &str,
         day: Day,
-        list: &[Found],
+        list: &[ListEntry],
     ) -> Result<(), StoreError> {
-        let (vendor, account, key, list) = (vendor.to_owned(), account.to_owned(), key.to_owned(), list.to_vec());
-        self.work(move |inner| known::put_list(&inner.lock(), [&vendor, &account, &key], day, &list)).await
+        let (platform, account, key, list) = (platform.to_owned(), account.to_owned(), key.to_owned(), list.to_vec());
+        self.work(move |inner| known::put_list(&inner.lock(), [&platform, &account, &key], day, &list)).await
     }
 
     /// What the list `key` of `account` held when it was last kept, and on which day that was.
     ///
     /// # Errors
     /// As SQLite says.
-    pub async fn list(&self, vendor: &str, account: &str, key: &str) -> Result<Option<(Day, Vec<Found>)>, StoreError> {
-        let (vendor, account, key) = (vendor.to_owned(), account.to_owned(), key.to_owned());
-        self.work(move |inner| known::list(&inner.lock(), [&vendor, &account, &key])).await
+    pub async fn list(
+        &self,
+        platform: &str,
+        account: &str,
+        key: &str,
+    ) -> Result<Option<(Day, Vec<ListEntry>)>, StoreError> {
+        let (platform, account, key) = (platform.to_owned(), account.to_owned(), key.to_owned());
+        self.work(move |inner| known::list(&inner.lock(), [&platform, &account, &key])).await
     }
 
     /// Keeps the names that were seen on `day` for the info metric `info`, beside those of other ids.
@@ -228,7 +233,7 @@ impl Store {
         info: &'static str,
         account: &str,
         day: Day,
-        names: Vec<Found>,
+        names: Vec<ListEntry>,
     ) -> Result<(), StoreError> {
         let account = account.to_owned();
         self.work(move |inner| known::put_names(&mut inner.lock(), info, &account, day, &names)).await
@@ -238,7 +243,7 @@ impl Store {
     ///
     /// # Errors
     /// As SQLite says.
-    pub async fn names(&self, info: &str, account: &str) -> Result<Vec<Found>, StoreError> {
+    pub async fn names(&self, info: &str, account: &str) -> Result<Vec<ListEntry>, StoreError> {
         let (info, account) = (info.to_owned(), account.to_owned());
         self.work(move |inner| known::names(&inner.lock(), &info, &account)).await
     }
@@ -247,7 +252,7 @@ impl Store {
     ///
     /// # Errors
     /// As SQLite says.
-    pub async fn put_status(&self, source: &str, account: &str, status: &Kept) -> Result<(), StoreError> {
+    pub async fn put_status(&self, source: &str, account: &str, status: &SourceState) -> Result<(), StoreError> {
         let (source, account, status) = (source.to_owned(), account.to_owned(), status.clone());
         self.work(move |inner| known::put_status(&mut inner.lock(), &source, &account, &status)).await
     }
@@ -256,7 +261,7 @@ impl Store {
     ///
     /// # Errors
     /// As SQLite says.
-    pub async fn status(&self, source: &str, account: &str) -> Result<Option<Kept>, StoreError> {
+    pub async fn status(&self, source: &str, account: &str) -> Result<Option<SourceState>, StoreError> {
         let (source, account) = (source.to_owned(), account.to_owned());
         self.work(move |inner| known::status(&inner.lock(), &source, &account)).await
     }

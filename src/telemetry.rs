@@ -23,7 +23,7 @@ use crate::day::{Clock, Day, Zone};
 pub use encode::STAT_TIMESTAMP;
 pub use status::{Outcome, SourceStatus, TargetCounts};
 
-/// Upper bounds in seconds: vendors answer within a second, and the default timeout is 30 s.
+/// Upper bounds in seconds: platforms answer within a second, and the default timeout is 30 s.
 const DURATION_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Counts what the exporter does and keeps how its sources stand.

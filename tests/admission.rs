@@ -56,7 +56,7 @@ async fn a_token_that_is_voided_in_mid_round_is_replaced_once_and_no_figure_is_l
 }
 
 #[tokio::test]
-async fn a_refused_token_is_fetched_anew_and_the_request_tried_again_at_every_vendor() {
+async fn a_refused_token_is_fetched_anew_and_the_request_tried_again_at_every_platform() {
     let expected = undisturbed(ALL).await.figures();
     // Each code once, in the middle of a round.
     for (api, code, logins) in [
@@ -83,7 +83,7 @@ async fn a_refused_token_is_fetched_anew_and_the_request_tried_again_at_every_ve
 }
 
 #[tokio::test]
-async fn revoked_tokens_are_noticed_by_both_vendors_that_issue_them() {
+async fn revoked_tokens_are_noticed_by_both_platforms_that_issue_them() {
     let mut stage = Stage::new(MORNING, ALL).await;
     stage.wake().await;
     let before = stage.page().figures();
@@ -177,7 +177,7 @@ async fn a_changed_secret_file_is_tried_at_once() {
     stage.wake().await;
     assert!(stage.up("wecom_contact"), "{}", stage.error("wecom_contact"));
     assert_eq!(stage.calls(GETTOKEN), 2);
-    // And a secret that is replaced at the vendor while the exporter runs.
+    // And a secret that is replaced at the platform while the exporter runs.
     let new = stage.simulator.rotate_secret(imstats_exporter::simulator::Credential::Wecom);
     std::fs::write(&file, format!("{new}\n")).unwrap();
     stage.wake_at("2026-11-20T11:30:00").await;
@@ -252,7 +252,7 @@ async fn the_kf_secret_may_not_be_used_for_customer_contact() {
 }
 
 #[tokio::test]
-async fn each_vendor_says_in_words_what_to_mend() {
+async fn each_platform_says_in_words_what_to_mend() {
     for (api, code, source, words) in [
         (PUSH, 99_991_672, "feishu_message_push", "application:application.app_message_stats.overview:readonly"),
         (PUSH, 211_004, "feishu_message_push", "edition"),
@@ -281,7 +281,7 @@ async fn each_vendor_says_in_words_what_to_mend() {
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named_where_tencent_refuses_its_signatures() {
     let mut stage = Stage::new(MORNING, "tencent_desk: [{$desk, agent_statistics: {}}]").await;
-    // The vendor's clock is ten minutes behind ours.
+    // The platform's clock is ten minutes behind ours.
     let ours = Clock::manual(at("2026-11-20T10:10:00"));
     stage.move_to(&ours).await;
     stage.wake().await;
@@ -295,20 +295,24 @@ async fn a_clock_that_is_wrong_is_named_where_tencent_refuses_its_signatures() {
 }
 
 #[tokio::test]
-async fn one_vendor_down_does_not_touch_the_others() {
+async fn one_platform_down_does_not_touch_the_others() {
     let expected = undisturbed(ALL).await.figures();
-    for (vendor, prefix) in [("wecom", "wecom"), ("feishu", "feishu"), ("tencent_desk", "tencent_desk")] {
+    for (platform, prefix) in [("wecom", "wecom"), ("feishu", "feishu"), ("tencent_desk", "tencent_desk")] {
         let mut stage = Stage::new(MORNING, ALL).await;
-        stage.every(vendor, Effect::Html(502));
+        stage.every(platform, Effect::Html(502));
         stage.wake_slowly().await;
         let rest = expected.iter().filter(|(series, _)| !series.starts_with(prefix));
-        assert_eq!(stage.page().figures(), rest.map(|(series, value)| (series.clone(), *value)).collect(), "{vendor}");
+        assert_eq!(
+            stage.page().figures(),
+            rest.map(|(series, value)| (series.clone(), *value)).collect(),
+            "{platform}"
+        );
         for polled in &stage.workers {
             assert_eq!(stage.up(polled.source), !polled.source.starts_with(prefix), "{}", polled.source);
         }
         stage.mend();
         stage.set("2026-11-20T10:10:00");
         stage.wake_slowly().await;
-        assert_eq!(stage.page().figures(), expected, "{vendor}");
+        assert_eq!(stage.page().figures(), expected, "{platform}");
     }
 }

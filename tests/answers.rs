@@ -1,4 +1,4 @@
-//! Answers that are not what the vendor's page promises, and answers that do not come.
+//! Answers that are not what the platform's page promises, and answers that do not come.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const PUSHED: &str = "feishu: [{$feishu, message_push: {$fast}}]";
 const AGENTS: &str = "tencent_desk: [{$desk, agent_statistics: {agents: all, $fast}}]";
 const SERVED: &str = "wecom: [{$wecom, kf: {accounts: [wk1], lookback_days: 1, $kf_secret, $fast}}]";
 
-/// The vendor's answer, and what comes of it: the words of the error, empty where there is none.
+/// The platform's answer, and what comes of it: the words of the error, empty where there is none.
 async fn answered(yaml: &str, api: &str, answer: Effect) -> Stage {
     let mut stage = Stage::new(MORNING, yaml).await;
     stage.every(api, answer);
@@ -198,7 +198,7 @@ async fn an_answer_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_cannot_be_reached_is_down_in_words() {
+async fn a_platform_that_cannot_be_reached_is_down_in_words() {
     // Nobody listens on port 1.
     let yaml = |simulator: &Simulator| filled(ONE, simulator).replace(&simulator.base_url(), "http://127.0.0.1:1");
     let mut stage = Stage::with(40, MORNING, yaml).await;
@@ -234,7 +234,7 @@ async fn single_silences_do_not_end_the_round() {
         stage.fault(Fault::on(CONTACT, Effect::Html(503)).subject(user));
     }
     stage.wake().await;
-    assert!(stage.up("wecom_contact"), "the vendor answers");
+    assert!(stage.up("wecom_contact"), "the platform answers");
     assert_eq!(stage.targets("wecom_contact"), [users.len() / 2, 0, 0, users.len().div_ceil(2), 0]);
     let error = stage.error("wecom_contact");
     assert!(error.starts_with(&format!("{} of {} targets failed", users.len().div_ceil(2), users.len())), "{error}");

@@ -1,4 +1,4 @@
-//! Every code that a vendor is known to refuse with, by what comes of it.
+//! Every code that a platform is known to refuse with, by what comes of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +29,7 @@ enum Comes {
 
 use Comes::{Denied, Failed, NoData, Refused, Throttled, Token, Unavailable};
 
-/// From the pages of the vendors; one for each of [`VENDORS`].
+/// From the pages of the platforms; one for each of [`PLATFORMS`].
 const CODES: [&[(Comes, &[i64])]; 3] = [
     &[
         (Token, &[40001, 40014, 42001]),
@@ -65,22 +65,22 @@ const CODES: [&[(Comes, &[i64])]; 3] = [
 #[tokio::test]
 async fn every_code_does_what_its_class_says_and_no_harm() {
     let well = well().await;
-    for (vendor, classes) in VENDORS.iter().zip(CODES) {
+    for (platform, classes) in PLATFORMS.iter().zip(CODES) {
         for (comes, codes) in classes {
             for code in *codes {
                 let mut stage = Stage::new(MORNING, WELL).await;
-                stage.every(vendor.api, Effect::Refuse(*code));
+                stage.every(platform.api, Effect::Refuse(*code));
                 stage.wake_slowly().await;
-                look(&stage, vendor, *comes, *code, &well);
+                look(&stage, platform, *comes, *code, &well);
             }
         }
     }
 }
 
-/// The page and the calls after the vendor said nothing but `code`.
-fn look(stage: &Stage, vendor: &Vendor, comes: Comes, code: i64, well: &BTreeMap<String, f64>) {
-    let what = format!("{} {code} {comes:?}", vendor.name);
-    only_the_others(stage, vendor, well, &what);
+/// The page and the calls after the platform said nothing but `code`.
+fn look(stage: &Stage, platform: &Platform, comes: Comes, code: i64, well: &BTreeMap<String, f64>) {
+    let what = format!("{} {code} {comes:?}", platform.name);
+    only_the_others(stage, platform, well, &what);
     // Of Feishu's tenant nothing but the tenant is asked, of Desk's agents all in one call.
     let (up, calls, targets, outcome) = match comes {
         Token => (false, 2..=2, [0, 0, 0, 1, 0], "token"),
@@ -91,29 +91,29 @@ fn look(stage: &Stage, vendor: &Vendor, comes: Comes, code: i64, well: &BTreeMap
         NoData => (true, 1..=1, [0, 1, 0, 0, 0], "no_data"),
         Failed => (true, 1..=1, [0, 0, 0, 1, 0], "refused"),
     };
-    assert_eq!((stage.up(vendor.source), stage.targets(vendor.source)), (up, targets), "{what}");
-    assert!(calls.contains(&stage.calls(vendor.api)), "{what}: {} calls", stage.calls(vendor.api));
+    assert_eq!((stage.up(platform.source), stage.targets(platform.source)), (up, targets), "{what}");
+    assert!(calls.contains(&stage.calls(platform.api)), "{what}: {} calls", stage.calls(platform.api));
     let counted =
-        stage.page().all(&format!("imstats_api_requests_total{{api=\"{}\",outcome=\"{outcome}\"}}", vendor.api));
-    assert_eq!(counted.iter().sum::<f64>(), stage.calls(vendor.api) as f64, "{what}");
-    let error = stage.error(vendor.source);
+        stage.page().all(&format!("imstats_api_requests_total{{api=\"{}\",outcome=\"{outcome}\"}}", platform.api));
+    assert_eq!(counted.iter().sum::<f64>(), stage.calls(platform.api) as f64, "{what}");
+    let error = stage.error(platform.source);
     let told = matches!(comes, NoData | Throttled) || error.contains(&code.to_string());
     assert!(told && (comes == NoData) == error.is_empty(), "{what}: {error}");
 }
 
 #[tokio::test]
-async fn every_class_passes_when_the_vendor_says_yes_again() {
+async fn every_class_passes_when_the_platform_says_yes_again() {
     let well = well().await;
-    for (vendor, classes) in VENDORS.iter().zip(CODES) {
+    for (platform, classes) in PLATFORMS.iter().zip(CODES) {
         for (comes, codes) in classes.iter().filter(|(comes, _)| !matches!(comes, NoData)) {
             let mut stage = Stage::new(MORNING, WELL).await;
-            stage.every(vendor.api, Effect::Refuse(codes[0]));
+            stage.every(platform.api, Effect::Refuse(codes[0]));
             stage.wake_slowly().await;
             if matches!(comes, Refused | Throttled) {
                 // Settled until the refresh; or paused for an hour.
                 stage.clock.advance(Duration::from_hours(1));
             }
-            recovers(&mut stage, vendor, &well, &format!("{comes:?}")).await;
+            recovers(&mut stage, platform, &well, &format!("{comes:?}")).await;
         }
     }
 }

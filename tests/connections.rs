@@ -115,7 +115,7 @@ async fn connections_that_say_nothing_are_closed_and_disturb_nobody() {
     for words in ["", "GET", "GET /metrics HTTP/1.1\r\nHost:"].into_iter().cycle().take(90) {
         silent.push(exporter.write(words.as_bytes()).await);
     }
-    // Meanwhile it may have closed some to the vendors.
+    // Meanwhile it may have closed some to the platforms.
     exporter.until("it has all of them", async || exporter.open_files() >= before + 80).await;
     assert_eq!(exporter.get("/metrics").await.status, 200);
     // Half of them go away, the other half wait until they are told to.

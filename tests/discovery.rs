@@ -19,7 +19,7 @@ async fn lists_are_asked_for_once_a_day_and_shared() {
 }
 
 #[tokio::test]
-async fn the_last_list_serves_while_the_vendor_does_not_give_one() {
+async fn the_last_list_serves_while_the_platform_does_not_give_one() {
     let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
     stage.wake().await;
     let users = stage.page().all("wecom_contact_user_active_chats").len();

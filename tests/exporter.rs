@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{choose_tls, filled, soon};
 
-/// Vendors of a small company, by the real clock, and a folder for files.
+/// Platforms of a small company, by the real clock, and a folder for files.
 pub(crate) struct Site {
     pub(crate) simulator: Simulator,
     folder: TempDir,

@@ -20,10 +20,10 @@ async fn page(exporter: &Exporter, accept: &str) -> (String, String) {
     (answer.header("content-type").unwrap().to_owned(), answer.body)
 }
 
-/// The lines with vendors' figures, which do not change from one scrape to the next.
+/// The lines with platforms' figures, which do not change from one scrape to the next.
 fn figures(page: &str) -> BTreeSet<&str> {
-    let of_vendor = |line: &&str| ["wecom_", "tencent_", "feishu_"].iter().any(|prefix| line.starts_with(prefix));
-    page.lines().filter(of_vendor).collect()
+    let of_platform = |line: &&str| ["wecom_", "tencent_", "feishu_"].iter().any(|prefix| line.starts_with(prefix));
+    page.lines().filter(of_platform).collect()
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the vendors have is what the page shows, figure by figure and not one more.
+//! What the platforms have is what the page shows, figure by figure and not one more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::*;
 
-/// The vendor's fields, the suffixes of their metrics, and what one of the vendor's units is in base units.
+/// The platform's fields, the suffixes of their metrics, and what one of the platform's units is in base units.
 type Fields = &'static [(&'static str, &'static str, f64)];
 
 const CONTACT_FIELDS: Fields = &[
@@ -169,7 +169,7 @@ pub(crate) fn assert_same(shown: &BTreeMap<String, f64>, expected: &BTreeMap<Str
         assert_eq!(shown.get(series), Some(value), "{series}");
     }
     for series in shown.keys() {
-        assert!(expected.contains_key(series), "{series} is on the page, but the vendor has no such figure");
+        assert!(expected.contains_key(series), "{series} is on the page, but the platform has no such figure");
     }
 }
 
@@ -195,7 +195,7 @@ async fn every_figure_of_all_six_sources_is_shown_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_quiet_weekend_leaves_absent_what_the_vendors_leave_out() {
+async fn a_quiet_weekend_leaves_absent_what_the_platforms_leave_out() {
     // Sunday's figures; the second KF account is closed. Feishu is two days late.
     let mut stage = Stage::with(40, "2026-11-23T06:00:00", everything).await;
     stage.wake_slowly().await;

@@ -102,7 +102,7 @@ async fn two_that_fail_are_absent_and_then_appear() {
     stage.fault(only("Zhang.San", Effect::Refuse(999_999)));
     stage.run_until("2026-11-20T07:50:00").await;
     assert_eq!(stage.page().all(CHATS).len(), all - 2);
-    assert!(stage.up(SOURCE), "the vendor answers");
+    assert!(stage.up(SOURCE), "the platform answers");
     assert_eq!(stage.targets(SOURCE)[3], 2);
     let succeeded = stage.series("imstats_source_last_success_timestamp_seconds").unwrap();
     assert!(succeeded < at("2026-11-20T06:00:00").as_second() as f64, "no round of today left nothing failed");

@@ -1,4 +1,4 @@
-//! An exporter and the vendors it polls, in one process, at a time that the test sets.
+//! An exporter and the platforms it polls, in one process, at a time that the test sets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) fn midnight(text: &str) -> i64 {
     day(text).midnight(&Zone::china()).as_second()
 }
 
-/// The simulated vendors, and an exporter that asks them.
+/// The simulated platforms, and an exporter that asks them.
 pub(crate) struct Stage {
     pub(crate) simulator: Simulator,
     /// The clock of both; the exporter's own where a test wants one that is wrong.
@@ -89,7 +89,7 @@ impl Stage {
         Self::with_options(options, yaml).await
     }
 
-    /// The same with vendors as strict as the test wants them.
+    /// The same with platforms as strict as the test wants them.
     pub(crate) async fn with_options(options: Options, yaml: impl FnOnce(&Simulator) -> String) -> Self {
         let clock = options.clock.clone();
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
@@ -140,7 +140,7 @@ impl Stage {
         self.yaml = self.yaml.replace(old, new);
     }
 
-    /// Gives the exporter another clock than the vendors'.
+    /// Gives the exporter another clock than the platforms'.
     pub(crate) async fn move_to(&mut self, clock: &Clock) {
         self.workers.clear();
         self.context = assemble(clock, &self.folder);
@@ -262,12 +262,12 @@ impl Stage {
         self.status(source).targets.states().map(|(_, count)| count)
     }
 
-    /// How many calls of that API reached the vendor.
+    /// How many calls of that API reached the platform.
     pub(crate) fn calls(&self, api: &str) -> u64 {
         self.simulator.calls().get(api).copied().unwrap_or_default()
     }
 
-    /// How many calls of any API reached any vendor.
+    /// How many calls of any API reached any platform.
     pub(crate) fn all_calls(&self) -> u64 {
         self.simulator.calls().values().sum()
     }
@@ -281,7 +281,7 @@ impl Stage {
         self.simulator.faults().add(fault)
     }
 
-    /// From now on the vendor, API or all (`*`) fail like this.
+    /// From now on the platform, API or all (`*`) fail like this.
     pub(crate) fn every(&self, api: &str, effect: Effect) -> u64 {
         self.fault(Fault::on(api, effect))
     }
@@ -356,7 +356,7 @@ pub(crate) fn everything(simulator: &Simulator) -> String {
     simulator.configuration().replace("poll_interval: 10s", "poll_interval: 10m")
 }
 
-/// Each secret that can be replaced, for tests of all vendors.
+/// Each secret that can be replaced, for tests of all platforms.
 pub(crate) const CREDENTIALS: [Credential; 4] =
     [Credential::Wecom, Credential::WecomKf, Credential::TencentDesk, Credential::Feishu];
 

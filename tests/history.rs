@@ -10,7 +10,7 @@ use std::time::Duration;
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Days};
 use imstats_exporter::exposition::Format;
-use imstats_exporter::history::{Bounds, Chronicle, Plan, Progress, Summary, backfill};
+use imstats_exporter::history::{Bounds, ExportHistory, Plan, Progress, Summary, backfill};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Effect, Fault, Options, Simulator};
 use imstats_exporter::source::apis;
@@ -105,10 +105,10 @@ impl Past {
         self.simulator.calls().get(api).copied().unwrap_or(0)
     }
 
-    fn chronicle(&self, days: Days, until: &str, labels: &[(&str, &str)]) -> Chronicle {
+    fn history(&self, days: Days, until: &str, labels: &[(&str, &str)]) -> ExportHistory {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let until: Timestamp = until.parse().unwrap();
-        Chronicle::new(self.context.store.clone(), days, &self.sources(), Duration::from_hours(1), until, labels)
+        ExportHistory::new(self.context.store.clone(), days, &self.sources(), Duration::from_hours(1), until, labels)
             .unwrap()
     }
 }
@@ -187,7 +187,7 @@ async fn what_was_fetched_before_an_end_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn where_the_vendor_refuses_older_days_is_told_and_is_no_failure() {
+async fn where_the_platform_refuses_older_days_is_told_and_is_no_failure() {
     let mut past = Past::new(4).await;
     past.yaml = past.yaml.replace("departments: all, cycles: [day, week, month]", "cycles: [day]");
     let summary = past.fetch("feishu_message_push", days("2025-11-01", "2026-11-18")).await;
@@ -218,7 +218,7 @@ async fn failures_are_told_and_asked_again_and_refused_people_are_not() {
     let summary = past.fetch("tencent_desk_agent", span).await;
     let missing: usize = summary.troubles.iter().map(|trouble| trouble.ranges).sum();
     assert_eq!(missing, 111, "each day is told: {summary:?}");
-    assert!(past.calls(DESK) < 60, "a vendor that is down is left alone: {}", past.calls(DESK));
+    assert!(past.calls(DESK) < 60, "a platform that is down is left alone: {}", past.calls(DESK));
     past.simulator.faults().clear();
     let summary = past.fetch("tencent_desk_agent", span).await;
     assert!(summary.troubles.is_empty() && summary.calls == 111, "{summary:?}");
@@ -236,11 +236,11 @@ async fn run(past: &Past, args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[tokio::test]
-async fn days_that_the_vendor_no_longer_has_are_refused_before_anything_is_asked() {
+async fn days_that_the_platform_no_longer_has_are_refused_before_anything_is_asked() {
     let past = Past::with(4, Clock::system()).await;
     let (code, _, error) = run(&past, &["backfill", "--from", "2020-01-01", "--to", "2020-01-31"]).await;
     assert_eq!(code, Some(1));
-    assert!(error.contains("the vendor keeps 180 days") && error.contains("--source"), "{error}");
+    assert!(error.contains("the platform keeps 180 days") && error.contains("--source"), "{error}");
     assert!(past.simulator.calls().is_empty(), "{:?}", past.simulator.calls());
     let (code, _, error) = run(&past, &["backfill", "--from", "2100-01-01", "--to", "2100-01-31"]).await;
     assert!(code == Some(1) && error.contains("none of these days is ready"), "{error}");

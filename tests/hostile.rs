@@ -12,49 +12,49 @@ use crate::ill::*;
 use crate::lint::{Dialect, read};
 use crate::wire::{Wire, Words};
 
-/// `answer` in place of each vendor's own: its figures are absent, in these words, and it is well at the next waking.
-async fn spoils(what: &str, answer: impl Fn(&Vendor) -> Effect, words: &str) {
+/// `answer` in place of each platform's own: its figures are absent, in these words, and it is well at the next waking.
+async fn spoils(what: &str, answer: impl Fn(&Platform) -> Effect, words: &str) {
     let well = well().await;
-    for vendor in VENDORS {
+    for platform in PLATFORMS {
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, answer(&vendor));
+        stage.every(platform.api, answer(&platform));
         stage.wake_slowly().await;
-        let error = stage.error(vendor.source);
-        assert!(error.contains(words), "{} {what}: {error}", vendor.name);
-        assert_eq!(stage.targets(vendor.source), [0, 0, 0, 1, 0], "{} {what}", vendor.name);
-        only_the_others(&stage, &vendor, &well, what);
-        recovers(&mut stage, &vendor, &well, what).await;
+        let error = stage.error(platform.source);
+        assert!(error.contains(words), "{} {what}: {error}", platform.name);
+        assert_eq!(stage.targets(platform.source), [0, 0, 0, 1, 0], "{} {what}", platform.name);
+        only_the_others(&stage, &platform, &well, what);
+        recovers(&mut stage, &platform, &well, what).await;
     }
 }
 
 /// The same of the figure in an answer that is otherwise good; the field is named.
 async fn spoil_the_figure(numbers: &[&str]) {
     let well = well().await;
-    for vendor in VENDORS {
+    for platform in PLATFORMS {
         let mut stage = Stage::new(MORNING, WELL).await;
         for number in numbers {
             stage.mend();
-            stage.every(vendor.api, raw(vendor.answer(number)));
+            stage.every(platform.api, raw(platform.answer(number)));
             stage.wake_slowly().await;
-            let error = stage.error(vendor.source);
-            let named = error.contains(&format!("/0/{}", vendor.field)) || error.contains("not JSON");
-            assert!(named, "{} {number}: {error}", vendor.name);
-            assert_eq!(stage.targets(vendor.source), [0, 0, 0, 1, 0], "{} {number}", vendor.name);
-            only_the_others(&stage, &vendor, &well, number);
+            let error = stage.error(platform.source);
+            let named = error.contains(&format!("/0/{}", platform.field)) || error.contains("not JSON");
+            assert!(named, "{} {number}: {error}", platform.name);
+            assert_eq!(stage.targets(platform.source), [0, 0, 0, 1, 0], "{} {number}", platform.name);
+            only_the_others(&stage, &platform, &well, number);
         }
-        recovers(&mut stage, &vendor, &well, "").await;
+        recovers(&mut stage, &platform, &well, "").await;
     }
 }
 
 /// The same over a wire, for what is wrong below JSON.
 async fn breaks(what: &str, words: &Words, told: &str) {
     let well = well().await;
-    for vendor in VENDORS {
-        let (stage, _wire) = over(Wire::new(vendor.api, words.clone()), &vendor, "").await;
-        let error = stage.error(vendor.source);
-        assert!(error.contains(told), "{} {what}: {error}", vendor.name);
-        assert_eq!(stage.targets(vendor.source), [0, 0, 0, 1, 0], "{} {what}", vendor.name);
-        only_the_others(&stage, &vendor, &well, what);
+    for platform in PLATFORMS {
+        let (stage, _wire) = over(Wire::new(platform.api, words.clone()), &platform, "").await;
+        let error = stage.error(platform.source);
+        assert!(error.contains(told), "{} {what}: {error}", platform.name);
+        assert_eq!(stage.targets(platform.source), [0, 0, 0, 1, 0], "{} {what}", platform.name);
+        only_the_others(&stage, &platform, &well, what);
     }
 }
 
@@ -75,12 +75,12 @@ async fn numbers_that_no_figure_is() {
 
 #[tokio::test]
 async fn minus_zero_is_zero() {
-    for vendor in VENDORS {
+    for platform in PLATFORMS {
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, raw(vendor.answer("-0.0")));
+        stage.every(platform.api, raw(platform.answer("-0.0")));
         stage.wake_slowly().await;
         let shown = stage.text();
-        let line = shown.lines().find(|line| line.starts_with(vendor.metric)).unwrap();
+        let line = shown.lines().find(|line| line.starts_with(platform.metric)).unwrap();
         assert!(line.ends_with(" 0.0") || line.ends_with(" 0"), "{line}");
     }
 }
@@ -88,36 +88,36 @@ async fn minus_zero_is_zero() {
 #[tokio::test]
 async fn a_key_that_comes_twice_counts_only_where_both_agree() {
     let well = well().await;
-    for vendor in VENDORS {
-        let field = vendor.field;
+    for platform in PLATFORMS {
+        let field = platform.field;
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, raw(vendor.answer(&format!("3, \"{field}\": 4"))));
+        stage.every(platform.api, raw(platform.answer(&format!("3, \"{field}\": 4"))));
         stage.wake_slowly().await;
-        let error = stage.error(vendor.source);
-        assert!(error.contains("twice") && error.contains(field), "{}: {error}", vendor.name);
-        only_the_others(&stage, &vendor, &well, "twice");
+        let error = stage.error(platform.source);
+        assert!(error.contains("twice") && error.contains(field), "{}: {error}", platform.name);
+        only_the_others(&stage, &platform, &well, "twice");
         stage.mend();
-        stage.every(vendor.api, raw(vendor.answer(&format!("3, \"{field}\": 3"))));
+        stage.every(platform.api, raw(platform.answer(&format!("3, \"{field}\": 3"))));
         stage.wake_slowly().await;
-        assert_eq!(stage.page().all(vendor.metric), [3.0], "{}", vendor.name);
+        assert_eq!(stage.page().all(platform.metric), [3.0], "{}", platform.name);
     }
 }
 
 #[tokio::test]
 async fn rows_that_come_twice_count_only_where_both_agree() {
     let well = well().await;
-    for vendor in VENDORS {
-        let [three, four] = ["3", "4"].map(|number| vendor.row(number));
+    for platform in PLATFORMS {
+        let [three, four] = ["3", "4"].map(|number| platform.row(number));
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, raw(vendor.answer_of(&[&three, &four])));
+        stage.every(platform.api, raw(platform.answer_of(&[&three, &four])));
         stage.wake_slowly().await;
-        let error = stage.error(vendor.source);
-        assert!(error.contains("/1 is not the same as an earlier row"), "{}: {error}", vendor.name);
-        only_the_others(&stage, &vendor, &well, "twice");
+        let error = stage.error(platform.source);
+        assert!(error.contains("/1 is not the same as an earlier row"), "{}: {error}", platform.name);
+        only_the_others(&stage, &platform, &well, "twice");
         stage.mend();
-        stage.every(vendor.api, raw(vendor.answer_of(&[&three, &three])));
+        stage.every(platform.api, raw(platform.answer_of(&[&three, &three])));
         stage.wake_slowly().await;
-        assert_eq!(stage.page().all(vendor.metric), [3.0], "{}", vendor.name);
+        assert_eq!(stage.page().all(platform.metric), [3.0], "{}", platform.name);
     }
 }
 
@@ -127,10 +127,10 @@ async fn half_an_answer_and_none_at_all() {
     spoils("empty", |_| raw(""), "not JSON").await;
     spoils(
         "cut in a character",
-        |vendor| Effect::Raw {
+        |platform| Effect::Raw {
             status: 200,
             headers: Vec::new(),
-            body: [vendor.answer("1").as_bytes(), b"\xe5\xae"].concat(),
+            body: [platform.answer("1").as_bytes(), b"\xe5\xae"].concat(),
         },
         "not JSON",
     )
@@ -139,13 +139,13 @@ async fn half_an_answer_and_none_at_all() {
 
 #[tokio::test]
 async fn text_that_is_no_text() {
-    let with = |vendor: &Vendor, name: &[u8]| {
-        let answer = vendor.answer("1, \"x\": \"?\"");
+    let with = |platform: &Platform, name: &[u8]| {
+        let answer = platform.answer("1, \"x\": \"?\"");
         let (before, after) = answer.split_once('?').unwrap();
         Effect::Raw { status: 200, headers: Vec::new(), body: [before.as_bytes(), name, after.as_bytes()].concat() }
     };
-    spoils("not UTF-8", |vendor| with(vendor, b"\xff\xfe"), "not JSON").await;
-    spoils("half a pair", |vendor| with(vendor, b"\\ud800"), "not JSON").await;
+    spoils("not UTF-8", |platform| with(platform, b"\xff\xfe"), "not JSON").await;
+    spoils("half a pair", |platform| with(platform, b"\\ud800"), "not JSON").await;
 }
 
 #[tokio::test]
@@ -153,13 +153,13 @@ async fn a_million_brackets() {
     spoils("nested", |_| raw("[".repeat(1_000_000)), "not JSON").await;
     spoils("nested objects", |_| raw("{\"a\":".repeat(200_000)), "not JSON").await;
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
-    spoils("nested in a row", |vendor| raw(vendor.answer(&format!("1, \"x\": {deep}"))), "not JSON").await;
+    spoils("nested in a row", |platform| raw(platform.answer(&format!("1, \"x\": {deep}"))), "not JSON").await;
 }
 
 #[tokio::test]
 async fn millions_of_values_in_a_few_mebibytes() {
     let many = "0,".repeat(5_000_000);
-    spoils("many", |vendor| raw(vendor.answer(&format!("1, \"x\": [{many}0]"))), "more than").await;
+    spoils("many", |platform| raw(platform.answer(&format!("1, \"x\": [{many}0]"))), "more than").await;
 }
 
 /// `body` as gzip packs it.
@@ -182,14 +182,14 @@ async fn a_gzip_bomb() {
 
 #[tokio::test]
 async fn gzip_that_is_broken_and_gzip_that_is_not() {
-    let good = |vendor: &Vendor| packed(vendor.answer("1").as_bytes());
-    spoils("torn", |vendor| in_gzip(good(vendor)[..30].to_vec()), "the exchange broke off").await;
-    spoils("none", |vendor| in_gzip(vendor.answer("1").into_bytes()), "the exchange broke off").await;
-    for vendor in VENDORS {
+    let good = |platform: &Platform| packed(platform.answer("1").as_bytes());
+    spoils("torn", |platform| in_gzip(good(platform)[..30].to_vec()), "the exchange broke off").await;
+    spoils("none", |platform| in_gzip(platform.answer("1").into_bytes()), "the exchange broke off").await;
+    for platform in PLATFORMS {
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, in_gzip(good(&vendor)));
+        stage.every(platform.api, in_gzip(good(&platform)));
         stage.wake_slowly().await;
-        assert_eq!(stage.page().all(vendor.metric), [1.0], "{}: {}", vendor.name, stage.error(vendor.source));
+        assert_eq!(stage.page().all(platform.metric), [1.0], "{}: {}", platform.name, stage.error(platform.source));
     }
 }
 
@@ -226,34 +226,34 @@ async fn a_name_longer_than_any() {
     // What names a series: an agent, a metric of Feishu.
     let long = "x".repeat(300);
     let well = well().await;
-    for (vendor, field) in [(VENDORS[1], "AgentId"), (VENDORS[2], "metric_name")] {
-        let row = vendor.row("1").replace("a@example.com", &long).replace("send_msg_count", &long);
+    for (platform, field) in [(PLATFORMS[1], "AgentId"), (PLATFORMS[2], "metric_name")] {
+        let row = platform.row("1").replace("a@example.com", &long).replace("send_msg_count", &long);
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, raw(vendor.answer_of(&[&row])));
+        stage.every(platform.api, raw(platform.answer_of(&[&row])));
         stage.wake_slowly().await;
-        let error = stage.error(vendor.source);
+        let error = stage.error(platform.source);
         assert!(error.contains(&format!("/0/{field} is not an id")), "{error}");
-        only_the_others(&stage, &vendor, &well, "");
+        only_the_others(&stage, &platform, &well, "");
     }
 }
 
 #[tokio::test]
 async fn names_that_could_end_a_label_or_a_line() {
     let names = ["a\\\"} 9\n", "\u{0}", "\u{202e}abc", "{}", "\\", "é\r\n# EOF"];
-    for vendor in [VENDORS[1], VENDORS[2]] {
+    for platform in [PLATFORMS[1], PLATFORMS[2]] {
         let rows: Vec<_> = names
             .iter()
             .map(|name| {
                 let name = serde_json::to_string(name).unwrap();
-                vendor.row("5").replace("\"a@example.com\"", &name).replace("\"send_msg_count\"", &name)
+                platform.row("5").replace("\"a@example.com\"", &name).replace("\"send_msg_count\"", &name)
             })
             .collect();
         let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
         let mut stage = Stage::new(MORNING, WELL).await;
-        stage.every(vendor.api, raw(vendor.answer_of(&rows)));
+        stage.every(platform.api, raw(platform.answer_of(&rows)));
         stage.wake_slowly().await;
         let families = read(&stage.text(), Dialect::Text).unwrap();
-        let family = families.iter().find(|family| family.name == vendor.metric).unwrap();
+        let family = families.iter().find(|family| family.name == platform.metric).unwrap();
         let shown: Vec<_> = family.samples.iter().flat_map(|sample| sample.labels.values()).collect();
         assert!(names.iter().all(|name| shown.iter().any(|label| label == name)), "{shown:?}");
     }
@@ -261,20 +261,20 @@ async fn names_that_could_end_a_label_or_a_line() {
 
 #[tokio::test]
 async fn a_hundred_thousand_rows_are_shown_and_more_are_not() {
-    let vendor = VENDORS[1];
+    let platform = PLATFORMS[1];
     let rows = |numbers: std::ops::Range<u32>| {
-        let rows: Vec<_> = numbers.map(|n| vendor.row("2").replace("a@", &format!("agent{n}@"))).collect();
-        vendor.answer_of(&rows.iter().map(String::as_str).collect::<Vec<_>>())
+        let rows: Vec<_> = numbers.map(|n| platform.row("2").replace("a@", &format!("agent{n}@"))).collect();
+        platform.answer_of(&rows.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let mut stage = Stage::new(MORNING, WELL).await;
     stage.every(DESK, raw(rows(0..100_000)));
     stage.wake_slowly().await;
-    assert_eq!(stage.page().all(vendor.metric).len(), 100_000, "{}", stage.error(vendor.source));
+    assert_eq!(stage.page().all(platform.metric).len(), 100_000, "{}", stage.error(platform.source));
     let mut stage = Stage::new(MORNING, WELL).await;
     stage.every(DESK, raw(rows(0..100_001)));
     stage.wake_slowly().await;
-    assert!(stage.error(vendor.source).contains("at most 100000 rows"), "{}", stage.error(vendor.source));
-    assert_eq!(stage.targets(vendor.source), [0, 0, 0, 1, 0]);
+    assert!(stage.error(platform.source).contains("at most 100000 rows"), "{}", stage.error(platform.source));
+    assert_eq!(stage.targets(platform.source), [0, 0, 0, 1, 0]);
 }
 
 #[tokio::test]
@@ -302,11 +302,11 @@ async fn what_was_shown_stands_while_its_refresh_fails() {
     stage.wake_slowly().await;
     let shown = stage.page().figures();
     assert!(!shown.is_empty());
-    for (hours, vendor) in (1..).zip(VENDORS) {
-        stage.fault(Fault::on(vendor.api, raw(vendor.answer("-1"))));
+    for (hours, platform) in (1..).zip(PLATFORMS) {
+        stage.fault(Fault::on(platform.api, raw(platform.answer("-1"))));
         stage.set(&format!("2026-11-20T{:02}:10:00", 6 + hours));
         stage.wake_slowly().await;
         let now: BTreeMap<_, _> = stage.page().figures();
-        assert_eq!(now, shown, "{}", vendor.name);
+        assert_eq!(now, shown, "{}", platform.name);
     }
 }

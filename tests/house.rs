@@ -13,7 +13,7 @@ const ORDER: &[&str] = &[
     "sample",
     "files",
     "telemetry",
-    "vendor",
+    "platform",
     "source",
     "config",
     "client",

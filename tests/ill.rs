@@ -1,4 +1,4 @@
-//! One vendor that is ill, beside two that are well: how the page stands, and how it recovers.
+//! One platform that is ill, beside two that are well: how the page stands, and how it recovers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,29 +10,29 @@ use crate::wire::Wire;
 
 pub(crate) const MORNING: &str = "2026-11-20T10:00:00";
 
-/// A source of each vendor with one target, a vendor a line.
+/// A source of each platform with one target, a platform a line.
 pub(crate) const WELL: &str = "
 wecom: [{$wecom, timeout: 5s, contact: {users: [WangWu], lookback_days: 1, $fast}}]
 tencent_desk: [{$desk, timeout: 5s, agent_statistics: {agents: all, $fast}}]
 feishu: [{$feishu, timeout: 5s, message_push: {$fast}}]
 ";
 
-/// A vendor, and what its source of [`WELL`] asks.
+/// A platform, and what its source of [`WELL`] asks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Vendor {
+pub(crate) struct Platform {
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
     /// The API of the figures.
     pub(crate) api: &'static str,
-    /// The first call of all: for a token, where the vendor issues any.
+    /// The first call of all: for a token, where the platform issues any.
     pub(crate) first: &'static str,
-    /// The metric of a field, and the vendor's name for it.
+    /// The metric of a field, and the platform's name for it.
     pub(crate) metric: &'static str,
     pub(crate) field: &'static str,
 }
 
-pub(crate) const VENDORS: [Vendor; 3] = [
-    Vendor {
+pub(crate) const PLATFORMS: [Platform; 3] = [
+    Platform {
         name: "wecom",
         source: "wecom_contact",
         api: CONTACT,
@@ -40,7 +40,7 @@ pub(crate) const VENDORS: [Vendor; 3] = [
         metric: "wecom_contact_user_active_chats",
         field: "chat_cnt",
     },
-    Vendor {
+    Platform {
         name: "tencent_desk",
         source: "tencent_desk_agent",
         api: DESK,
@@ -48,7 +48,7 @@ pub(crate) const VENDORS: [Vendor; 3] = [
         metric: "tencent_desk_agent_sessions",
         field: "TotalSessionCnt",
     },
-    Vendor {
+    Platform {
         name: "feishu",
         source: "feishu_message_push",
         api: PUSH,
@@ -58,8 +58,8 @@ pub(crate) const VENDORS: [Vendor; 3] = [
     },
 ];
 
-impl Vendor {
-    /// The vendor's answer for 19 November with one row, in which the field stands as `number`.
+impl Platform {
+    /// The platform's answer for 19 November with one row, in which the field stands as `number`.
     pub(crate) fn answer(&self, number: &str) -> String {
         self.answer_of(&[&self.row(number)])
     }
@@ -96,15 +96,15 @@ pub(crate) async fn well() -> BTreeMap<String, f64> {
     let mut stage = Stage::new(MORNING, WELL).await;
     stage.wake().await;
     let figures = stage.page().figures();
-    assert!(VENDORS.iter().all(|vendor| figures.keys().any(|series| vendor.owns(series))));
+    assert!(PLATFORMS.iter().all(|platform| figures.keys().any(|series| platform.owns(series))));
     figures
 }
 
-/// [`WELL`] with another address, and more settings, for one vendor.
-pub(crate) fn moved(simulator: &Simulator, vendor: &Vendor, base: &str, more: &str) -> String {
+/// [`WELL`] with another address, and more settings, for one platform.
+pub(crate) fn moved(simulator: &Simulator, platform: &Platform, base: &str, more: &str) -> String {
     let lines = WELL.lines().map(|line| {
         let line = filled(line, simulator);
-        if !line.starts_with(vendor.name) {
+        if !line.starts_with(platform.name) {
             return line;
         }
         // The last of two equal keys would be refused.
@@ -114,25 +114,25 @@ pub(crate) fn moved(simulator: &Simulator, vendor: &Vendor, base: &str, more: &s
     lines.map(|line| line.trim_end().replace(", ,", ",") + "\n").collect()
 }
 
-/// The ill vendor's figures are absent, and those of the others as if nothing were.
-pub(crate) fn only_the_others(stage: &Stage, vendor: &Vendor, well: &BTreeMap<String, f64>, what: &str) {
+/// The ill platform's figures are absent, and those of the others as if nothing were.
+pub(crate) fn only_the_others(stage: &Stage, platform: &Platform, well: &BTreeMap<String, f64>, what: &str) {
     let others: BTreeMap<_, _> = well
         .iter()
-        .filter(|(series, _)| !vendor.owns(series))
+        .filter(|(series, _)| !platform.owns(series))
         .map(|(series, value)| (series.clone(), *value))
         .collect();
-    assert_eq!(stage.page().figures(), others, "{} {what}", vendor.name);
-    for other in VENDORS.iter().filter(|other| other.name != vendor.name) {
-        assert!(stage.up(other.source) && stage.error(other.source).is_empty(), "{} {what}", vendor.name);
+    assert_eq!(stage.page().figures(), others, "{} {what}", platform.name);
+    for other in PLATFORMS.iter().filter(|other| other.name != platform.name) {
+        assert!(stage.up(other.source) && stage.error(other.source).is_empty(), "{} {what}", platform.name);
     }
 }
 
-/// A vendor whose figures come over `wire`, woken once; with the settings `more`.
-pub(crate) async fn over(wire: Wire, vendor: &Vendor, more: &str) -> (Stage, Wire) {
+/// A platform whose figures come over `wire`, woken once; with the settings `more`.
+pub(crate) async fn over(wire: Wire, platform: &Platform, more: &str) -> (Stage, Wire) {
     let mut wire = wire;
     let mut stage = Stage::with(40, MORNING, |simulator| {
         wire.leads_to(simulator.address());
-        moved(simulator, vendor, &wire.base(), more)
+        moved(simulator, platform, &wire.base(), more)
     })
     .await;
     stage.wake_slowly().await;
@@ -140,10 +140,10 @@ pub(crate) async fn over(wire: Wire, vendor: &Vendor, more: &str) -> (Stage, Wir
 }
 
 /// All is well again: the next waking shows it.
-pub(crate) async fn recovers(stage: &mut Stage, vendor: &Vendor, well: &BTreeMap<String, f64>, what: &str) {
+pub(crate) async fn recovers(stage: &mut Stage, platform: &Platform, well: &BTreeMap<String, f64>, what: &str) {
     stage.mend();
     stage.clock.advance(Duration::from_mins(10));
     stage.wake_slowly().await;
-    assert_eq!(stage.page().figures(), *well, "{} {what}: {}", vendor.name, stage.error(vendor.source));
-    assert!(stage.up(vendor.source) && stage.error(vendor.source).is_empty(), "{} {what}", vendor.name);
+    assert_eq!(stage.page().figures(), *well, "{} {what}: {}", platform.name, stage.error(platform.source));
+    assert!(stage.up(platform.source) && stage.error(platform.source).is_empty(), "{} {what}", platform.name);
 }

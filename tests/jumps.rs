@@ -6,9 +6,9 @@ use imstats_exporter::day::Clock;
 use imstats_exporter::poller::Poller;
 
 use crate::harness::*;
-use crate::ill::{VENDORS, WELL, well};
+use crate::ill::{PLATFORMS, WELL, well};
 
-/// An exporter whose clock is not the vendors'.
+/// An exporter whose clock is not the platforms'.
 async fn with_own_clock(time: &str) -> (Stage, Clock) {
     let mut stage = Stage::new("2026-11-20T10:00:00", WELL).await;
     let ours = Clock::manual(at(time));
@@ -17,7 +17,7 @@ async fn with_own_clock(time: &str) -> (Stage, Clock) {
 }
 
 fn shown(stage: &Stage) -> Vec<Option<String>> {
-    VENDORS.iter().map(|vendor| stage.shown(vendor.source)).collect()
+    PLATFORMS.iter().map(|platform| stage.shown(platform.source)).collect()
 }
 
 /// The days of a page, the last that of Feishu.
@@ -99,7 +99,7 @@ async fn workers_do_not_sleep_through_a_day_when_the_clock_is_set_back() {
     let mut poller = Poller::start(stage.context.clone(), stage.sources()).await.unwrap();
     let all_shown = |stage: &Stage, day: &str, of_feishu: &str| shown(stage) == days(day, of_feishu);
     stage.until("all is shown", |stage| all_shown(stage, "2026-11-19", "2026-11-18")).await;
-    let next = |stage: &Stage| VENDORS.map(|vendor| stage.status(vendor.source).next_round.unwrap());
+    let next = |stage: &Stage| PLATFORMS.map(|platform| stage.status(platform.source).next_round.unwrap());
     stage.set("2026-11-19T09:00:00");
     // One that was in mid-round then wakes after its interval, like any other.
     let awake = |stage: &Stage| {

@@ -21,7 +21,7 @@ pub(crate) fn settled(page: &str) -> bool {
     page.all("imstats_source_stat_timestamp_seconds").len() == 6 && open("pending") + open("failed") == 0.0
 }
 
-/// What the vendors have of the days that are shown.
+/// What the platforms have of the days that are shown.
 fn truth(site: &Site, page: &str) -> BTreeMap<String, f64> {
     let page = Page::read(page);
     let day = |source: &str| {
@@ -32,7 +32,7 @@ fn truth(site: &Site, page: &str) -> BTreeMap<String, f64> {
 }
 
 #[tokio::test]
-async fn every_figure_is_the_vendors_however_often_it_is_killed() {
+async fn every_figure_is_the_platforms_however_often_it_is_killed() {
     let site = Site::of(60).await;
     let yaml = everything(&site.simulator).replace("poll_interval: 10m", "poll_interval: 1s");
     site.write("exporter.yaml", &yaml);

@@ -38,10 +38,10 @@ impl Page {
         self.0.iter().filter(selected).map(|sample| sample.2).collect()
     }
 
-    /// The vendors' figures without names, each written as a series, with the values that it has.
+    /// The platforms' figures without names, each written as a series, with the values that it has.
     pub(crate) fn figures(&self) -> BTreeMap<String, f64> {
-        let of_vendor = |name: &str| ["wecom_", "tencent_", "feishu_"].iter().any(|prefix| name.starts_with(prefix));
-        let figures = self.0.iter().filter(|(name, _, _)| of_vendor(name) && !name.ends_with("_info"));
+        let of_platform = |name: &str| ["wecom_", "tencent_", "feishu_"].iter().any(|prefix| name.starts_with(prefix));
+        let figures = self.0.iter().filter(|(name, _, _)| of_platform(name) && !name.ends_with("_info"));
         let mut map = BTreeMap::new();
         for (name, labels, value) in figures {
             let key = written(name, labels);

@@ -102,7 +102,7 @@ async fn an_agent_on_two_pages_says_that_others_were_skipped() {
 
 #[tokio::test]
 async fn a_total_that_counts_agents_who_were_not_asked_for_is_no_measure() {
-    // As the vendor's own example has it: five in all, of whom one was asked for.
+    // As the platform's own example has it: five in all, of whom one was asked for.
     const TWO: &str = "tencent_desk: [{$desk, agent_statistics: {agents: [agent1, agent2], $fast}}]";
     for pages in [
         vec![agents(5, 1..3), agents(5, 0..0)],

@@ -155,7 +155,7 @@ async fn the_demo_shows_all_six_sources_within_seconds_and_ends_well() {
     let company = Company::new(40, 1);
     let secrets =
         [company.secret.clone(), company.kf_secret.clone(), company.secret_key.clone(), company.app_secret.clone()];
-    assert!(log.contains("asked the vendor"), "the log is a whole one");
+    assert!(log.contains("asked the platform"), "the log is a whole one");
     assert_eq!(leak(&log, &secrets), None, "in the log");
     assert_eq!(leak(&page, &secrets), None, "on the page");
 }
@@ -271,7 +271,7 @@ async fn once_prints_the_page_of_a_simulated_company() {
     let (code, counts, _) = simulate.end("-INT");
     assert_eq!(code, Some(0));
     assert!(counts.contains("calls of externalcontact/get_user_behavior_data"), "{counts}");
-    // The vendors are gone.
+    // The platforms are gone.
     let configured = file.to_str().unwrap().to_owned();
     let (code, page, _) =
         tokio::task::spawn_blocking(move || run(&["once", "--config.file", &configured])).await.unwrap();
@@ -296,7 +296,7 @@ pub(crate) fn start_simulating(file: &Path) -> Running {
 }
 
 #[tokio::test]
-async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_vendors() {
+async fn a_killed_exporter_shows_the_same_page_when_it_comes_back_without_its_platforms() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("exporter.yaml");
     let simulate = start_simulating(&file);
@@ -369,12 +369,12 @@ fn a_missing_configuration_is_told_in_words() {
 }
 
 #[test]
-fn a_signal_ends_a_command_that_waits_for_a_vendor() {
-    let vendor = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+fn a_signal_ends_a_command_that_waits_for_a_platform() {
+    let platform = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("exporter.yaml");
     let (config, store) = (config.to_str().unwrap(), folder.path().join("data"));
-    let base = format!("base_url: \"http://{}\"", vendor.local_addr().unwrap());
+    let base = format!("base_url: \"http://{}\"", platform.local_addr().unwrap());
     std::fs::write(config, format!("wecom: [{{account: a, corp_id: ww1, secret: s, {base}, contact: {{}}}}]")).unwrap();
     let (config, store) = (["--config.file", config], ["--storage.path", store.to_str().unwrap()]);
     // The first process of a container hears no signal that it does not ask for.
@@ -384,7 +384,7 @@ fn a_signal_ends_a_command_that_waits_for_a_vendor() {
         [(&["check", "--online"][..], "-TERM", 143), (&["once"], "-INT", 130), (&backfill, "-TERM", 143)]
     {
         let running = Running::start(&[command, &config, &store].concat());
-        let asked = vendor.accept().unwrap();
+        let asked = platform.accept().unwrap();
         assert_eq!(running.end(signal).0, Some(code), "{command:?}");
         drop(asked);
     }

@@ -6,8 +6,8 @@ use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Days, Schedule, Zone};
 use imstats_exporter::exposition::{Exposition, Format, Page};
 use imstats_exporter::sample::Row;
-use imstats_exporter::source::{Asked, Directory, Target, Unit, apis, decode};
-use imstats_exporter::store::{Answered, Outcome, Store};
+use imstats_exporter::source::{Directory, Query, Target, Unit, apis, decode};
+use imstats_exporter::store::{Outcome, Store, TargetAnswer};
 use imstats_exporter::telemetry::Telemetry;
 use jiff::Timestamp;
 use proptest::collection::{btree_map, vec};
@@ -38,7 +38,7 @@ fn first_target(source: &SourceConfig) -> (Target, Days) {
     (source.source.targets(&Directory::new()).remove(0), Days::ending(last, source.source.api().days_per_call.min(5)))
 }
 
-/// Anything that JSON can be, whose objects have fields of the vendors as often as others.
+/// Anything that JSON can be, whose objects have fields of the platforms as often as others.
 fn any_json() -> impl Strategy<Value = Value> {
     let mut names: Vec<_> = apis().into_iter().flat_map(|api| api.tables).flat_map(|table| table.fields).collect();
     names.dedup_by_key(|field| field.name);
@@ -81,7 +81,7 @@ proptest! {
         let source = &sources[n % sources.len()];
         let (target, days) = first_target(source);
         for answer in [answer(source, &rows), json!(rows)] {
-            let asked = Asked { targets: &[&target], days, zone: &source.schedule.zone };
+            let asked = Query { targets: &[&target], days, zone: &source.schedule.zone };
             let Ok(decoded) = decode(source.source.api(), asked, &[answer]) else { continue };
             for row in decoded.targets.iter().flatten().flatten() {
                 prop_assert!(days.contains(row.day));
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_vendor_says_is_what_is_shown(
+    fn what_the_platform_says_is_what_is_shown(
         figures in vec(vec(proptest::option::of(0..=100_u32), 30), 1..5), as_text in any::<bool>(), n in 0..6_usize,
         spoilt in proptest::option::of((0..5_usize, 0..30_usize)),
     ) {
@@ -142,7 +142,7 @@ proptest! {
             }
         }
         let is_spoilt = spoilt.is_some_and(|(place, _)| place < written.len());
-        let asked = Asked { targets: &[&target], days, zone: &source.schedule.zone };
+        let asked = Query { targets: &[&target], days, zone: &source.schedule.zone };
         let mut decoded = decode(api, asked, &[answer(source, &written)]).unwrap();
         let rows = decoded.targets.remove(0);
         if is_spoilt {
@@ -163,7 +163,7 @@ proptest! {
         cuts.sort_unstable();
         // The page that a row moves over is given twice.
         let pages: Vec<_> = cuts.windows(2).map(|cut| answer(source, &rows[cut[0].saturating_sub(1)..cut[1]])).collect();
-        let asked = Asked { targets: &[&target], days, zone: &source.schedule.zone };
+        let asked = Query { targets: &[&target], days, zone: &source.schedule.zone };
         let of = |pages: &[Value]| decode(source.source.api(), asked, pages).unwrap().targets.remove(0).unwrap();
         prop_assert_eq!(of(&pages), of(&[answer(source, &rows)]));
         prop_assert_eq!(of(&pages).len(), agents.len());
@@ -287,7 +287,7 @@ proptest! {
                     value.map(|_| Row { day, labels: target.labels.clone(), values })
                 };
                 let rows = days.iter().zip(&values).filter_map(row).collect();
-                let answered = Answered { target: target.clone().into(), days, outcome: Outcome::Rows(rows) };
+                let answered = TargetAnswer { target: target.clone().into(), days, outcome: Outcome::Rows(rows) };
                 let at = Timestamp::from_second(1_800_000_000 + n as i64).unwrap();
                 store.record(source.source.api(), "acme", at, vec![answered]).await.unwrap();
             }

@@ -73,7 +73,7 @@ async fn figures_are_those_of_a_run_without_pseudonyms_and_nobody_is_named() {
 }
 
 #[tokio::test]
-async fn pseudonyms_are_the_same_after_a_restart_and_without_the_vendors() {
+async fn pseudonyms_are_the_same_after_a_restart_and_without_the_platforms() {
     let mut stage = Stage::with(20, "2026-11-20T12:00:00", |simulator| whole(simulator, PSEUDONYMIZE)).await;
     stage.wake().await;
     let before = stage.page().figures();
@@ -88,7 +88,7 @@ async fn pseudonyms_are_the_same_after_a_restart_and_without_the_vendors() {
     stage.set("2026-11-21T12:00:00");
     stage.wake_slowly().await;
     assert_eq!(stage.shown("wecom_contact").as_deref(), Some("2026-11-20"));
-    // After a restart only the vendor knows whom to ask about; what was shown stays.
+    // After a restart only the platform knows whom to ask about; what was shown stays.
     let before = stage.page().figures();
     stage.restart().await;
     stage.set("2026-11-22T12:00:00");
@@ -109,7 +109,7 @@ async fn nobody_who_gets_a_pseudonym_or_another_stays_on_show_under_the_old_one(
     let people = people(stage.company());
     let hidden = whole(&stage.simulator, PSEUDONYMIZE);
     stage.restart_with(&hidden).await;
-    assert_eq!(named(&people, stage.text().as_bytes()), None, "not even before the vendor is asked");
+    assert_eq!(named(&people, stage.text().as_bytes()), None, "not even before the platform is asked");
     stage.wake().await;
     assert_eq!(named(&people, stage.text().as_bytes()), None);
     let agents = |stage: &Stage| -> BTreeSet<String> {
@@ -153,7 +153,7 @@ tencent_desk: [{{$desk, {PSEUDONYMIZE}, agent_statistics: {{agents: [$agent]}}}}
 }
 
 #[tokio::test]
-async fn a_vendor_who_names_people_in_its_refusals_is_not_repeated() {
+async fn a_platform_who_names_people_in_its_refusals_is_not_repeated() {
     let mut stage = Stage::with(8, "2026-11-20T12:00:00", |simulator| whole(simulator, PSEUDONYMIZE)).await;
     let refusal = r#"{"errcode": 123456, "errmsg": "WangWu is on holiday"}"#;
     stage.simulator.faults().add(Fault::on(CONTACT, raw(refusal)));
@@ -190,7 +190,7 @@ async fn nobody_is_named_on_pages_in_the_log_in_the_store_or_in_what_is_exported
     }
     let (code, printed, log) = serve.end("-TERM");
     assert_eq!(code, Some(0));
-    assert!(log.contains("asked the vendor"), "the log is a whole one");
+    assert!(log.contains("asked the platform"), "the log is a whole one");
     told.extend([("printed", printed.into_bytes()), ("log", log.into_bytes())]);
     let today = imstats_exporter::day::Day::containing(jiff::Timestamp::now(), &imstats_exporter::day::Zone::china());
     let (from, to) = (today.plus(-6).to_string(), today.plus(-3).to_string());

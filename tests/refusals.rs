@@ -1,4 +1,4 @@
-//! What a vendor refuses about somebody, and who need not be asked at all.
+//! What a platform refuses about somebody, and who need not be asked at all.
 
 use imstats_exporter::simulator::{Company, Effect, Fault, figures};
 

@@ -15,7 +15,7 @@ fn families(stage: &Stage) -> String {
 }
 
 #[tokio::test]
-async fn a_restart_shows_the_same_page_at_once_with_all_vendors_down() {
+async fn a_restart_shows_the_same_page_at_once_with_all_platforms_down() {
     let mut stage = Stage::with(40, "2026-11-20T10:00:00", everything).await;
     stage.wake_slowly().await;
     let before = families(&stage);
@@ -79,7 +79,7 @@ async fn a_restart_in_mid_round_asks_nobody_twice() {
 }
 
 #[tokio::test]
-async fn a_restart_after_ready_time_with_the_vendor_down_keeps_yesterdays_page() {
+async fn a_restart_after_ready_time_with_the_platform_down_keeps_yesterdays_page() {
     let yaml = "wecom: [{$wecom, contact: {users: all, $fast}, groupchat: {owners: all, $fast}}]";
     let mut stage = Stage::new("2026-11-19T12:00:00", yaml).await;
     stage.wake().await;

@@ -116,7 +116,7 @@ async fn everything_that_fails(log: &Log) {
         }
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for message in ["round with failures", "asked the vendor"] {
+    for message in ["round with failures", "asked the platform"] {
         assert!(logged.contains(message), "{message} in a log of {} bytes", logged.len());
     }
     assert!(told.contains("trusted IPs") || logged.contains("trusted IPs"));
@@ -128,7 +128,7 @@ async fn everything_that_fails(log: &Log) {
     }
 }
 
-/// Every kind of secret that the program is given, as files: of vendors, of a proxy, of pseudonyms and of the page.
+/// Every kind of secret that the program is given, as files: of platforms, of a proxy, of pseudonyms and of the page.
 struct Canaries(Vec<String>);
 
 impl Canaries {
@@ -207,7 +207,7 @@ async fn no_secret_of_any_kind_is_in_log_page_error_store_arguments_or_what_comm
     canaries.assert_none("its environment", &String::from_utf8_lossy(&environment));
     exporter.signal("TERM");
     let log = exporter.log();
-    assert!(log.contains("asked the vendor") && log.contains("round with failures"), "the log is a whole one");
+    assert!(log.contains("asked the platform") && log.contains("round with failures"), "the log is a whole one");
     canaries.assert_none("the log", &log);
     assert_eq!(exporter.end().await, Some(0));
 
@@ -234,7 +234,7 @@ async fn no_secret_of_any_kind_is_in_log_page_error_store_arguments_or_what_comm
 }
 
 #[tokio::test]
-async fn a_vendor_that_echoes_a_secret_does_not_bring_it_out() {
+async fn a_platform_that_echoes_a_secret_does_not_bring_it_out() {
     let mut stage = Stage::with(8, "2026-11-20T10:00:00", everything).await;
     let secrets = configured_secrets(&stage.simulator);
     for (api, secret, code) in [(GETTOKEN, &secrets["wecom"], "errcode"), (TENANT_TOKEN, &secrets["feishu"], "code")] {

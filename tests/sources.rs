@@ -1,9 +1,9 @@
-//! The vendors' documented answers in, the exposition text out.
+//! The platforms' documented answers in, the exposition text out.
 
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Clock, Day, Days};
 use imstats_exporter::exposition::{Exposition, Format, Page};
-use imstats_exporter::source::{Asked, Decoded, Directory, Malformed, Target, apis, decode};
+use imstats_exporter::source::{DecodedAnswer, Directory, Malformed, Query, Target, apis, decode};
 use imstats_exporter::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -39,11 +39,16 @@ fn days(first: &str, last: &str) -> Days {
 }
 
 /// What `answer` says of the targets of `source` that go to the table `prefix`.
-fn read(source: &SourceConfig, prefix: &str, days: Days, answer: &Value) -> Result<(Vec<Target>, Decoded), Malformed> {
+fn read(
+    source: &SourceConfig,
+    prefix: &str,
+    days: Days,
+    answer: &Value,
+) -> Result<(Vec<Target>, DecodedAnswer), Malformed> {
     let targets = source.source.targets(&Directory::new());
     let targets: Vec<_> = targets.into_iter().filter(|target| target.table.prefix == prefix).collect();
     let asked: Vec<_> = targets.iter().collect();
-    let asked = Asked { targets: &asked, days, zone: &source.schedule.zone };
+    let asked = Query { targets: &asked, days, zone: &source.schedule.zone };
     decode(source.source.api(), asked, std::slice::from_ref(answer)).map(|decoded| (targets, decoded))
 }
 
@@ -360,7 +365,7 @@ fn a_stranger_among_the_rows_spoils_those_who_got_none() {
     let targets = decode(&answer).unwrap().1.targets;
     assert_eq!(targets[0].as_ref().unwrap().len(), 1);
     let error = targets[1].as_ref().unwrap_err().to_string();
-    assert!(error.contains("/items") && error.contains("as the vendor writes it"), "{error}");
+    assert!(error.contains("/items") && error.contains("as the platform writes it"), "{error}");
     answer["items"][0]["owner"] = json!("zhaoliu");
     assert!(decode(&answer).unwrap().1.targets.iter().all(Result::is_err));
     // Without any stranger, who has no row has no data.

@@ -1,4 +1,4 @@
-//! End-to-end tests: the program against simulated vendors, over HTTP.
+//! End-to-end tests: the program against simulated platforms, over HTTP.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 #![expect(clippy::print_stdout, reason = "a test says what it skips")]

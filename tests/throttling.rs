@@ -1,4 +1,4 @@
-//! Too many calls: how they are avoided, and what happens where a vendor says so.
+//! Too many calls: how they are avoided, and what happens where a platform says so.
 
 use imstats_exporter::day::Clock;
 use imstats_exporter::simulator::{Effect, Fault, Options};
@@ -48,7 +48,7 @@ async fn an_api_that_is_throttled_again_after_its_pause_rests_for_an_hour() {
     let [ok, _, _, failed, pending] = stage.targets("wecom_contact");
     assert_eq!((ok, failed + pending), (0, users));
     assert!(stage.error("wecom_contact").contains("wants no calls"), "{}", stage.error("wecom_contact"));
-    assert!(stage.up("wecom_contact"), "the vendor does answer us");
+    assert!(stage.up("wecom_contact"), "the platform does answer us");
     assert!(stage.up("wecom_groupchat_owner"));
     stage.mend();
     stage.wake_at("2026-11-20T10:50:00").await;
@@ -74,7 +74,7 @@ async fn feishu_says_itself_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_always_asks_for_a_short_pause_is_asked_three_times_and_left_for_the_next_waking() {
+async fn a_platform_that_always_asks_for_a_short_pause_is_asked_three_times_and_left_for_the_next_waking() {
     for (yaml, api, source) in [
         ("feishu: [{$feishu, message_push: {$fast}}]", PUSH, "feishu_message_push"),
         ("tencent_desk: [{$desk, agent_statistics: {$fast}}]", DESK, "tencent_desk_agent"),
@@ -83,7 +83,7 @@ async fn a_vendor_that_always_asks_for_a_short_pause_is_asked_three_times_and_le
         let throttle = stage.every(api, Effect::TooManyRequests(Some(7)));
         soon(stage.wake_slowly()).await;
         assert_eq!((stage.calls(api), stage.targets(source)), (3, [0, 0, 0, 1, 0]));
-        assert!(stage.up(source), "the vendor does answer us");
+        assert!(stage.up(source), "the platform does answer us");
         stage.simulator.faults().remove(throttle);
         stage.wake_at("2026-11-20T10:10:00").await;
         assert_eq!(stage.targets(source), [1, 0, 0, 0, 0]);
@@ -91,7 +91,7 @@ async fn a_vendor_that_always_asks_for_a_short_pause_is_asked_three_times_and_le
 }
 
 #[tokio::test]
-async fn every_throttle_of_every_vendor_is_one() {
+async fn every_throttle_of_every_platform_is_one() {
     for (yaml, api, source, effect) in [
         ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::Refuse(141_009)),
         ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::Refuse(60007)),
@@ -115,7 +115,7 @@ async fn every_throttle_of_every_vendor_is_one() {
 }
 
 #[tokio::test]
-async fn calls_are_spread_so_that_a_vendor_need_not_say_no() {
+async fn calls_are_spread_so_that_a_platform_need_not_say_no() {
     let options = Options { calls_per_minute: Some(120), ..Options::new(60, Clock::manual(at(MORNING))) };
     let yaml = "wecom: [{$wecom, contact: {users: all, rate_limit: 100/m}}]";
     let mut stage = Stage::with_options(options, |simulator| filled(yaml, simulator)).await;

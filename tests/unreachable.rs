@@ -1,4 +1,4 @@
-//! Vendors that can't be reached, do not answer, or answer with something that is not theirs.
+//! Platforms that can't be reached, do not answer, or answer with something that is not theirs.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use crate::harness::*;
 use crate::ill::*;
 use crate::wire::{Wire, Words};
 
-/// Each vendor at `base`, where it does not answer: it is down in these words.
+/// Each platform at `base`, where it does not answer: it is down in these words.
 async fn is_down_at(base: &str, more: &str, words: &str) {
     let well = well().await;
-    for vendor in VENDORS {
-        let mut stage = Stage::with(40, MORNING, |simulator| moved(simulator, &vendor, base, more)).await;
+    for platform in PLATFORMS {
+        let mut stage = Stage::with(40, MORNING, |simulator| moved(simulator, &platform, base, more)).await;
         stage.wake_slowly().await;
-        is_down(&stage, &vendor, words);
-        only_the_others(&stage, &vendor, &well, words);
+        is_down(&stage, &platform, words);
+        only_the_others(&stage, &platform, &well, words);
     }
 }
 
-fn is_down(stage: &Stage, vendor: &Vendor, words: &str) {
-    let error = stage.error(vendor.source);
-    assert!(error.contains(words), "{}: {words} in {error}", vendor.name);
+fn is_down(stage: &Stage, platform: &Platform, words: &str) {
+    let error = stage.error(platform.source);
+    assert!(error.contains(words), "{}: {words} in {error}", platform.name);
     assert!(!error.contains("access_token") && !error.contains("://"), "{error}");
-    assert!(!stage.up(vendor.source), "{}", vendor.name);
-    assert_eq!(stage.targets(vendor.source), [0, 0, 0, 1, 0], "{}", vendor.name);
+    assert!(!stage.up(platform.source), "{}", platform.name);
+    assert_eq!(stage.targets(platform.source), [0, 0, 0, 1, 0], "{}", platform.name);
     let unavailable = stage.page().all("imstats_api_requests_total{outcome=\"unavailable\"}").iter().sum::<f64>();
-    assert_eq!(unavailable, 3.0, "{} {words}: it is tried three times", vendor.name);
+    assert_eq!(unavailable, 3.0, "{} {words}: it is tried three times", platform.name);
 }
 
 #[tokio::test]
@@ -77,35 +77,35 @@ async fn its_certificate_is_not_trusted() {
         params.not_after = date_time_ymd(until, 1, 1);
         (params.signed_by(&key, &ours).unwrap().pem(), key.serialize_pem())
     };
-    for vendor in VENDORS {
+    for platform in PLATFORMS {
         for (more, name, until, words) in [
             ("", "127.0.0.1", 2100, "UnknownIssuer"),
-            (trusted.as_str(), "vendor.example", 2100, "not valid for name"),
+            (trusted.as_str(), "platform.example", 2100, "not valid for name"),
             (trusted.as_str(), "127.0.0.1", 2020, "expired"),
         ] {
             let (certificate, key) = certificate(name, until);
-            let (stage, _wire) = over(Wire::secured(&certificate, &key), &vendor, more).await;
-            is_down(&stage, &vendor, words);
-            assert!(stage.error(vendor.source).contains("ca_file"), "{}", stage.error(vendor.source));
-            only_the_others(&stage, &vendor, &well, words);
+            let (stage, _wire) = over(Wire::secured(&certificate, &key), &platform, more).await;
+            is_down(&stage, &platform, words);
+            assert!(stage.error(platform.source).contains("ca_file"), "{}", stage.error(platform.source));
+            only_the_others(&stage, &platform, &well, words);
         }
         let (certificate, key) = certificate("127.0.0.1", 2100);
-        let (stage, _wire) = over(Wire::secured(&certificate, &key), &vendor, &trusted).await;
-        assert_eq!(stage.page().figures(), well, "{}: {}", vendor.name, stage.error(vendor.source));
+        let (stage, _wire) = over(Wire::secured(&certificate, &key), &platform, &trusted).await;
+        assert_eq!(stage.page().figures(), well, "{}: {}", platform.name, stage.error(platform.source));
     }
 }
 
 #[tokio::test]
 async fn it_is_not_spoken_to_in_tls_where_it_speaks_plainly() {
     let well = well().await;
-    for vendor in VENDORS {
+    for platform in PLATFORMS {
         let mut stage = Stage::with(40, MORNING, |simulator| {
-            moved(simulator, &vendor, &simulator.base_url().replace("http:", "https:"), "")
+            moved(simulator, &platform, &simulator.base_url().replace("http:", "https:"), "")
         })
         .await;
         stage.wake_slowly().await;
-        is_down(&stage, &vendor, "cannot connect: ");
-        only_the_others(&stage, &vendor, &well, "");
+        is_down(&stage, &platform, "cannot connect: ");
+        only_the_others(&stage, &platform, &well, "");
     }
 }
 
@@ -118,11 +118,11 @@ async fn it_does_not_answer_in_time() {
         ("a header for ever", Words::for_ever("HTTP/1.1 200 OK\r\nx: ", "x", Duration::from_millis(20))),
         ("a byte at a time", Words::for_ever(head, " ", Duration::from_millis(20))),
     ] {
-        for vendor in VENDORS {
-            let (stage, wire) = over(Wire::new(vendor.api, words.clone()), &vendor, "timeout: 200ms").await;
-            is_down(&stage, &vendor, "no whole answer within timeout");
+        for platform in PLATFORMS {
+            let (stage, wire) = over(Wire::new(platform.api, words.clone()), &platform, "timeout: 200ms").await;
+            is_down(&stage, &platform, "no whole answer within timeout");
             assert_eq!(wire.answered(), 3, "{when}");
-            only_the_others(&stage, &vendor, &well, when);
+            only_the_others(&stage, &platform, &well, when);
         }
     }
 }
@@ -145,31 +145,32 @@ async fn it_is_tried_again_at_the_next_waking() {
         (raw("{}"), "is base_url"),
         (raw("null"), "is base_url"),
     ] {
-        for vendor in VENDORS {
+        for platform in PLATFORMS {
             let mut stage = Stage::new(MORNING, WELL).await;
-            stage.every(vendor.api, effect.clone());
+            stage.every(platform.api, effect.clone());
             stage.wake_slowly().await;
-            is_down(&stage, &vendor, words);
-            assert_eq!(stage.calls(vendor.api), 3);
-            only_the_others(&stage, &vendor, &well, words);
-            recovers(&mut stage, &vendor, &well, words).await;
+            is_down(&stage, &platform, words);
+            assert_eq!(stage.calls(platform.api), 3);
+            only_the_others(&stage, &platform, &well, words);
+            recovers(&mut stage, &platform, &well, words).await;
         }
     }
 }
 
 #[tokio::test]
-async fn too_many_requests_is_a_pause_of_the_vendors_length_or_ours() {
+async fn too_many_requests_is_a_pause_of_the_platforms_length_or_ours() {
     let well = well().await;
-    for vendor in VENDORS {
+    for platform in PLATFORMS {
         for (reset, pause) in [(Some(7), 7), (Some(0), 0), (None, 60)] {
             let mut stage = Stage::new(MORNING, WELL).await;
-            stage.fault(Fault::on(vendor.api, Effect::TooManyRequests(reset)).times(1));
+            stage.fault(Fault::on(platform.api, Effect::TooManyRequests(reset)).times(1));
             stage.wake_slowly().await;
-            let asked: Vec<_> = stage.log(vendor.api).iter().map(|call| call.at.duration_since(at(MORNING))).collect();
-            assert_eq!(asked.len(), 2, "{} {reset:?}", vendor.name);
+            let asked: Vec<_> =
+                stage.log(platform.api).iter().map(|call| call.at.duration_since(at(MORNING))).collect();
+            assert_eq!(asked.len(), 2, "{} {reset:?}", platform.name);
             // The test's clock runs on while answers are on their way.
             let waited = asked[1].as_secs();
-            assert!((pause..pause + 50).contains(&waited), "{} {reset:?}: {waited} s", vendor.name);
+            assert!((pause..pause + 50).contains(&waited), "{} {reset:?}: {waited} s", platform.name);
             assert_eq!(stage.page().figures(), well);
         }
     }
@@ -178,7 +179,7 @@ async fn too_many_requests_is_a_pause_of_the_vendors_length_or_ours() {
 #[tokio::test]
 async fn no_token_is_had() {
     let well = well().await;
-    for vendor in VENDORS.iter().filter(|vendor| vendor.first != vendor.api) {
+    for platform in PLATFORMS.iter().filter(|platform| platform.first != platform.api) {
         for (effect, up, words) in [
             (Effect::Html(502), false, "the server failed"),
             (Effect::Reset, false, "the exchange broke off"),
@@ -191,13 +192,13 @@ async fn no_token_is_had() {
             ),
         ] {
             let mut stage = Stage::new(MORNING, WELL).await;
-            stage.every(vendor.first, effect.clone());
+            stage.every(platform.first, effect.clone());
             stage.wake_slowly().await;
-            assert!(stage.error(vendor.source).contains(words), "{effect:?}: {}", stage.error(vendor.source));
-            assert_eq!(stage.up(vendor.source), up, "{effect:?}");
-            assert_eq!((stage.calls(vendor.api), stage.targets(vendor.source)), (0, [0, 0, 0, 1, 0]), "{effect:?}");
-            only_the_others(&stage, vendor, &well, words);
-            recovers(&mut stage, vendor, &well, words).await;
+            assert!(stage.error(platform.source).contains(words), "{effect:?}: {}", stage.error(platform.source));
+            assert_eq!(stage.up(platform.source), up, "{effect:?}");
+            assert_eq!((stage.calls(platform.api), stage.targets(platform.source)), (0, [0, 0, 0, 1, 0]), "{effect:?}");
+            only_the_others(&stage, platform, &well, words);
+            recovers(&mut stage, platform, &well, words).await;
         }
     }
 }

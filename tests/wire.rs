@@ -1,4 +1,4 @@
-//! What lies between the exporter and a vendor, and can go wrong below HTTP: sends bytes as the test wants them.
+//! What lies between the exporter and a platform, and can go wrong below HTTP: sends bytes as the test wants them.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-/// What is sent instead of the vendor's answer.
+/// What is sent instead of the platform's answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     first: Vec<u8>,
@@ -119,11 +119,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let Some((head, body)) = read(&mut stream).await else { return };
     let path = head.split(' ').nth(1).unwrap().split('?').next().unwrap();
     if !path.ends_with(end) {
-        let mut vendor = TcpStream::connect(simulator).await.unwrap();
+        let mut platform = TcpStream::connect(simulator).await.unwrap();
         let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
-        vendor.write_all(head.as_bytes()).await.unwrap();
-        vendor.write_all(&body).await.unwrap();
-        let _ = copy(&mut vendor, &mut stream).await;
+        platform.write_all(head.as_bytes()).await.unwrap();
+        platform.write_all(&body).await.unwrap();
+        let _ = copy(&mut platform, &mut stream).await;
         let _ = stream.shutdown().await;
         return;
     }

@@ -1,4 +1,4 @@
-//! The other process: the vendors, and those who scrape.
+//! The other process: the platforms, and those who scrape.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ const END: &str = "# end";
 const SCRAPE_EVERY: Duration = Duration::from_secs(15);
 const SLOW: usize = 10;
 
-/// Simulates the vendors of a company, and obeys the words on standard input until these end.
+/// Simulates the platforms of a company, and obeys the words on standard input until these end.
 pub(crate) async fn run(users: u32, start: Timestamp) -> Result<(), Failure> {
     let clock = Clock::manual(start);
     let simulator = Simulator::start("127.0.0.1:0".parse()?, Options::new(users, clock.clone())).await?;
@@ -56,7 +56,7 @@ pub(crate) fn configuration(stdout: ChildStdout) -> Result<String, Failure> {
         text += &line;
         text += "\n";
     }
-    Err("the vendors did not start".into())
+    Err("the platforms did not start".into())
 }
 
 /// Scrapes again and again.

@@ -69,7 +69,7 @@ fuzz_target!(init: { let _ = rustls::crypto::ring::default_provider().install_de
         let targets = source.source.targets(&Directory::new());
         let days = Days::one(Day::new(2026, 11, 19).unwrap());
         let call = source.source.calls(&[&targets[0]], days, &source.schedule.zone).remove(0);
-        // A vendor may want a pause, which the client waits for: time passes quickly here.
+        // A platform may want a pause, which the client waits for: time passes quickly here.
         let answered = runtime.block_on(async {
             let mut tick = tokio::time::interval(Duration::from_millis(1));
             let asked = asking.ask(&source.account, &call);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Day, Days};
-use imstats_exporter::source::{Asked, Directory, Target, decode};
+use imstats_exporter::source::{Query, Directory, Target, decode};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     let asked: Vec<&Target> = targets.iter().filter(|target| target.table.prefix == targets[0].table.prefix).collect();
     let last = Day::new(2026, 11, 19).unwrap();
     let days = Days::ending(last, source.source.api().days_per_call.min(3));
-    let asked = Asked { targets: &asked, days, zone: &source.schedule.zone };
+    let asked = Query { targets: &asked, days, zone: &source.schedule.zone };
     let Ok(decoded) = decode(source.source.api(), asked, &pages) else { return };
     assert_eq!(decoded.targets.len(), asked.targets.len());
     for rows in decoded.targets.iter().flatten() {

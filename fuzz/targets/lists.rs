@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use imstats_exporter::config::{Config, SourceConfig};
 use imstats_exporter::day::{Day, Days};
-use imstats_exporter::source::{Directory, Entry, Found, Listing};
+use imstats_exporter::source::{Directory, Entry, ListEntry, ListRequest};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ feishu:
 "#;
 
 /// Every list, with the source that wants it and what it has found before.
-static LISTS: LazyLock<Vec<(SourceConfig, Directory, Listing)>> = LazyLock::new(|| {
+static LISTS: LazyLock<Vec<(SourceConfig, Directory, ListRequest)>> = LazyLock::new(|| {
     let mut lists = Vec::new();
     for config in Config::parse(CONFIG, "fuzz").unwrap().sources {
         let mut directory = Directory::new();
@@ -32,7 +32,7 @@ static LISTS: LazyLock<Vec<(SourceConfig, Directory, Listing)>> = LazyLock::new(
                 break;
             }
             for listing in listings {
-                let found = Found { id: "1".to_owned(), parent: None, name: None };
+                let found = ListEntry { id: "1".to_owned(), parent: None, name: None };
                 lists.push((config.clone(), directory.clone(), listing.clone()));
                 directory.insert(listing.key, Arc::new(vec![found]));
             }
@@ -50,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
     for entry in entries {
         match entry {
             Entry::Subject(subject) => found.push(subject),
-            Entry::More(more) => assert!(!more.key.is_empty()),
+            Entry::Sublist(more) => assert!(!more.key.is_empty()),
         }
     }
     assert!(found.iter().all(|found| !found.id.is_empty()));

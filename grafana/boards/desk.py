@@ -29,7 +29,7 @@ def mine(field, when=None, **match):
 
 
 def clock(title, field):
-    """A time of day; the vendor's 0 for none is left out by the exporter."""
+    """A time of day; the platform's 0 for none is left out by the exporter."""
     return column(title, f"1000 * {AGENT.each(field)}", "time:HH:mm")
 
 

@@ -81,7 +81,7 @@ def board():
         timeseries(T("People reached", "触达人数"), T("People whom bot messages reached, each day.", "每天机器人消息触达的人数。"),
                    [(T("reached", "触达"), figure(TENANT, REACHED, SOURCE.bar))], (12, 8), "short", bars=True, colors=[GOOD],
                    bad=T("A day far below the others.", "某天远低于其他日子。")),
-        timeseries(T("All figures that Feishu gives", "飞书给出的全部指标"), T("Every daily figure under the vendor's own name, new ones included.", "每日全部指标，沿用飞书的名称，含后续新增指标。"),
+        timeseries(T("All figures that Feishu gives", "飞书给出的全部指标"), T("Every daily figure under the platform's own name, new ones included.", "每日全部指标，沿用飞书的名称，含后续新增指标。"),
                    [("{{metric_name}}", TENANT.each("", SOURCE.line, app_id="$app_id", cycle="day"))], (12, 8), "short", many=True,
                    bad=T("A figure that is missing.", "缺少某个指标。")),
     )

@@ -1,4 +1,4 @@
-"""The exporter itself, for whoever runs it: does it poll, do the vendors answer, is anything late or missing."""
+"""The exporter itself, for whoever runs it: does it poll, do the platforms answer, is anything late or missing."""
 
 from .panels import (BAD, COLORED, FAINT, GOOD, PLAIN, SPAN, WARN, column, dashboard, query, row, stat, steps, table,
                      timeseries, variable)
@@ -61,11 +61,11 @@ def board():
              mappings=mapped((0, T("down", "停止"), BAD), (1, T("up", "运行"), GOOD)), thresholds=steps(FAINT)),
         count(T("Sources not answering", "无应答的数据源"), T("Sources whose last round was ended by a refusal of the account or by unavailability.", "最近一轮因账号被拒或接口不可用而中止的数据源数。"),
               f"count ({source('up')} == 0) or vector(0)", T("1 or more: see the table and the status page of the exporter.", "大于等于 1：请看下表和采集器的状态页。")),
-        count(T("Most days behind", "最多落后天数"), T("The newest day that a vendor has ready, less the day shown; the worst source.", "供应商已产出的最新一天与展示日之差，取最差的数据源。"),
+        count(T("Most days behind", "最多落后天数"), T("The newest day that a platform has ready, less the day shown; the worst source.", "供应商已产出的最新一天与展示日之差，取最差的数据源。"),
               f"max ({behind})", T("1 is normal for minutes each morning; not for hours.", "每天早上短时间为 1 属正常，持续数小时则不正常。"), WARN),
         count(T("Targets not answered", "未成功的对象"), T("Members, accounts or lists without an answer for the newest day.", "最新一天尚未得到应答的对象数。"),
               f"sum ({own('imstats_source_targets', state='~failed|pending')})", T("Above 0 for hours.", "持续数小时大于 0。"), WARN),
-        count(T("Paused APIs", "暂停的接口"), T("APIs that are not called for now because the vendor throttled them.", "因供应商限流而暂停调用的接口数。"),
+        count(T("Paused APIs", "暂停的接口"), T("APIs that are not called for now because the platform throttled them.", "因供应商限流而暂停调用的接口数。"),
               f"count ({own('imstats_api_paused_until_timestamp_seconds')}) or vector(0)", T("For hours: another program uses up the quota.", "持续数小时：其他程序在占用配额。"), WARN),
         stat(T("Configuration", "配置"), T("Whether the last attempt to load the configuration file succeeded.", "最近一次加载配置文件是否成功。"),
              [query(f"min by (instance) ({own('imstats_config_last_reload_successful')})", "{{instance}}", instant=True)], (4, 4), "none",
@@ -90,7 +90,7 @@ def board():
                column(T("Token ends in", "令牌剩余"), f"clamp_min({source('token_expiry_timestamp_seconds')} - time(), 0)", SPAN),
                column(T("Unknown fields", "未知字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
               (24, 9), narrow=58, sort=T("Source", "数据源"), descending=False,
-              bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the vendor has new figures).",
+              bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the platform has new figures).",
                     "应答为“否”、持续数小时落后、有失败对象、出现未知字段（供应商新增了指标）。")),
     )
     trends = row(
@@ -98,17 +98,17 @@ def board():
         lines(T("Targets by state", "对象状态"), T("All targets of the newest day by their state.", "最新一天全部对象的状态。"),
               [("{{state}}", f"sum by (state) ({own('imstats_source_targets')})")], stack=True, named=OUTCOMES,
               bad=T("`failed` or `pending` that does not go away.", "failed 或 pending 一直不消失。")),
-        lines(T("Days behind", "落后天数"), T("The newest day that the vendor has ready, less the day shown.", "供应商已产出的最新一天与展示日之差。"),
+        lines(T("Days behind", "落后天数"), T("The newest day that the platform has ready, less the day shown.", "供应商已产出的最新一天与展示日之差。"),
               [("{{source}} {{account}}", behind)], "none", decimals=0, custom={"axisSoftMax": 3}, bad=T("A step that lasts for hours.", "台阶持续数小时。")),
-        lines(T("Calls by outcome", "调用结果"), T("Calls to vendors in the hour before, by how they ended; tokens and lists too.", "前一小时内对供应商的调用，按结果；含令牌与名单接口。"),
+        lines(T("Calls by outcome", "调用结果"), T("Calls to platforms in the hour before, by how they ended; tokens and lists too.", "前一小时内对供应商的调用，按结果；含令牌与名单接口。"),
               [("{{outcome}}", hourly("imstats_api_requests_total", ("outcome",)))], "none", decimals=0, named=OUTCOMES, custom={"axisSoftMax": 10},
               bad=T("Anything but ok and no_data for long.", "长时间出现 ok、no_data 以外的结果。")),
         lines(T("Calls that went wrong", "异常调用"), T("Calls in the hour before that ended otherwise than ok or no_data, by API; a line at 0 for what did not happen.",
                                                      "前一小时内非 ok、no_data 的调用，按接口；未发生的结果显示为 0。"),
               [("{{outcome}} {{api}}", f"{wrong(('outcome', 'api'))} > 0 or {wrong(('outcome',))} == 0")], "none", decimals=0, custom={"axisSoftMax": 10},
-              bad=T("`denied`: a secret or a permission; `throttled`: the quota; `malformed`: the vendor changed its answers.",
+              bad=T("`denied`: a secret or a permission; `throttled`: the quota; `malformed`: the platform changed its answers.",
                     "denied：密钥或权限；throttled：配额；malformed：供应商改变了返回格式。"), noValue=T("None went wrong", "无异常调用")),
-        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the vendor's whole answer, by API, of the calls in the hour before; of an API without any, of all calls since the start.",
+        lines(T("Answer time, 95th percentile", "应答耗时 95 分位"), T("Time from a call to the platform's whole answer, by API, of the calls in the hour before; of an API without any, of all calls since the start.",
                                                             "从调用到收到完整应答的时间，按接口，取前一小时的调用；其间没有调用的接口取启动以来的全部调用。"),
               [("{{api}}", f"histogram_quantile(0.95, {hourly(ANSWER_TIME, by)}) >= 0 or histogram_quantile(0.95, {over('sum', by)} ({own(ANSWER_TIME)}))")], "s", many=True, legend={"calcs": ["lastNotNull"], "width": 330},
               bad=T("Towards 30 s, the default timeout.", "接近默认超时 30 秒。"), noValue=T("No calls in this time", "该时段没有调用")),
@@ -117,7 +117,7 @@ def board():
     )
     page = row(
         T("Page, store and process", "页面、存储与进程"),
-        lines(T("Series shown", "展示的序列数"), T("Series of vendor figures by source.", "各数据源的序列数。"),
+        lines(T("Series shown", "展示的序列数"), T("Series of platform figures by source.", "各数据源的序列数。"),
               [("{{source}} {{account}}", source("series", ("source", "account")))], bad=T("A sudden fall: people or accounts are no longer visible to the app.", "突然下降：应用不再能看到部分成员或账号。")),
         lines(T("Scrapes", "抓取耗时"), T("How long Prometheus needs for a scrape.", "Prometheus 每次抓取所需时间。"),
               [("{{instance}}", own("scrape_duration_seconds"))], "s", bad=T("Above a second.", "超过一秒。")),
@@ -140,7 +140,7 @@ def board():
         collapsed=True)
     return dashboard(
         "exporter-health", T("imstats exporter", "imstats 采集器"),
-        T("Whether the exporter polls, the vendors answer, and the figures are of the newest day.", "采集器是否在采集、供应商是否应答、数据是否为最新一天。"),
+        T("Whether the exporter polls, the platforms answer, and the figures are of the newest day.", "采集器是否在采集、供应商是否应答、数据是否为最新一天。"),
         [variable("job", T("Job", "Job"), "label_values(imstats_build_info, job)"),
          variable("instance", T("Instance", "Instance"), 'label_values(imstats_build_info{job=~"$job"}, instance)')],
         [tiles, sources, trends, page], span="now-24h", refresh="1m")

@@ -236,19 +236,19 @@ def day_shown(source, size):
           "页面顶部和表格中所有数据所属的统计日（以数据源所在时区为准）。"),
         [query(f"1000 * ({source.about('stat_timestamp_seconds')} + 21600)", "{{account}}", instant=True)],
         size, T("time:YYYY-MM-DD ddd", "time:YYYY年M月D日"),
-        bad=T("More than a day behind the newest day that the vendor has ready.", "比供应商已产出的最新一天落后一天以上。"),
+        bad=T("More than a day behind the newest day that the platform has ready.", "比供应商已产出的最新一天落后一天以上。"),
         thresholds=steps(FAINT))
 
 
 def source_state(sources, size):
-    """Whether that day is the newest, and whether the vendor answers; `sources` are pairs of a source and a word for it."""
+    """Whether that day is the newest, and whether the platform answers; `sources` are pairs of a source and a word for it."""
     def state(source):
         behind = f"round(({source.about('target_timestamp_seconds')} - {source.about('stat_timestamp_seconds')}) / 86400)"
         up = source.about("up")
         return f"({up} == 0) - 1 or on (account) {behind} or on (account) {up} - 3"
 
     options = [
-        (-2, T("No figures yet", "尚无数据"), WARN), (-1, T("Vendor does not answer", "供应商接口无应答"), BAD),
+        (-2, T("No figures yet", "尚无数据"), WARN), (-1, T("Platform does not answer", "供应商接口无应答"), BAD),
         (0, T("Up to date", "已是最新"), GOOD), (1, T("1 day behind", "落后 1 天"), WARN),
     ]
     mappings = [{"type": "value", "options": {
@@ -257,7 +257,7 @@ def source_state(sources, size):
         "from": 2, "to": 100000, "result": {"text": T("Days behind", "落后多天"), "color": BAD, "index": 4}}})
     return stat(
         T("Source", "数据源状态"),
-        T("Whether the figures are of the newest day that the vendor has ready, and whether the vendor answers.",
+        T("Whether the figures are of the newest day that the platform has ready, and whether the platform answers.",
           "展示的是否为供应商已产出的最新一天，以及供应商接口是否应答。"),
         [query(state(source), "{{account}} " + word if word else "{{account}}", chr(ord("A") + n), instant=True)
          for n, (source, word) in enumerate(sources)], size, "none",
@@ -275,8 +275,8 @@ def answered(sources, size):
 
     return stat(
         T("Asked and answered", "采集情况"),
-        T("Members, owners, accounts or lists asked for on the newest day: with figures, without any (by the vendor's word), "
-          "refused by the vendor, and not answered. Agents that are asked for as one list count as one.",
+        T("Members, owners, accounts or lists asked for on the newest day: with figures, without any (by the platform's word), "
+          "refused by the platform, and not answered. Agents that are asked for as one list count as one.",
           "最新一天被查询的对象数（成员、群主、账号或名单）：有数据、无数据（供应商明确告知）、被供应商拒绝、未成功。以整份名单查询的客服计为一个对象。"),
         [query(targets("ok"), T("with figures", "有数据"), "A", instant=True),
          query(targets("no_data"), T("without", "无数据"), "B", instant=True),

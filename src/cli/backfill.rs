@@ -177,14 +177,14 @@ fn announce(plans: &[Plan]) -> anyhow::Result<()> {
             line.push_str("; more where a list has more than one page");
         }
         if refused > 0 {
-            line.push_str(&format!("; {refused} targets are refused by the vendor and not asked"));
+            line.push_str(&format!("; {refused} targets are refused by the platform and not asked"));
         }
         answer(format_args!("{line}"))?;
         all += calls.most();
         below += calls.below;
         let most = u32::try_from(calls.most()).unwrap_or(u32::MAX);
         let time = config.account.rate(api.path).interval().saturating_mul(most);
-        let gate = gates.entry((credential.vendor.name(), &credential.id, api.path)).or_default();
+        let gate = gates.entry((credential.platform.name(), &credential.id, api.path)).or_default();
         *gate = gate.saturating_add(time);
     }
     let longest = gates.values().max().copied().unwrap_or_default();
@@ -206,7 +206,7 @@ async fn carry_out(context: &Context, plans: Vec<Plan>, ending: &mut Ending) -> 
     let states = || -> Vec<State> {
         let each = progress.iter().zip(&configs).map(|(progress, config)| {
             let pause = context.client.pause_left(&config.account, config.source.api().path);
-            let held_up = (!pause.is_zero()).then(|| format!("the vendor wants a pause of {}", words(pause)));
+            let held_up = (!pause.is_zero()).then(|| format!("the platform wants a pause of {}", words(pause)));
             State { done: progress.done(), most: Some(progress.most()), held_up }
         });
         each.collect()
@@ -243,10 +243,10 @@ fn report(names: &[String], summaries: &[Summary]) -> anyhow::Result<bool> {
     for (name, summary) in names.iter().zip(summaries) {
         for edge in &summary.edges {
             let what = if edge.cycle == Cycle::Day { "days" } else { "weeks or months that end" };
-            answer(format_args!("{name}: the vendor has no {what} on {} and before (code {})", edge.day, edge.code))?;
+            answer(format_args!("{name}: the platform has no {what} on {} and before (code {})", edge.day, edge.code))?;
         }
         if summary.refused > 0 {
-            answer(format_args!("{name}: {} targets were refused by the vendor", summary.refused))?;
+            answer(format_args!("{name}: {} targets were refused by the platform", summary.refused))?;
         }
     }
     for (name, summary) in names.iter().zip(summaries) {

@@ -58,7 +58,7 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tries every source at its vendor, and prints what works and what does not.
+/// Tries every source at its platform, and prints what works and what does not.
 async fn try_all(context: &Context, sources: &[SourceConfig]) -> anyhow::Result<bool> {
     let mut all_work = true;
     for source in sources {
@@ -108,7 +108,7 @@ fn describe(source: &SourceConfig, estimate: &Estimate, open: bool) -> (String, 
         let batch = source.source.api().batch;
         let share = if batch == 1 { "one call each".to_owned() } else { format!("one call for {batch}") };
         format!(
-            "{name}: {targets} targets known, more once the vendor was asked ({share}); so far {round} calls a round, {} {at}",
+            "{name}: {targets} targets known, more once the platform was asked ({share}); so far {round} calls a round, {} {at}",
             words(time)
         )
     } else {

@@ -1,4 +1,4 @@
-//! `demo` and `simulate`: the vendors simulated.
+//! `demo` and `simulate`: the platforms simulated.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ pub(super) struct DemoArgs {
     /// Another seed makes other figures.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Lets a vendor refuse: wecom=60020, feishu=99991672, kf/account/list=48002; may be given several times.
+    /// Lets a platform refuse: wecom=60020, feishu=99991672, kf/account/list=48002; may be given several times.
     #[arg(long = "fault", value_name = "API=CODE", value_parser = fault)]
     faults: Vec<Fault>,
 }
@@ -30,10 +30,10 @@ pub(super) struct DemoArgs {
 pub(super) struct SimulateArgs {
     #[command(flatten)]
     demo: DemoArgs,
-    /// Where the simulated vendors listen.
+    /// Where the simulated platforms listen.
     #[arg(long = "listen", default_value = "127.0.0.1:10102", value_name = "ADDRESS")]
     address: SocketAddr,
-    /// Leaves the vendors' rate limits out.
+    /// Leaves the platforms' rate limits out.
     #[arg(long)]
     no_limits: bool,
 }
@@ -41,16 +41,16 @@ pub(super) struct SimulateArgs {
 /// Reads `API=CODE`.
 fn fault(text: &str) -> Result<Fault, String> {
     let (api, code) =
-        text.split_once('=').ok_or("write an API's path or a vendor, `=`, and the vendor's error code")?;
+        text.split_once('=').ok_or("write an API's path or a platform, `=`, and the platform's error code")?;
     if !Fault::names().any(|known| known == api) {
         let known: Vec<_> = Fault::names().collect();
         return Err(format!("there is no `{api}`; there are {}", known.join(", ")));
     }
-    let code = code.parse().map_err(|_| "the vendor's error code is a whole number")?;
+    let code = code.parse().map_err(|_| "the platform's error code is a whole number")?;
     Ok(Fault::on(api, Effect::Refuse(code)))
 }
 
-/// The simulated vendors on `address`.
+/// The simulated platforms on `address`.
 async fn start(args: DemoArgs, address: SocketAddr, limits: bool) -> anyhow::Result<Simulator> {
     let options = Options { seed: args.seed, enforce_limits: limits, ..Options::new(args.users, Clock::system()) };
     let simulator = Simulator::start(address, options).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -63,7 +63,7 @@ async fn start(args: DemoArgs, address: SocketAddr, limits: bool) -> anyhow::Res
 /// Serves a simulated company.
 pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCode> {
     let users = args.users;
-    // The vendors' limits would make a demonstration slow, and teach nothing.
+    // The platforms' limits would make a demonstration slow, and teach nothing.
     let simulator = start(args, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await?;
     let config = Config::parse(&simulator.configuration(), "the demo's configuration")?;
     // It starts anew each time: another number of users is another company.
@@ -71,7 +71,7 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
     let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
     let port = bound.addresses().first().map_or(0, SocketAddr::port);
     answer(format_args!(
-        "A company of {} people, its vendors simulated; all of it ends with this program.\n\n  \
+        "A company of {} people, its platforms simulated; all of it ends with this program.\n\n  \
          http://localhost:{port}/          how each source stands\n  \
          http://localhost:{port}{}   what Prometheus scrapes\n",
         users, flags.telemetry_path
@@ -79,11 +79,14 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
     serve::run(flags, context, bound, config.sources, false).await
 }
 
-/// Serves the simulated vendors alone.
+/// Serves the simulated platforms alone.
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     let mut ending = serve::Ending::listen()?;
     let simulator = start(args.demo, args.address, !args.no_limits).await?;
-    answer(format_args!("# The vendors are simulated on {}. This configuration talks to them:", simulator.base_url()))?;
+    answer(format_args!(
+        "# The platforms are simulated on {}. This configuration talks to them:",
+        simulator.base_url()
+    ))?;
     answer_with(simulator.configuration().as_bytes())?;
     ending.wait().await;
     for (api, calls) in simulator.calls() {

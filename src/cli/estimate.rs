@@ -41,7 +41,7 @@ pub(super) fn estimate(config: &SourceConfig, directory: &Directory, day: Day) -
     }
 }
 
-/// Whether the number of targets or of calls is only known once the vendor was asked.
+/// Whether the number of targets or of calls is only known once the platform was asked.
 pub(super) fn is_open(config: &SourceConfig, directory: &Directory) -> bool {
     let api = config.source.api();
     !config.source.listings(directory, false).is_empty()

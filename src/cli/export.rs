@@ -17,7 +17,7 @@ use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::files::{WholeFile, read_all};
 use crate::history::{
-    Authorization, Chronicle, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
+    Authorization, ExportHistory, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
 };
 
 /// promtool must not write blocks of the time that Prometheus still holds in memory.
@@ -111,12 +111,12 @@ pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Resul
     let now = Timestamp::now();
     let until = if args.remote_write.is_some() { now } else { now.saturating_sub(TOO_NEW)? };
     let days = Days { first: args.from, last: args.to };
-    let chronicle = Chronicle::new(context.store, days, &config.sources, args.step, until, args.labels.clone())?;
+    let history = ExportHistory::new(context.store, days, &config.sources, args.step, until, args.labels.clone())?;
     let tally = if args.remote_write.is_some() {
-        send(chronicle, &args).await?
+        send(history, &args).await?
     } else {
         let output = args.output.clone();
-        tokio::task::spawn_blocking(move || write(&chronicle, format, output.as_deref())).await??
+        tokio::task::spawn_blocking(move || write(&history, format, output.as_deref())).await??
     };
     for account in &tally.unconfigured {
         remark(format_args!(
@@ -132,11 +132,11 @@ pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Resul
 }
 
 /// Writes a file, a folder, or to standard output.
-fn write(chronicle: &Chronicle, format: Format, output: Option<&Path>) -> anyhow::Result<Tally> {
+fn write(history: &ExportHistory, format: Format, output: Option<&Path>) -> anyhow::Result<Tally> {
     match (format, output) {
         (Format::Csv, None) => Err(anyhow!("a folder is needed for the files: --output FOLDER")),
         (Format::Csv, Some(folder)) => {
-            let tables = export_csv(chronicle, folder)?;
+            let tables = export_csv(history, folder)?;
             for (table, rows) in &tables {
                 remark(format_args!("{}: {rows} rows", folder.join(format!("{table}.csv")).display()));
             }
@@ -150,13 +150,13 @@ fn write(chronicle: &Chronicle, format: Format, output: Option<&Path>) -> anyhow
                 Some(path) => {
                     let explain = || format!("cannot write {}", path.display());
                     let mut file = WholeFile::begin(path).with_context(explain)?;
-                    let tally = export_openmetrics(chronicle, &mut file).with_context(explain)?;
+                    let tally = export_openmetrics(history, &mut file).with_context(explain)?;
                     file.finish().with_context(explain)?;
                     tally
                 }
                 None => {
                     let mut output = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-                    export_openmetrics(chronicle, &mut output)?
+                    export_openmetrics(history, &mut output)?
                 }
             };
             remark(format_args!("{} samples of {} series", tally.samples, tally.series));
@@ -166,7 +166,7 @@ fn write(chronicle: &Chronicle, format: Format, output: Option<&Path>) -> anyhow
 }
 
 /// Sends it to the receiver.
-async fn send(chronicle: Chronicle, args: &ExportArgs) -> anyhow::Result<Tally> {
+async fn send(history: ExportHistory, args: &ExportArgs) -> anyhow::Result<Tally> {
     let url = args.remote_write.as_deref().unwrap_or_default();
     let receiver = Receiver::new(url, authorization(args)?, REPEAT_DELAY).context("--remote-write")?;
     if receiver.is_exposed() {
@@ -183,7 +183,7 @@ async fn send(chronicle: Chronicle, args: &ExportArgs) -> anyhow::Result<Tally> 
     };
     let mut display = Display::new(vec![receiver.name()], "samples");
     let mut tick = tokio::time::interval(TICK);
-    let sending = export_remote_write(chronicle, &receiver, &sent);
+    let sending = export_remote_write(history, &receiver, &sent);
     tokio::pin!(sending);
     let tally = loop {
         tokio::select! {

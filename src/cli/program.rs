@@ -12,7 +12,7 @@ use crate::source::apis;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
-/// A vendor that could not answer is asked again after about this long, then twice that.
+/// A platform that could not answer is asked again after about this long, then twice that.
 const REPEAT_DELAY: Duration = Duration::from_secs(1);
 
 /// Workers wake up to this long after a day is ready, so that not all companies' exporters ask at once.

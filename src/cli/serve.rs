@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::dashboards::DASHBOARDS;
 use super::{Flags, program};
 use crate::config::{Config, SourceConfig};
-use crate::http::{App, Bound, Drained, Reload, Supervisor, WebConfig, bind};
+use crate::http::{App, Drained, Listeners, Reload, Supervisor, WebConfig, bind};
 use crate::poller::{Context, Poller, keep_house};
 
 /// Serves the configuration file.
@@ -20,7 +20,7 @@ pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
     let config = load(&flags)?;
     let context = program::assemble(&flags.storage_path)?;
     context.claim(&config.sources).await?;
-    let bound = match Bound::inherited().context("the sockets that systemd opened")? {
+    let bound = match Listeners::inherited().context("the sockets that systemd opened")? {
         Some(bound) => bound,
         None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
     };
@@ -45,7 +45,7 @@ fn load(flags: &Flags) -> anyhow::Result<Config> {
 pub(super) async fn run(
     flags: Flags,
     context: Context,
-    bound: Bound,
+    bound: Listeners,
     sources: Vec<SourceConfig>,
     reloadable: bool,
 ) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! Pacing: how often one API of one company may be called, and until when a vendor wants no calls at all.
+//! Pacing: how often one API of one company may be called, and until when a platform wants no calls at all.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use crate::config::Rate;
 /// Calls may come this much ahead of an even spread.
 const BURST: Duration = Duration::from_secs(1);
 
-/// What a throttled API pauses for where the vendor does not say; WeCom's shortest window.
+/// What a throttled API pauses for where the platform does not say; WeCom's shortest window.
 const SHORT_PAUSE: Duration = Duration::from_secs(60);
 
 /// What it pauses for where the short pause was not enough; WeCom's next window.
 const LONG_PAUSE: Duration = Duration::from_secs(3600);
 
-/// No vendor may stop an API for longer than this.
+/// No platform may stop an API for longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// Paces the calls of one API of one company; times are those of [`crate::day::Clock::elapsed`].
@@ -62,9 +62,9 @@ impl Gate {
         self.state().paused_until.saturating_sub(now)
     }
 
-    /// Pauses the API, for `wait` where the vendor says so; returns for how long.
+    /// Pauses the API, for `wait` where the platform says so; returns for how long.
     ///
-    /// Calls that were under way when the vendor first said no say no as well; they do not make the pause longer.
+    /// Calls that were under way when the platform first said no say no as well; they do not make the pause longer.
     pub(super) fn pause(&self, wait: Option<Duration>, now: Duration) -> Duration {
         let mut state = self.state();
         let running = state.paused_until > now;
@@ -81,9 +81,9 @@ impl Gate {
         state.paused_until - now
     }
 
-    /// Notes that the vendor accepted a call; tells whether it may be called again.
+    /// Notes that the platform accepted a call; tells whether it may be called again.
     ///
-    /// One that was under way when the vendor asked for a pause says nothing about it.
+    /// One that was under way when the platform asked for a pause says nothing about it.
     pub(super) fn accepted(&self, now: Duration) -> bool {
         let mut state = self.state();
         let open = state.paused_until <= now;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_own_wait_is_kept_within_a_day() {
+    fn the_platforms_own_wait_is_kept_within_a_day() {
         let gate = Gate::default();
         assert_eq!(gate.pause(Some(7 * SECOND), SECOND), 7 * SECOND);
         assert_eq!(gate.pause(Some(Duration::MAX), SECOND), LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! JSON as it is taken from a vendor: of a bounded number of values, and without keys that contradict each other.
+//! JSON as it is taken from a platform: of a bounded number of values, and without keys that contradict each other.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,7 +13,7 @@ const MOST_VALUES: usize = 1_000_000;
 ///
 /// # Errors
 /// Where they are not JSON, where that has more than 1,000,000 values, and where an object has two different values for
-/// one key: nobody knows which the vendor meant.
+/// one key: nobody knows which the platform meant.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let left = Cell::new(MOST_VALUES);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);

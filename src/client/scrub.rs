@@ -1,11 +1,11 @@
 //! Takes secrets out of what others say: who echoes a request must not bring its token into our log.
 //!
-//! Only out of what is told; figures and ids stay as the vendor gave them, whatever they look like.
+//! Only out of what is told; figures and ids stay as the platform gave them, whatever they look like.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::vendor::{Pass, Refusal, Reply, Vendor};
+use crate::platform::{Pass, Platform, Refusal, Reply};
 
 /// A shorter text is nothing that a secret would be, and may stand anywhere.
 const LEAST: usize = 8;
@@ -23,14 +23,14 @@ pub(super) fn scrub_of(text: &str, pass: &Pass, body: Option<&SecretString>) -> 
     scrub(text, secrets(pass, body).iter().map(ExposeSecret::expose_secret))
 }
 
-/// What `vendor` says in `reply`; a refusal without what the request gave away.
+/// What `platform` says in `reply`; a refusal without what the request gave away.
 pub(super) fn judge(
-    vendor: &dyn Vendor,
+    platform: &dyn Platform,
     reply: &mut Reply,
     pass: &Pass,
     body: Option<&SecretString>,
 ) -> Result<(), Refusal> {
-    vendor.judge(reply).or_else(|_| {
+    platform.judge(reply).or_else(|_| {
         // Before it is cut: half of a secret would no longer be found.
         let fields = reply.body.as_object_mut().into_iter().flat_map(|body| body.values_mut());
         for field in fields {
@@ -38,7 +38,7 @@ pub(super) fn judge(
                 *text = scrub_of(text, pass, body);
             }
         }
-        vendor.judge(reply)
+        platform.judge(reply)
     })
 }
 

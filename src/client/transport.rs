@@ -14,9 +14,9 @@ use super::lookup::Lookup;
 use super::scrub::scrub_of;
 use crate::config::Account;
 use crate::files::read_bounded;
-use crate::vendor::{Call, Pass, Reply};
+use crate::platform::{Call, Pass, Reply};
 
-/// No answer of any vendor is larger: a batch of 1,000 rows has about 300 KiB.
+/// No answer of any platform is larger: a batch of 1,000 rows has about 300 KiB.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The largest file of authorities: a system's whole bundle is a quarter of a mebibyte.
@@ -24,7 +24,7 @@ const MOST_CA_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An exchange that brought no usable answer; in words, without URL and secrets.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(super) enum ExchangeError {
     /// It may work later.
     Unavailable(String),
     /// The answer is not what it should be.
@@ -81,8 +81,8 @@ pub(super) async fn exchange(
     call: &Call,
     pass: &Pass,
     body: Option<&SecretString>,
-) -> Result<Reply, Broken> {
-    let unavailable = |text: &str| Broken::Unavailable(text.to_owned());
+) -> Result<Reply, ExchangeError> {
+    let unavailable = |text: &str| ExchangeError::Unavailable(text.to_owned());
     let mut url = Url::parse(&format!("{}/{}", account.base_url, call.path))
         .map_err(|_| unavailable("base_url does not make a URL with the API's path"))?;
     if !call.query.is_empty() || !pass.query.is_empty() {
@@ -103,14 +103,14 @@ pub(super) async fn exchange(
     if let Some(bearer) = &pass.bearer {
         request = request.bearer_auth(bearer.expose_secret());
     }
-    let mut response = request.send().await.map_err(|error| Broken::Unavailable(advised(error)))?;
+    let mut response = request.send().await.map_err(|error| ExchangeError::Unavailable(advised(error)))?;
     let status = response.status().as_u16();
     let reset = response.headers().get("x-ogw-ratelimit-reset").or_else(|| response.headers().get("retry-after"));
     let reset = reset.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Broken::Unavailable(words(error)))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| ExchangeError::Unavailable(words(error)))? {
         if bytes.len() + chunk.len() > MOST_BYTES {
-            return Err(Broken::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));
+            return Err(ExchangeError::Malformed(format!("the answer is larger than {} MiB", MOST_BYTES >> 20)));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -119,17 +119,17 @@ pub(super) async fn exchange(
         // What is wrong with the page of a failing server is of no interest.
         Err(_) if status == 429 || status >= 500 || status == 407 => Ok(Reply { status, reset, body: Value::Null }),
         Err(_) if (300..400).contains(&status) => {
-            Err(Broken::Unavailable(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
+            Err(ExchangeError::Unavailable(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
         }
-        Err(_) if status >= 400 => Err(Broken::Unavailable(format!(
+        Err(_) if status >= 400 => Err(ExchangeError::Unavailable(format!(
             "HTTP {status} and no JSON: check base_url, and any proxy or firewall on the way"
         ))),
         Err(error) if error.is_data() => {
-            // It names a key of the vendor's.
+            // It names a key of the platform's.
             let error = scrub_of(&error.to_string(), pass, body);
-            Err(Broken::Malformed(format!("the answer is not as it should be: {error}")))
+            Err(ExchangeError::Malformed(format!("the answer is not as it should be: {error}")))
         }
-        Err(error) => Err(Broken::Malformed(format!("the answer is not JSON: {error}"))),
+        Err(error) => Err(ExchangeError::Malformed(format!("the answer is not JSON: {error}"))),
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn words(error: reqwest::Error) -> String {
     format!("{what}: {cause}")
 }
 
-/// The same of a call to a vendor, with what the operator can look at.
+/// The same of a call to a platform, with what the operator can look at.
 fn advised(error: reqwest::Error) -> String {
     let unreachable = error.is_connect();
     let words = words(error);

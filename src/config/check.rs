@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, printable, units};
 use crate::day::{Schedule, Zone};
-use crate::source::{Api, Pseudonymous, Pseudonyms, Source};
-use crate::vendor::{Credential, Secret, SecretError, VENDORS};
+use crate::platform::{Credential, PLATFORMS, Secret, SecretError};
+use crate::source::{Api, PseudonymizedSource, Pseudonyms, Source};
 
 /// How often a source wakes.
 const POLL_INTERVAL: Duration = Duration::from_mins(10);
@@ -43,7 +43,7 @@ pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, Sec
 
 /// The configured rates of each company's APIs, each with the key path that says so.
 ///
-/// The vendors count by company, whichever account or secret calls.
+/// The platforms count by company, whichever account or secret calls.
 type Rates = BTreeMap<(&'static str, String), BTreeMap<&'static str, (Rate, String)>>;
 
 /// Checks what was written in a file in `folder`, and fills in the defaults; tells also the key path of the first
@@ -77,14 +77,14 @@ pub(super) fn check(
 
 /// What to write into a file without accounts.
 pub(super) fn nothing_written() -> String {
-    let vendors: Vec<_> = VENDORS.iter().map(|vendor| vendor.name()).collect();
-    format!("no account: write a list of accounts under {} (see exporter.example.yaml)", vendors.join(" or "))
+    let platforms: Vec<_> = PLATFORMS.iter().map(|platform| platform.name()).collect();
+    format!("no account: write a list of accounts under {} (see exporter.example.yaml)", platforms.join(" or "))
 }
 
 /// The key path of the first secret of `account` whose text stands in the file.
 fn first_inline(account: &WrittenAccount) -> Option<String> {
-    let WrittenAccount { vendor, path, .. } = account;
-    let key = vendor.keys().secret;
+    let WrittenAccount { platform, path, .. } = account;
+    let key = platform.keys().secret;
     let own = [
         (&account.secret, format!("{path}.{key}")),
         (&account.proxy_url, format!("{path}.proxy_url")),
@@ -104,9 +104,9 @@ struct Checking<'a> {
 impl Checking<'_> {
     fn unique_names(&mut self, accounts: &[WrittenAccount]) {
         let mut seen = BTreeMap::new();
-        for WrittenAccount { vendor, path, name, .. } in accounts {
+        for WrittenAccount { platform, path, name, .. } in accounts {
             let Some(name) = name else { continue };
-            if let Some(first) = seen.insert((vendor.name(), name), path) {
+            if let Some(first) = seen.insert((platform.name(), name), path) {
                 self.faults.push(format!("{path}.account: `{name}` is already the name of {first}"));
             }
         }
@@ -116,17 +116,17 @@ impl Checking<'_> {
         let mut rates = Rates::new();
         for account in accounts {
             let Some(id) = &account.id else { continue };
-            let company = rates.entry((account.vendor.name(), id.clone())).or_default();
+            let company = rates.entry((account.platform.name(), id.clone())).or_default();
             for block in &account.blocks {
                 let Some(rate) = block.common.rate_limit else { continue };
                 let path = format!("{}.rate_limit", block.path);
                 for api in block.apis {
                     let (first, other) = company.entry(api.path).or_insert_with(|| (rate, path.clone()));
                     if *first != rate {
-                        let company = account.vendor.keys().id;
+                        let company = account.platform.keys().id;
                         self.faults.push(format!(
                             "{path}: differs from {other}, but {} counts calls by {company}",
-                            account.vendor.title()
+                            account.platform.title()
                         ));
                         break;
                     }
@@ -140,8 +140,8 @@ impl Checking<'_> {
     fn account(&mut self, account: WrittenAccount, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
         let Reach { base_url, proxy_url, ca_file } = self.reach(&account);
         let pseudonyms = self.pseudonyms(&account);
-        let WrittenAccount { vendor, path, blocks, .. } = account;
-        let credential = vendor.keys();
+        let WrittenAccount { platform, path, blocks, .. } = account;
+        let credential = platform.keys();
         let mut required = vec![("account", true), (credential.id, true)];
         required.extend(credential.caller.map(|caller| (caller, true)));
         required.push((credential.secret, blocks.iter().any(|block| block.common.secret.is_none())));
@@ -151,21 +151,21 @@ impl Checking<'_> {
             }
         }
         if blocks.is_empty() {
-            let known: Vec<_> = keys::blocks(vendor).into_iter().map(|(block, _)| block).collect();
+            let known: Vec<_> = keys::blocks(platform).into_iter().map(|(block, _)| block).collect();
             self.warnings.push(format!("{path}: nothing is polled: it has no block ({})", known.join(", ")));
         }
         let secret = self.secret(account.secret, &format!("{path}.{}", credential.secret));
         let id = account.id.unwrap_or_default();
-        let rates = rates.get(&(vendor.name(), id.clone()));
+        let rates = rates.get(&(platform.name(), id.clone()));
         let rates: BTreeMap<_, _> = rates.into_iter().flatten().map(|(api, (rate, _))| (*api, *rate)).collect();
         let name = account.name.unwrap_or_default();
         let with_secret = |block, secret| {
             let (id, caller) = (id.clone(), account.caller.clone());
             Arc::new(Account {
-                key: format!("{} {name} {block} {id} {base_url}", vendor.name()),
+                key: format!("{} {name} {block} {id} {base_url}", platform.name()),
                 name: name.clone(),
                 block,
-                credential: Credential { vendor, id, caller, secret },
+                credential: Credential { platform, id, caller, secret },
                 base_url: base_url.clone(),
                 proxy_url: proxy_url.clone(),
                 ca_file: ca_file.clone(),
@@ -211,7 +211,7 @@ impl Checking<'_> {
             ));
         }
         let company = account.id.as_deref().unwrap_or_default();
-        Some(Arc::new(Pseudonyms::new(key, account.vendor.name(), company)))
+        Some(Arc::new(Pseudonyms::new(key, account.platform.name(), company)))
     }
 
     fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
@@ -227,7 +227,7 @@ impl Checking<'_> {
 
     fn reach(&mut self, account: &WrittenAccount) -> Reach {
         let path = &account.path;
-        let base_url = account.base_url.as_deref().unwrap_or_else(|| account.vendor.base_url());
+        let base_url = account.base_url.as_deref().unwrap_or_else(|| account.platform.base_url());
         let base_url = units::base_url(base_url, account.insecure_http.unwrap_or(false)).unwrap_or_else(|why| {
             self.faults.push(format!("{path}.base_url: {why}"));
             String::new()
@@ -258,7 +258,7 @@ impl Checking<'_> {
     }
 }
 
-/// How an account's vendor is reached.
+/// How an account's platform is reached.
 struct Reach {
     base_url: String,
     proxy_url: Option<SecretString>,
@@ -281,15 +281,15 @@ fn source_config(
     (poll_interval, names): (Duration, bool),
 ) -> SourceConfig {
     let api = source.api();
-    let vendor = account.credential.vendor;
+    let platform = account.credential.platform;
     let source: Arc<dyn Source> = match &account.pseudonyms {
-        Some(pseudonyms) => Arc::new(Pseudonymous::new(source, Arc::clone(pseudonyms))),
+        Some(pseudonyms) => Arc::new(PseudonymizedSource::new(source, Arc::clone(pseudonyms))),
         None => source.into(),
     };
     let zone = match &common.zone {
         Some(zone) => zone.clone(),
         // The database is built in, so it has the name.
-        None if vendor.has_zones() => Zone::named(super::USUAL_ZONE).unwrap_or_else(|_| Zone::china()),
+        None if platform.has_zones() => Zone::named(super::USUAL_ZONE).unwrap_or_else(|_| Zone::china()),
         None => Zone::china(),
     };
     let ready_at = common.ready_at.unwrap_or_else(|| jiff::civil::time(api.ready_hour, 0, 0, 0));

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
 use super::message::show_key;
+use crate::platform::{PLATFORMS, Platform};
 use crate::source::{self, Params, Visit};
-use crate::vendor::{VENDORS, Vendor};
 
-/// The one key of the file that is no vendor's.
+/// The one key of the file that is no platform's.
 pub(super) const POLL_INTERVAL: &str = "poll_interval";
 
 /// The keys of every account, beside those of its credential and its blocks.
@@ -39,49 +39,49 @@ const BLOCK: &[&str] = &[
     "rate_limit",
 ];
 
-/// The key of a block that only vendors with zones have.
+/// The key of a block that only platforms with zones have.
 pub(super) const TIME_ZONE: &str = "time_zone";
 
 /// The keys of the file itself.
 pub(super) fn of_file() -> Vec<&'static str> {
-    std::iter::once(POLL_INTERVAL).chain(VENDORS.iter().map(|vendor| vendor.name())).collect()
+    std::iter::once(POLL_INTERVAL).chain(PLATFORMS.iter().map(|platform| platform.name())).collect()
 }
 
-/// The keys of an account of `vendor`, its blocks last.
-pub(super) fn of_account(vendor: &'static dyn Vendor) -> Vec<&'static str> {
-    let credential = vendor.keys();
+/// The keys of an account of `platform`, its blocks last.
+pub(super) fn of_account(platform: &'static dyn Platform) -> Vec<&'static str> {
+    let credential = platform.keys();
     let (name, others) = ACCOUNT.split_at(1);
     let mut keys = name.to_vec();
     keys.push(credential.id);
     keys.extend(credential.caller);
     keys.push(credential.secret);
     keys.extend(others);
-    keys.extend(blocks(vendor).into_iter().map(|(block, _)| block));
+    keys.extend(blocks(platform).into_iter().map(|(block, _)| block));
     keys
 }
 
-/// The keys of a block of `vendor` whose own keys are `own`.
-pub(super) fn of_block(vendor: &'static dyn Vendor, own: &[&'static str]) -> Vec<&'static str> {
+/// The keys of a block of `platform` whose own keys are `own`.
+pub(super) fn of_block(platform: &'static dyn Platform, own: &[&'static str]) -> Vec<&'static str> {
     let mut keys = own.to_vec();
     keys.extend(BLOCK);
-    if vendor.has_zones() {
+    if platform.has_zones() {
         keys.push(TIME_ZONE);
     }
-    keys.push(vendor.keys().secret);
+    keys.push(platform.keys().secret);
     keys
 }
 
-/// The blocks of an account of `vendor`, each with its own keys.
-pub(super) fn blocks(vendor: &'static dyn Vendor) -> Vec<(&'static str, &'static [&'static str])> {
+/// The blocks of an account of `platform`, each with its own keys.
+pub(super) fn blocks(platform: &'static dyn Platform) -> Vec<(&'static str, &'static [&'static str])> {
     struct Collect(&'static str, Vec<(&'static str, &'static [&'static str])>);
     impl Visit for Collect {
         fn visit<P: Params>(&mut self) {
-            if P::VENDOR.name() == self.0 {
+            if P::PLATFORM.name() == self.0 {
                 self.1.push((P::BLOCK, P::KEYS));
             }
         }
     }
-    let mut collect = Collect(vendor.name(), Vec::new());
+    let mut collect = Collect(platform.name(), Vec::new());
     source::visit(&mut collect);
     collect.1
 }
@@ -90,12 +90,12 @@ pub(super) fn blocks(vendor: &'static dyn Vendor) -> Vec<(&'static str, &'static
 #[must_use]
 pub fn known_keys() -> Vec<String> {
     let mut paths = vec![POLL_INTERVAL.to_owned()];
-    for vendor in VENDORS.iter().copied() {
-        let name = vendor.name();
+    for platform in PLATFORMS.iter().copied() {
+        let name = platform.name();
         paths.push(name.to_owned());
-        paths.extend(of_account(vendor).into_iter().map(|key| format!("{name}[].{key}")));
-        for (block, own) in blocks(vendor) {
-            paths.extend(of_block(vendor, own).into_iter().map(|key| format!("{name}[].{block}.{key}")));
+        paths.extend(of_account(platform).into_iter().map(|key| format!("{name}[].{key}")));
+        for (block, own) in blocks(platform) {
+            paths.extend(of_block(platform, own).into_iter().map(|key| format!("{name}[].{block}.{key}")));
         }
     }
     paths
@@ -103,7 +103,7 @@ pub fn known_keys() -> Vec<String> {
 
 /// Tells whether what stands under `key` is a secret, in whatever place it was written.
 pub(super) fn is_secret(key: &str) -> bool {
-    ["proxy_url", PSEUDONYMIZE].contains(&key) || VENDORS.iter().any(|vendor| vendor.keys().secret == key)
+    ["proxy_url", PSEUDONYMIZE].contains(&key) || PLATFORMS.iter().any(|platform| platform.keys().secret == key)
 }
 
 /// Reads a key that must be one of these, so that an unknown one is told with its own line and column.

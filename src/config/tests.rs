@@ -182,7 +182,7 @@ fn a_block_with_its_own_secret_has_its_own_account() {
     assert_eq!((accounts[0].credential.id.as_str(), accounts[0].base_url.as_str()), ("42", "http://127.0.0.1:1"));
     let rate = Rate { calls: 10, per: Duration::from_secs(1) };
     assert_eq!(accounts[2].rate("externalcontact/get_user_behavior_data"), rate);
-    assert_eq!(accounts[2].rate("gettoken").calls, accounts[2].credential.vendor.calls_per_minute());
+    assert_eq!(accounts[2].rate("gettoken").calls, accounts[2].credential.platform.calls_per_minute());
     assert!(config.sources.iter().all(|source| source.names));
     // With its own secret in every block, the account needs none.
     assert!(parse("wecom: [{account: a, corp_id: b, contact: {secret: s3cret}}]").is_ok());
@@ -341,7 +341,7 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
 }
 
 #[test]
-fn vendors_with_zones_take_one_and_ids_may_be_numbers() {
+fn platforms_with_zones_take_one_and_ids_may_be_numbers() {
     let config = parse(
         "tencent_desk: [{agent_statistics: {time_zone: Asia/Tokyo}, account: a, sdk_app_id: 1400000000, identifier: b, secret_key: c}]
 feishu: [{account: a, message_push: {}, app_id: cli_1, app_secret: s3cret}]",

@@ -14,8 +14,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::{Rate, keys, units};
 use crate::day::Zone;
+use crate::platform::{PLATFORMS, Platform, Secret};
 use crate::source::{self, Api, Params, Source, Visit};
-use crate::vendor::{Secret, VENDORS, Vendor};
 
 /// The file.
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) struct Written {
 
 /// An account.
 pub(super) struct WrittenAccount {
-    pub(super) vendor: &'static dyn Vendor,
+    pub(super) platform: &'static dyn Platform,
     /// Its key path, such as `wecom[0]`.
     pub(super) path: String,
     pub(super) name: Option<String>,
@@ -114,8 +114,8 @@ impl<'de> Visitor<'de> for File {
         let known = keys::of_file();
         let mut written = Written::default();
         while let Some(key) = map.next_key_seed(keys::Known(&known))? {
-            match VENDORS.iter().copied().find(|vendor| vendor.name() == key) {
-                Some(vendor) => map.next_value_seed(Accounts { vendor, written: &mut written })?,
+            match PLATFORMS.iter().copied().find(|platform| platform.name() == key) {
+                Some(platform) => map.next_value_seed(Accounts { platform, written: &mut written })?,
                 None => {
                     let least = |text: &str| units::at_least(text, Duration::from_secs(1), "1s");
                     written.poll_interval = take((&mut map, "", key), &mut written.faults, least)?;
@@ -126,9 +126,9 @@ impl<'de> Visitor<'de> for File {
     }
 }
 
-/// Reads the list of a vendor's accounts.
+/// Reads the list of a platform's accounts.
 struct Accounts<'a> {
-    vendor: &'static dyn Vendor,
+    platform: &'static dyn Platform,
     written: &'a mut Written,
 }
 
@@ -148,10 +148,10 @@ impl<'de> Visitor<'de> for Accounts<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let vendor = self.vendor;
+        let platform = self.platform;
         for n in 0.. {
-            let path = format!("{}[{n}]", vendor.name());
-            match list.next_element_seed(OneAccount { vendor, path, faults: &mut self.written.faults })? {
+            let path = format!("{}[{n}]", platform.name());
+            match list.next_element_seed(OneAccount { platform, path, faults: &mut self.written.faults })? {
                 Some(account) => self.written.accounts.push(account),
                 None => break,
             }
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Accounts<'_> {
 
 /// Reads an account.
 struct OneAccount<'a> {
-    vendor: &'static dyn Vendor,
+    platform: &'static dyn Platform,
     path: String,
     faults: &'a mut Vec<String>,
 }
@@ -183,10 +183,10 @@ impl<'de> Visitor<'de> for OneAccount<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WrittenAccount, A::Error> {
-        let Self { vendor, path, faults } = self;
-        let known = keys::of_account(vendor);
-        let credential = vendor.keys();
-        let mut account = WrittenAccount::new(vendor, path.clone());
+        let Self { platform, path, faults } = self;
+        let known = keys::of_account(platform);
+        let credential = platform.keys();
+        let mut account = WrittenAccount::new(platform, path.clone());
         while let Some(key) = map.next_key_seed(keys::Known(&known))? {
             account.present.push(key);
             let at = (&mut map, path.as_str(), key);
@@ -206,7 +206,7 @@ impl<'de> Visitor<'de> for OneAccount<'_> {
                 block => {
                     let path = format!("{path}.{block}");
                     let mut reading =
-                        ReadBlock { vendor, block, path, map: &mut map, faults, read: None, de: PhantomData };
+                        ReadBlock { platform, block, path, map: &mut map, faults, read: None, de: PhantomData };
                     source::visit(&mut reading);
                     if let Some(block) = reading.read {
                         account.blocks.push(block?);
@@ -251,9 +251,9 @@ impl<'de> Visitor<'de> for Pseudonymize {
 }
 
 impl WrittenAccount {
-    fn new(vendor: &'static dyn Vendor, path: String) -> Self {
+    fn new(platform: &'static dyn Platform, path: String) -> Self {
         Self {
-            vendor,
+            platform,
             path,
             name: None,
             id: None,
@@ -275,7 +275,7 @@ impl WrittenAccount {
 
 /// Reads the block of that name from `map` when its parameters are shown.
 struct ReadBlock<'a, 'de, A: MapAccess<'de>> {
-    vendor: &'static dyn Vendor,
+    platform: &'static dyn Platform,
     block: &'static str,
     path: String,
     map: &'a mut A,
@@ -286,7 +286,7 @@ struct ReadBlock<'a, 'de, A: MapAccess<'de>> {
 
 impl<'de, A: MapAccess<'de>> Visit for ReadBlock<'_, 'de, A> {
     fn visit<P: Params>(&mut self) {
-        if P::VENDOR.name() == self.vendor.name() && P::BLOCK == self.block {
+        if P::PLATFORM.name() == self.platform.name() && P::BLOCK == self.block {
             let seed = Block::<P> { path: self.path.clone(), faults: self.faults, params: PhantomData };
             self.read = Some(self.map.next_value_seed(seed));
         }
@@ -317,14 +317,14 @@ impl<'de, P: Params> Visitor<'de> for Block<'_, P> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WrittenBlock, A::Error> {
         let Self { path, faults, .. } = self;
-        let known = keys::of_block(P::VENDOR, P::KEYS);
+        let known = keys::of_block(P::PLATFORM, P::KEYS);
         let mut params = P::new();
         let mut common = Common::default();
         while let Some(key) = map.next_key_seed(keys::Known(&known))? {
             if P::KEYS.contains(&key) {
                 params.set(key, &mut map)?;
             } else {
-                common.set(P::VENDOR, (&mut map, &path, key), faults)?;
+                common.set(P::PLATFORM, (&mut map, &path, key), faults)?;
             }
         }
         params.check(&path, faults);
@@ -336,13 +336,13 @@ impl<'de, P: Params> Visitor<'de> for Block<'_, P> {
 impl Common {
     fn set<'de, A: MapAccess<'de>>(
         &mut self,
-        vendor: &'static dyn Vendor,
+        platform: &'static dyn Platform,
         at: (&mut A, &str, &str),
         faults: &mut Vec<String>,
     ) -> Result<(), A::Error> {
         match at.2 {
             "ready_at" => self.ready_at = take(at, faults, units::time_of_day)?,
-            // A day is over only on the next one, and no vendor takes a month to count.
+            // A day is over only on the next one, and no platform takes a month to count.
             "lag_days" => self.lag_days = take(at, faults, |text| units::number(text, 1, 30))?,
             "refresh_interval" => {
                 let least = |text: &str| units::at_least(text, Duration::from_mins(1), "1m");
@@ -353,9 +353,9 @@ impl Common {
             "max_age" => self.max_age_days = take(at, faults, units::whole_days)?,
             "concurrency" => self.concurrency = take(at, faults, |text| units::number(text, 1, 256))?,
             "rate_limit" => self.rate_limit = take(at, faults, units::rate)?,
-            keys::TIME_ZONE if vendor.has_zones() => self.zone = take(at, faults, units::zone)?,
+            keys::TIME_ZONE if platform.has_zones() => self.zone = take(at, faults, units::zone)?,
             keys::TIME_ZONE => {
-                let why = format!("{} counts its days in UTC+8, so leave the zone out", vendor.title());
+                let why = format!("{} counts its days in UTC+8, so leave the zone out", platform.title());
                 take(at, faults, |_| Err::<(), _>(why.clone()))?;
             }
             _ => self.secret = Some(at.0.next_value()?),

@@ -44,7 +44,7 @@ impl Cycle {
     }
 }
 
-/// When the vendor's figures of a day are ready: at `ready_at`, `lag_days` after the day, in `zone`.
+/// When the platform's figures of a day are ready: at `ready_at`, `lag_days` after the day, in `zone`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The zone in which the source counts its days.

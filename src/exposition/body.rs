@@ -20,20 +20,20 @@ const GZIP_HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// Some families, in both formats and both encodings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Part {
-    openmetrics: Encoded,
+    openmetrics: EncodedPart,
     /// Shares its bytes with `openmetrics` where the two formats agree.
-    text: Encoded,
+    text: EncodedPart,
 }
 
 impl Part {
     /// Compresses families that were rendered as OpenMetrics.
     pub(super) fn new(openmetrics: String) -> Self {
-        let text = format::text(&openmetrics).map(Encoded::new);
-        let openmetrics = Encoded::new(openmetrics);
+        let text = format::text(&openmetrics).map(EncodedPart::new);
+        let openmetrics = EncodedPart::new(openmetrics);
         Self { text: text.unwrap_or_else(|| openmetrics.clone()), openmetrics }
     }
 
-    fn encoded(&self, format: Format) -> &Encoded {
+    fn encoded(&self, format: Format) -> &EncodedPart {
         match format {
             Format::OpenMetrics | Format::OpenMetricsDraft => &self.openmetrics,
             Format::Text => &self.text,
@@ -42,13 +42,13 @@ impl Part {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Encoded {
+struct EncodedPart {
     identity: Bytes,
     deflated: Bytes,
     crc: u32,
 }
 
-impl Encoded {
+impl EncodedPart {
     fn new(text: String) -> Self {
         if text.is_empty() {
             return Self::default();
@@ -89,7 +89,7 @@ impl Scrape {
     }
 }
 
-fn member<'a>(parts: impl Iterator<Item = &'a Encoded>) -> Vec<Bytes> {
+fn member<'a>(parts: impl Iterator<Item = &'a EncodedPart>) -> Vec<Bytes> {
     let mut crc = Hasher::new();
     let mut length = 0;
     let mut frames = vec![Bytes::from_static(GZIP_HEADER)];

@@ -36,8 +36,8 @@ fn domain(exposition: &Exposition, format: Format) -> String {
     domain.to_owned()
 }
 
-fn found(id: &str, name: Option<&str>) -> Found {
-    Found { id: id.into(), parent: None, name: name.map(Into::into) }
+fn found(id: &str, name: Option<&str>) -> ListEntry {
+    ListEntry { id: id.into(), parent: None, name: name.map(Into::into) }
 }
 
 #[test]

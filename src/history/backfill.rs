@@ -11,9 +11,9 @@ use crate::client::Failure;
 use crate::day::{Cycle, Day, Days};
 use crate::poller::{Answers, Context, Given, UNAVAILABLE_IN_A_ROW, ask};
 use crate::source::Target;
-use crate::store::{Answered, Outcome, StoreError};
+use crate::store::{Outcome, StoreError, TargetAnswer};
 
-/// How often a question is asked that the vendor's limits stop.
+/// How often a question is asked that the platform's limits stop.
 const MOST_TRIES: u32 = 5;
 
 /// How many calls are made and how many there are at most; others may read it while a plan is carried out.
@@ -40,11 +40,11 @@ impl Progress {
 pub struct Summary {
     /// The calls that were made, without repeats and further pages.
     pub calls: u64,
-    /// How many targets the vendor refused.
+    /// How many targets the platform refused.
     pub refused: usize,
     /// What is missing still, and why.
     pub troubles: Vec<Trouble>,
-    /// The days that the vendor no longer has.
+    /// The days that the platform no longer has.
     pub edges: Vec<Edge>,
 }
 
@@ -61,12 +61,12 @@ pub struct Trouble {
     pub failure: String,
 }
 
-/// Where the vendor's memory ends.
+/// Where the platform's memory ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
     /// The figures of which cycle.
     pub cycle: Cycle,
-    /// The newest day (of a week or month: its last) that the vendor does not have.
+    /// The newest day (of a week or month: its last) that the platform does not have.
     pub day: Day,
     /// Its code.
     pub code: i64,
@@ -108,7 +108,7 @@ struct Asking {
     question: Question,
     /// How often it was asked before.
     tries: u32,
-    /// The day before its first one, where the vendor refused the dates of both together, and its code.
+    /// The day before its first one, where the platform refused the dates of both together, and its code.
     without: Option<(Day, i64)>,
 }
 
@@ -118,7 +118,7 @@ struct Run<'a> {
     progress: &'a Progress,
     queue: VecDeque<Asking>,
     running: JoinSet<(Asking, Answers)>,
-    /// How many questions in a row the vendor could not answer.
+    /// How many questions in a row the platform could not answer.
     unavailable: usize,
     /// Why nothing more is asked.
     ended: Option<Failure>,
@@ -145,7 +145,7 @@ impl Run<'_> {
             {
                 self.start(asking);
             }
-            // What is under way is waited for even when stopped: the vendor has counted it.
+            // What is under way is waited for even when stopped: the platform has counted it.
             let Some(joined) = self.running.join_next().await else { return Ok(()) };
             let mut answered = Vec::new();
             let mut next = Some(joined);
@@ -185,7 +185,7 @@ impl Run<'_> {
         let (client, config, days) = (self.context.client.clone(), self.plan.config.clone(), asking.question.days);
         let clock = self.context.clock.clone();
         self.running.spawn(async move {
-            // The vendor may want a longer pause than a call waits for.
+            // The platform may want a longer pause than a call waits for.
             clock.sleep(client.pause_left(&config.account, config.source.api().path)).await;
             let answers = ask(&client, &config, targets, days).await;
             (asking, answers)
@@ -193,7 +193,7 @@ impl Run<'_> {
     }
 
     /// Notes what came of a question; gives what is to be stored of it.
-    fn take(&mut self, asking: Asking, answers: Answers) -> Vec<Answered> {
+    fn take(&mut self, asking: Asking, answers: Answers) -> Vec<TargetAnswer> {
         let Asking { question, tries, without } = asking;
         let mut answered = Vec::new();
         let mut throttled = Vec::new();
@@ -223,13 +223,13 @@ impl Run<'_> {
                     if let Some((day, code)) = without {
                         self.note_edge(target.cycle, day, code);
                     }
-                    answered.push(Answered { target, days, outcome: Outcome::Rows(rows) });
+                    answered.push(TargetAnswer { target, days, outcome: Outcome::Rows(rows) });
                 }
                 Ok(Given::Refusal(refusal)) => {
                     self.plan.refuse(place);
                     self.refused += 1;
                     let outcome = Outcome::Refused { code: refusal.code };
-                    answered.push(Answered { target, days, outcome });
+                    answered.push(TargetAnswer { target, days, outcome });
                 }
                 Err(Failure::Throttled(_)) if tries + 1 < MOST_TRIES => throttled.push(place),
                 Err(failure) => {
@@ -256,14 +256,14 @@ impl Run<'_> {
         answered
     }
 
-    /// Whether `code` may be about the first of `days` alone: the vendor forgets a day while we ask for others, and may
+    /// Whether `code` may be about the first of `days` alone: the platform forgets a day while we ask for others, and may
     /// count its days a little otherwise.
     fn may_begin_too_early(&self, target: &Target, days: Days, code: i64) -> bool {
         let is_range = target.cycle == Cycle::Day && days.first < days.last;
         is_range && self.plan.config.source.api().date_codes.contains(&code)
     }
 
-    /// Whether `code` says that the vendor no longer has `days`; notes so.
+    /// Whether `code` says that the platform no longer has `days`; notes so.
     ///
     /// That takes an answer for a newer day: else the same code would hide that nothing can be asked at all.
     fn is_gone(&mut self, target: &Target, days: Days, code: i64) -> bool {

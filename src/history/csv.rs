@@ -8,7 +8,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::chronicle::{Chronicle, ExportError};
+use super::export_history::{ExportError, ExportHistory};
 use crate::files::WholeFile;
 use crate::sample::Row;
 use crate::source::{Field, Table};
@@ -22,12 +22,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// # Errors
 /// [`ExportError`]; files that are whole by then stay.
-pub fn export_csv(chronicle: &Chronicle, folder: &Path) -> Result<Vec<(&'static str, u64)>, ExportError> {
+pub fn export_csv(history: &ExportHistory, folder: &Path) -> Result<Vec<(&'static str, u64)>, ExportError> {
     fs::create_dir_all(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("the folder {}: {error}", folder.display())))?;
-    let (store, days) = chronicle.raw();
+    let (store, days) = history.raw();
     let mut tables = Vec::new();
-    for (_, table) in chronicle.tables() {
+    for (_, table) in history.tables() {
         let path = folder.join(format!("{}.csv", table.prefix));
         let mut file: Option<WholeFile> = None;
         let mut rows = 0;
@@ -70,7 +70,7 @@ fn begin(path: &Path, table: &Table) -> io::Result<WholeFile> {
 fn line(file: &mut impl Write, account: &str, row: &Row, fetched_at: Timestamp) -> io::Result<()> {
     let ids =
         once(row.day.to_string()).chain(once(quoted(account))).chain(row.labels.iter().map(|label| quoted(label)));
-    // What the vendor left out is an empty cell, not a 0.
+    // What the platform left out is an empty cell, not a 0.
     let values = row.values.iter().map(|value| value.map_or_else(String::new, |value| value.to_string()));
     let cells: Vec<String> = ids.chain(values).chain(once(fetched_at.as_second().to_string())).collect();
     writeln_crlf(file, &cells.join(","))

@@ -6,23 +6,23 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::chronicle::{Chronicle, ExportError, Shown, ShownDays, Tally};
+use super::export_history::{ExportError, ExportHistory, Shown, ShownDays, Tally};
 use crate::source::{Api, Table};
 use crate::telemetry::STAT_TIMESTAMP;
 
-/// Writes all of `chronicle` to `output`. Blocks.
+/// Writes all of `history` to `output`. Blocks.
 ///
 /// # Errors
 /// [`ExportError`]; what was written by then lacks its last line, so that no reader takes it for whole.
-pub fn export_openmetrics(chronicle: &Chronicle, output: &mut dyn Write) -> Result<Tally, ExportError> {
+pub fn export_openmetrics(history: &ExportHistory, output: &mut dyn Write) -> Result<Tally, ExportError> {
     let mut tally = Tally::default();
-    let mut writer = Writer { output, added: chronicle.labels(), series: String::new(), announced: false };
-    for (api, table) in chronicle.tables() {
+    let mut writer = Writer { output, added: history.labels(), series: String::new(), announced: false };
+    for (api, table) in history.tables() {
         for place in 0..table.fields.len() {
-            writer.family(chronicle, (api, table), place, &mut tally)?;
+            writer.family(history, (api, table), place, &mut tally)?;
         }
     }
-    writer.stat_timestamps(chronicle, &mut tally)?;
+    writer.stat_timestamps(history, &mut tally)?;
     writer.output.write_all(b"# EOF\n")?;
     writer.output.flush()?;
     Ok(tally)
@@ -41,7 +41,7 @@ impl<'a> Writer<'a> {
     /// Writes the family of the field at `place`; nothing where it has no samples.
     fn family(
         &mut self,
-        chronicle: &Chronicle,
+        history: &ExportHistory,
         (api, table): (&'static Api, &'static Table),
         place: usize,
         tally: &mut Tally,
@@ -50,9 +50,9 @@ impl<'a> Writer<'a> {
         let (name, help) = (table.metric(field), table.help(field, api.title));
         let mut subject: Option<(String, Vec<String>)> = None;
         self.announced = false;
-        chronicle.rows(api, table, tally, &mut |tally, Shown { account, row, timeline, cycle }| {
+        history.rows(api, table, tally, &mut |tally, Shown { account, row, show_times, cycle }| {
             let Some(value) = row.values.get(place).copied().flatten() else { return Ok(()) };
-            let instants = timeline.instants(row.day, cycle);
+            let instants = show_times.instants(row.day, cycle);
             if instants.len() == 0 {
                 return Ok(());
             }
@@ -66,15 +66,15 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn stat_timestamps(&mut self, chronicle: &Chronicle, tally: &mut Tally) -> Result<(), ExportError> {
+    fn stat_timestamps(&mut self, history: &ExportHistory, tally: &mut Tally) -> Result<(), ExportError> {
         let (name, help) = STAT_TIMESTAMP;
         self.announced = false;
-        for ShownDays { source, account, timeline, days } in chronicle.shown_days()? {
+        for ShownDays { source, account, show_times, days } in history.shown_days()? {
             self.begin(name, [("source", source), ("account", account)]);
             let before = tally.samples;
             for day in days {
-                let instants = timeline.instants(day, crate::day::Cycle::Day);
-                self.samples(name, help, timeline.midnight(day) as f64, instants, tally)?;
+                let instants = show_times.instants(day, crate::day::Cycle::Day);
+                self.samples(name, help, show_times.midnight(day) as f64, instants, tally)?;
             }
             tally.series += u64::from(tally.samples > before);
         }

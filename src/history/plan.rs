@@ -14,7 +14,7 @@ use crate::store::{AnswerState, Store, StoreError};
 /// The days of a source that can be asked for at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The oldest day that the vendor keeps, where it says so.
+    /// The oldest day that the platform keeps, where it says so.
     pub oldest: Option<Day>,
     /// How many days that are, to yesterday.
     pub keeps: u32,
@@ -25,8 +25,8 @@ pub struct Bounds {
 /// Why days can't be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfBounds {
-    /// The vendor has dropped some of them.
-    #[error("the vendor keeps {keeps} days, so that its oldest day today is {oldest}")]
+    /// The platform has dropped some of them.
+    #[error("the platform keeps {keeps} days, so that its oldest day today is {oldest}")]
     TooOld {
         /// How many days it keeps.
         keeps: u32,
@@ -54,7 +54,7 @@ impl Bounds {
     /// Those of `days` that are ready.
     ///
     /// # Errors
-    /// [`OutOfBounds`] where the first is older than the vendor keeps, or none is ready.
+    /// [`OutOfBounds`] where the first is older than the platform keeps, or none is ready.
     pub fn clip(&self, days: Days) -> Result<Days, OutOfBounds> {
         if let Some(oldest) = self.oldest
             && days.first < oldest
@@ -70,7 +70,7 @@ impl Bounds {
 
 /// How many calls a plan takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Announced {
+pub struct CallEstimate {
     /// The calls that are made in any case.
     pub sure: u64,
     /// The most that are made for subjects below others, which are asked only on days on which those have figures.
@@ -79,7 +79,7 @@ pub struct Announced {
     pub paged: bool,
 }
 
-impl Announced {
+impl CallEstimate {
     /// The most calls.
     #[must_use]
     pub fn most(self) -> u64 {
@@ -93,18 +93,18 @@ pub struct Plan {
     pub(super) config: SourceConfig,
     /// The days, all of them ready.
     pub(super) days: Days,
-    targets: Vec<Planned>,
+    targets: Vec<PlanEntry>,
     index: HashMap<String, usize>,
 }
 
 /// A target, and what is known of it on each of the plan's days.
 #[derive(Debug)]
-struct Planned {
+struct PlanEntry {
     target: Arc<Target>,
     parent: Option<usize>,
     /// How many targets it stands below.
     depth: usize,
-    /// Whether the vendor refuses it, by its newest answer.
+    /// Whether the platform refuses it, by its newest answer.
     refused: bool,
     answered: Vec<bool>,
     figures: Vec<bool>,
@@ -133,7 +133,7 @@ impl Plan {
         let (api, account) = (plan.config.source.api(), plan.config.account.name.clone());
         // A day at a time, newest last: the ledger of half a year of a large company does not go into memory.
         for day in (Days { first: days.first, last: newest }).iter() {
-            // What came sooner may be zeros that the vendor has corrected since, or days that it had not reckoned yet.
+            // What came sooner may be zeros that the platform has corrected since, or days that it had not reckoned yet.
             let early = plan.config.schedule.ready(day).checked_add(FIRST_REFRESH).unwrap_or(Timestamp::MAX);
             for answer in store.answers(api.name, &account, Days::one(day)).await? {
                 let Some(planned) = plan.index.get(&answer.target).map(|place| &mut plan.targets[*place]) else {
@@ -154,13 +154,13 @@ impl Plan {
     fn empty(config: SourceConfig, targets: Vec<Target>, days: Days) -> Self {
         let index: HashMap<_, _> = targets.iter().enumerate().map(|(place, target)| (target.key(), place)).collect();
         let none = vec![false; days.count() as usize];
-        let mut planned: Vec<Planned> = Vec::with_capacity(targets.len());
+        let mut planned: Vec<PlanEntry> = Vec::with_capacity(targets.len());
         for (place, target) in targets.into_iter().enumerate() {
             // Parents come first; what a broken list makes its own ancestor has no parent.
             let parent = target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < place);
             let depth = parent.map_or(0, |parent| planned[parent].depth + 1);
             let (answered, figures) = (none.clone(), none.clone());
-            planned.push(Planned { target: Arc::new(target), parent, depth, refused: false, answered, figures });
+            planned.push(PlanEntry { target: Arc::new(target), parent, depth, refused: false, answered, figures });
         }
         Self { config, days, targets: planned, index }
     }
@@ -183,7 +183,7 @@ impl Plan {
         self.days
     }
 
-    /// How many targets there are, and how many of them the vendor refuses, which are not asked.
+    /// How many targets there are, and how many of them the platform refuses, which are not asked.
     #[must_use]
     pub fn targets(&self) -> (usize, usize) {
         (self.targets.len(), self.targets.iter().filter(|planned| planned.refused).count())
@@ -191,11 +191,11 @@ impl Plan {
 
     /// How many calls the plan takes.
     #[must_use]
-    pub fn calls(&self) -> Announced {
+    pub fn calls(&self) -> CallEstimate {
         let api = self.config.source.api();
         let sum = |depth| self.questions(depth, false).iter().map(|question| self.cost(question)).sum::<u64>();
-        let open = |planned: &Planned| planned.target.labels.len() < planned.target.table.labels.len();
-        Announced {
+        let open = |planned: &PlanEntry| planned.target.labels.len() < planned.target.table.labels.len();
+        CallEstimate {
             sure: sum(0),
             below: (1..=self.deepest()).map(sum).sum(),
             paged: api.shape.paging != Paging::Single && self.targets.iter().any(open),
@@ -290,7 +290,7 @@ impl Plan {
         }
     }
 
-    /// Notes that the vendor refuses the target at `place`: it need not be asked about other days.
+    /// Notes that the platform refuses the target at `place`: it need not be asked about other days.
     pub(super) fn refuse(&mut self, place: usize) {
         self.targets[place].refused = true;
     }

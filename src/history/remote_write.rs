@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
-use super::chronicle::{Chronicle, ExportError, Tally};
+use super::export_history::{ExportError, ExportHistory, Tally};
 
 pub use send::{Authorization, Receiver, ReceiverError};
 
@@ -61,17 +61,17 @@ pub enum RemoteWriteError {
     Receiver(#[from] ReceiverError),
 }
 
-/// Sends all of `chronicle` to `receiver`.
+/// Sends all of `history` to `receiver`.
 ///
 /// # Errors
 /// [`RemoteWriteError`]; what was sent by then may be sent again.
 pub async fn export_remote_write(
-    chronicle: Chronicle,
+    history: ExportHistory,
     receiver: &Receiver,
     sent: &Sent,
 ) -> Result<Tally, RemoteWriteError> {
     let (sender, mut batches) = mpsc::channel(WAITING);
-    let reading = tokio::task::spawn_blocking(move || batch::fill(&chronicle, sender));
+    let reading = tokio::task::spawn_blocking(move || batch::fill(&history, sender));
     while let Some(batch) = batches.recv().await {
         receiver.send(&batch.body, &sent.waiting).await?;
         sent.samples.fetch_add(batch.samples, Ordering::Relaxed);

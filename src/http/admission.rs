@@ -29,7 +29,7 @@ const MOST_CHECKS: usize = 8;
 
 /// Whether a request is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum AuthResult {
     /// It names a user with the right password.
     Granted,
     /// It does not.
@@ -74,21 +74,21 @@ impl Users {
     }
 
     /// Tells whether a request with `headers`, which came from `peer`, names a user with the right password.
-    pub(super) async fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Admission {
-        let Some((user, password)) = credentials(headers) else { return Admission::Denied };
+    pub(super) async fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> AuthResult {
+        let Some((user, password)) = credentials(headers) else { return AuthResult::Denied };
         let known = self.hashes.get(&user);
         let key = (self.keys.0.hash_one((&user, &password)), self.keys.1.hash_one((&user, &password)));
         let remembered = || known.is_some() && self.right().contains(&key);
         if remembered() {
-            return Admission::Granted;
+            return AuthResult::Granted;
         }
         // An unknown user costs as much time as a known one, or the time would tell who is known.
-        let Some(hash) = known.or_else(|| self.hashes.values().next()).cloned() else { return Admission::Denied };
-        let Some(presence) = self.waiting.enter(peer) else { return Admission::Crowded };
-        let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return Admission::Denied };
+        let Some(hash) = known.or_else(|| self.hashes.values().next()).cloned() else { return AuthResult::Denied };
+        let Some(presence) = self.waiting.enter(peer) else { return AuthResult::Crowded };
+        let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return AuthResult::Denied };
         // The same password may have waited before it.
         if remembered() {
-            return Admission::Granted;
+            return AuthResult::Granted;
         }
         let matching = tokio::task::spawn_blocking(move || {
             // Who goes away meanwhile frees neither his place nor the turn: the work goes on without him.
@@ -97,14 +97,14 @@ impl Users {
         })
         .await;
         if known.is_none() || !matching.unwrap_or(false) {
-            return Admission::Denied;
+            return AuthResult::Denied;
         }
         let mut right = self.right();
         if right.len() >= MOST_REMEMBERED {
             right.clear();
         }
         right.insert(key);
-        Admission::Granted
+        AuthResult::Granted
     }
 
     fn right(&self) -> std::sync::MutexGuard<'_, HashSet<(u64, u64)>> {
@@ -185,14 +185,14 @@ mod tests {
     async fn only_the_right_password_of_a_known_user_is_admitted() {
         let users = users();
         for _ in 0..2 {
-            assert_eq!(users.admit(&basic("ann:right"), HERE).await, Admission::Granted);
+            assert_eq!(users.admit(&basic("ann:right"), HERE).await, AuthResult::Granted);
         }
         assert_eq!(users.right().len(), 1, "the second time bcrypt was not asked");
         for wrong in ["ann:wrong", "bob:right", "ann:", ":right", "ann", "ann:right\n", ""] {
-            assert_eq!(users.admit(&basic(wrong), HERE).await, Admission::Denied, "{wrong}");
+            assert_eq!(users.admit(&basic(wrong), HERE).await, AuthResult::Denied, "{wrong}");
         }
         for headers in [HeaderMap::new(), asking("Bearer abc"), asking("Basic %%%")] {
-            assert_eq!(users.admit(&headers, HERE).await, Admission::Denied);
+            assert_eq!(users.admit(&headers, HERE).await, AuthResult::Denied);
         }
     }
 
@@ -206,13 +206,13 @@ mod tests {
         let busy = users.turn.acquire().await.unwrap();
         let mut guesses: JoinSet<_> = (0..100).map(|_| admit("ann:wrong", HERE)).collect();
         for _ in 0..100 - MOST_CHECKS {
-            assert_eq!(guesses.join_next().await.unwrap().unwrap(), Admission::Crowded);
+            assert_eq!(guesses.join_next().await.unwrap().unwrap(), AuthResult::Crowded);
         }
         let asking = tokio::spawn(admit("ann:right", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))));
         drop(busy);
-        assert_eq!(asking.await.unwrap(), Admission::Granted);
-        assert_eq!(guesses.join_all().await, [Admission::Denied; MOST_CHECKS]);
-        assert_eq!(admit("ann:wrong", HERE).await, Admission::Denied, "later it may guess again");
+        assert_eq!(asking.await.unwrap(), AuthResult::Granted);
+        assert_eq!(guesses.join_all().await, [AuthResult::Denied; MOST_CHECKS]);
+        assert_eq!(admit("ann:wrong", HERE).await, AuthResult::Denied, "later it may guess again");
     }
 
     #[tokio::test]

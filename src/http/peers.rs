@@ -21,7 +21,7 @@ impl Peers {
     }
 
     /// Lets the peer at `address` in, until what comes back is dropped; `None` where it is here too often already.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Presence> {
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<PeerSlot> {
         let peer = peer(address);
         let mut present = self.present();
         let count = present.entry(peer).or_default();
@@ -30,7 +30,7 @@ impl Peers {
             return None;
         }
         *count += 1;
-        Some(Presence { peers: Arc::clone(self), peer })
+        Some(PeerSlot { peers: Arc::clone(self), peer })
     }
 
     fn present(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -40,12 +40,12 @@ impl Peers {
 
 /// One of a peer's times.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub(super) struct PeerSlot {
     peers: Arc<Peers>,
     peer: IpAddr,
 }
 
-impl Drop for Presence {
+impl Drop for PeerSlot {
     fn drop(&mut self) {
         let mut present = self.peers.present();
         if let Some(count) = present.get_mut(&self.peer) {

@@ -12,7 +12,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, StatusCode};
 
-use super::admission::Admission;
+use super::admission::AuthResult;
 use super::answer::{Answer, frames, fresh, line, set};
 use super::web_config::Settings;
 use super::{App, negotiate, status};
@@ -21,7 +21,7 @@ use super::{App, negotiate, status};
 const MOST_BODY: usize = 64 * 1024;
 /// Where dashboards are.
 const DASHBOARDS: &str = "/dashboards/";
-/// The status page shows words of vendors: whatever they are, a browser runs and loads nothing.
+/// The status page shows words of platforms: whatever they are, a browser runs and loads nothing.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// How long a request body may take.
@@ -115,13 +115,13 @@ async fn refuse(settings: &Settings, request: &Request<Incoming>, peer: IpAddr) 
         ));
     }
     match settings.users.as_ref()?.admit(request.headers(), peer).await {
-        Admission::Granted => None,
-        Admission::Denied => {
+        AuthResult::Granted => None,
+        AuthResult::Denied => {
             let mut answer = line(StatusCode::UNAUTHORIZED, "a user and a password are needed");
             set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"imstats_exporter\", charset=\"UTF-8\"");
             Some(answer)
         }
-        Admission::Crowded => {
+        AuthResult::Crowded => {
             let words = "too many passwords from your address are being checked; ask again in a second";
             let mut answer = line(StatusCode::TOO_MANY_REQUESTS, words);
             set(&mut answer, RETRY_AFTER, "1");

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listen::{ListenError, listen};
 use super::peers::Peers;
-use super::stall::Unstalled;
+use super::write_timeout::WriteTimeout;
 use super::{App, route, systemd};
 
 /// More wait in the kernel's queue, so that no client can use up our memory and file descriptors.
@@ -45,9 +45,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How often such trouble is told, which may last for hours.
 const WARNING: Duration = Duration::from_mins(1);
 
-/// Sockets that listen; connections wait in them until [`Bound::serve`].
+/// Sockets that listen; connections wait in them until [`Listeners::serve`].
 #[derive(Debug)]
-pub struct Bound {
+pub struct Listeners {
     listeners: Vec<TcpListener>,
 }
 
@@ -64,15 +64,15 @@ pub enum Drained {
 ///
 /// # Errors
 /// [`ListenError`], for the first that cannot be had.
-pub async fn bind(addresses: &[String]) -> Result<Bound, ListenError> {
+pub async fn bind(addresses: &[String]) -> Result<Listeners, ListenError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         listeners.push(listen(address).await?);
     }
-    Ok(Bound { listeners })
+    Ok(Listeners { listeners })
 }
 
-impl Bound {
+impl Listeners {
     /// The sockets that systemd opened for the program; `None` where it opened none.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Server {
 }
 
 async fn accept(server: Arc<Server>, listener: TcpListener) {
-    let (mut failing, mut crowded) = (Seldom::default(), Seldom::default());
+    let (mut failing, mut crowded) = (LogLimiter::default(), LogLimiter::default());
     loop {
         // The slot comes first: who finds none waits in the kernel's queue.
         let next = async {
@@ -175,11 +175,11 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
 
 /// What is told once a minute, however often it happens.
 #[derive(Default)]
-struct Seldom {
+struct LogLimiter {
     told: Option<Instant>,
 }
 
-impl Seldom {
+impl LogLimiter {
     fn is_due(&mut self) -> bool {
         let due = self.told.is_none_or(|told| told.elapsed() >= WARNING);
         if due {
@@ -259,7 +259,7 @@ where
         .header_read_timeout(IDLE)
         .max_headers(MOST_HEADERS)
         .max_header_size(MOST_HEADER_BYTES)
-        .serve_connection(TokioIo::new(Unstalled::new(stream)), service);
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), service);
     let mut connection = pin!(connection);
     let mut first = pin!(sleep(FIRST_REQUEST));
     let (mut ending, mut watching) = (false, true);

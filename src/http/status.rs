@@ -72,14 +72,14 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>imstats_exporter</title>\n<link rel=\"stylesheet\" href=\"status.css\">\n</head>\n<body>\n\
          <header><h1>imstats_exporter</h1><span class=\"soft\">version {}, revision {}</span></header>\n",
-        Escaped(version),
-        Escaped(revision),
+        Html(version),
+        Html(revision),
     )?;
     let metrics = app.telemetry_path.trim_start_matches('/');
     write!(
         page,
         "<nav class=\"links\"><a href=\"{}\">Metrics</a><a href=\"api/v1/status\">Status as JSON</a>",
-        Escaped(metrics)
+        Html(metrics)
     )?;
     let answering = sources.iter().filter(|(.., status)| status.up).count();
     let class = if answering == sources.len() { "good" } else { "bad" };
@@ -98,7 +98,7 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
         now.strftime(TIME)
     )?;
     page.push_str(
-        "<table>\n<thead><tr><th scope=\"col\">Source, account</th><th scope=\"col\">Vendor</th><th scope=\"col\">Day shown</th>\
+        "<table>\n<thead><tr><th scope=\"col\">Source, account</th><th scope=\"col\">Platform</th><th scope=\"col\">Day shown</th>\
          <th scope=\"col\">Targets</th><th scope=\"col\" class=\"number\">Series</th><th scope=\"col\">Last round</th>\
          <th scope=\"col\">Next round</th></tr></thead>\n<tbody>\n",
     );
@@ -128,9 +128,9 @@ fn write_source(
     let target = status.target.map(|(day, _)| day);
     write!(
         page,
-        "<tr><th scope=\"row\">{}<small>{}</small></th><td data-of=\"Vendor\"><span class=\"{class}\">{word}</span></td>",
-        Escaped(source),
-        Escaped(account)
+        "<tr><th scope=\"row\">{}<small>{}</small></th><td data-of=\"Platform\"><span class=\"{class}\">{word}</span></td>",
+        Html(source),
+        Html(account)
     )?;
     page.push_str("<td data-of=\"Day shown\"><div>");
     match shown {
@@ -159,8 +159,8 @@ fn write_source(
     write!(
         page,
         "</div></td><td data-of=\"Series\" class=\"number\"><a href=\"{}?collect%5B%5D={}\">{}</a></td>",
-        Escaped(metrics),
-        Escaped(source),
+        Html(metrics),
+        Html(source),
         status.series
     )?;
     write_time(page, "Last round", status.last_round, now)?;
@@ -169,7 +169,7 @@ fn write_source(
     if let Some(error) = &status.error {
         // A source that is up has it for some of its targets only.
         let class = if status.up { "warn" } else { "bad" };
-        writeln!(page, "<tr class=\"error {class}\"><td colspan=\"7\">{}</td></tr>", Escaped(error))?;
+        writeln!(page, "<tr class=\"error {class}\"><td colspan=\"7\">{}</td></tr>", Html(error))?;
     }
     Ok(())
 }
@@ -192,7 +192,7 @@ fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Re
     accounts.sort_unstable();
     accounts.dedup();
     page.push_str(
-        "<h2>Calls to vendors today</h2>\n<p class=\"soft\">Since midnight in China (UTC+8), or since this program \
+        "<h2>Calls to platforms today</h2>\n<p class=\"soft\">Since midnight in China (UTC+8), or since this program \
          started.</p>\n<table class=\"calls\">\n<thead><tr><th scope=\"col\">Account</th>",
     );
     for outcome in Outcome::ALL {
@@ -200,7 +200,7 @@ fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Re
     }
     page.push_str("<th scope=\"col\" class=\"number\">all since the start</th></tr></thead>\n<tbody>\n");
     for account in accounts {
-        write!(page, "<tr><th scope=\"row\">{}</th>", Escaped(account))?;
+        write!(page, "<tr><th scope=\"row\">{}</th>", Html(account))?;
         for (outcome, count) in app.telemetry.requests_today(account) {
             write!(page, "<td data-of=\"{}\" class=\"number\">{count}</td>", outcome.name().replace('_', " "))?;
         }
@@ -221,7 +221,7 @@ fn write_dashboards(page: &mut String, app: &App) -> fmt::Result {
     for line in app.dashboards.chunk_by(|(one, _), (other, _)| language(one) == language(other)) {
         page.push_str("<p class=\"links\">");
         for (name, _) in line {
-            write!(page, "<a href=\"dashboards/{0}.json\">{0}</a>", Escaped(name))?;
+            write!(page, "<a href=\"dashboards/{0}.json\">{0}</a>", Html(name))?;
         }
         page.push_str("</p>\n");
     }
@@ -246,9 +246,9 @@ fn distance(from_now: SignedDuration) -> String {
 }
 
 /// A text that means itself in HTML, in attributes too.
-struct Escaped<'a>(&'a str);
+struct Html<'a>(&'a str);
 
-impl fmt::Display for Escaped<'_> {
+impl fmt::Display for Html<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
             match c {

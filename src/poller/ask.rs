@@ -1,4 +1,4 @@
-//! One question to a vendor: the calls for some targets, their pages, and what came of each target.
+//! One question to a platform: the calls for some targets, their pages, and what came of each target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::client::{Client, Failure};
 use crate::config::SourceConfig;
 use crate::day::Days;
+use crate::platform::{Call, Refusal};
 use crate::sample::Row;
-use crate::source::{Asked, Decoded, Decoder, Malformed, Paging, Target};
-use crate::vendor::{Call, Refusal};
+use crate::source::{DecodedAnswer, Decoder, Malformed, Paging, Query, Target};
 
 /// No answer has more pages; one that goes on beyond is broken.
 const MOST_PAGES: usize = 1_000;
@@ -18,15 +18,15 @@ const MOST_PAGES: usize = 1_000;
 /// What came of a question.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    /// Each target with its rows, the vendor's code that refuses it, or why there is no usable answer.
+    /// Each target with its rows, the platform's code that refuses it, or why there is no usable answer.
     pub(crate) targets: Vec<(Arc<Target>, Result<Given, Failure>)>,
-    /// Vendor fields that no gauge maps.
+    /// Platform fields that no gauge maps.
     pub(crate) unmapped: BTreeSet<String>,
     /// Names of subjects.
     pub(crate) names: BTreeMap<String, String>,
 }
 
-/// What a vendor gave for a target.
+/// What a platform gave for a target.
 #[derive(Debug)]
 pub(crate) enum Given {
     /// Its rows; none where there are no figures.
@@ -37,7 +37,7 @@ pub(crate) enum Given {
 
 /// Asks about `targets`, which are of one table and for the same `days`.
 ///
-/// Where the vendor refuses a batch, its halves are asked, until the refused ones stand alone.
+/// Where the platform refuses a batch, its halves are asked, until the refused ones stand alone.
 pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Arc<Target>>, days: Days) -> Answers {
     let mut answers = Answers::default();
     let mut batches = vec![targets];
@@ -81,9 +81,9 @@ async fn ask_batch(
     config: &SourceConfig,
     targets: &[Arc<Target>],
     days: Days,
-) -> Result<Decoded, Failure> {
+) -> Result<DecodedAnswer, Failure> {
     let targets: Vec<_> = targets.iter().map(Arc::as_ref).collect();
-    let asked = Asked { targets: &targets, days, zone: &config.schedule.zone };
+    let asked = Query { targets: &targets, days, zone: &config.schedule.zone };
     let api = config.source.api();
     let mut parts = Vec::new();
     for call in config.source.calls(&targets, days, &config.schedule.zone) {
@@ -102,7 +102,7 @@ async fn ask_batch(
 /// The sums over the parts of a union that was asked in several calls.
 ///
 /// A part that lists nothing at all has nothing to add; a day that only some of the others have has no sum.
-fn union(mut parts: Vec<Decoded>) -> Decoded {
+fn union(mut parts: Vec<DecodedAnswer>) -> DecodedAnswer {
     if parts.iter().any(|part| !part.is_empty) {
         parts.retain(|part| !part.is_empty);
     }
@@ -131,8 +131,8 @@ async fn ask_pages(
     client: &Client,
     config: &SourceConfig,
     call: &Call,
-    asked: Asked<'_>,
-) -> Result<Option<Decoded>, Failure> {
+    asked: Query<'_>,
+) -> Result<Option<DecodedAnswer>, Failure> {
     let shape = &config.source.api().shape;
     let mut decoder = Decoder::new(config.source.api(), asked);
     let Paging::Offset { offset: field, total, next } = shape.paging else {
@@ -185,13 +185,13 @@ mod tests {
     use crate::source::apis;
 
     /// What a part says of one team: the count of each of these days; no days where it lists nothing.
-    fn part(days: &[(i64, f64)]) -> Decoded {
+    fn part(days: &[(i64, f64)]) -> DecodedAnswer {
         let day = |n| Day::new(2026, 11, 1).unwrap().plus(n);
         let rows = days.iter().map(|(n, count)| Row { day: day(*n), labels: vec![], values: vec![Some(*count)] });
-        Decoded { targets: vec![Ok(rows.collect())], is_empty: days.is_empty(), ..Decoded::default() }
+        DecodedAnswer { targets: vec![Ok(rows.collect())], is_empty: days.is_empty(), ..DecodedAnswer::default() }
     }
 
-    fn sums(parts: Vec<Decoded>) -> Vec<f64> {
+    fn sums(parts: Vec<DecodedAnswer>) -> Vec<f64> {
         union(parts).targets.remove(0).unwrap().iter().map(|row| row.values[0].unwrap()).collect()
     }
 
@@ -219,9 +219,10 @@ mod tests {
         assert!(sums(vec![part(&[(1, 1.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]).is_empty());
         // Who lists nothing has nothing to add; who lists something without figures has no sum.
         assert_eq!(sums(vec![part(&[]), part(&[(1, 1.0)]), part(&[]), part(&[(1, 2.0)])]), [3.0]);
-        assert!(sums(vec![Decoded { is_empty: false, ..part(&[]) }, part(&[(1, 1.0)])]).is_empty());
+        assert!(sums(vec![DecodedAnswer { is_empty: false, ..part(&[]) }, part(&[(1, 1.0)])]).is_empty());
         assert!(sums(vec![part(&[]), part(&[])]).is_empty());
-        let failed = || Decoded { targets: vec![Err(Malformed::new("/items", "a list"))], ..Decoded::default() };
+        let failed =
+            || DecodedAnswer { targets: vec![Err(Malformed::new("/items", "a list"))], ..DecodedAnswer::default() };
         assert!(union(vec![part(&[(1, 1.0)]), failed(), part(&[(1, 1.0)])]).targets[0].is_err());
     }
 }

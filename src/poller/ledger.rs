@@ -26,9 +26,9 @@ const CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(1);
 pub(super) enum State {
     /// It has figures.
     Ok,
-    /// The vendor has none for it.
+    /// The platform has none for it.
     NoData,
-    /// The vendor refuses it.
+    /// The platform refuses it.
     Refused,
     /// It was asked, and no usable answer came.
     Failed,
@@ -224,7 +224,7 @@ pub(super) fn kept_days<'a>(targets: impl IntoIterator<Item = &'a Target>, day: 
     days.into_iter().collect()
 }
 
-/// Whether no target is known to have figures, though the vendor answered for some.
+/// Whether no target is known to have figures, though the platform answered for some.
 pub(super) fn nobody_has_data(counts: &TargetCounts) -> bool {
     counts.ok == 0 && counts.no_data > 0
 }

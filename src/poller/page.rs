@@ -7,7 +7,7 @@ use crate::day::Day;
 use crate::discovery::DiscoveryError;
 use crate::exposition::{NamePage, Page};
 use crate::sample::Row;
-use crate::source::{Directory, Found, Listing, Table};
+use crate::source::{Directory, ListEntry, ListRequest, Table};
 use crate::store::StoreError;
 
 /// The rows of some tables.
@@ -67,7 +67,8 @@ impl Worker {
         for (info, list) in self.config.source.names() {
             if self.config.names || !info.people {
                 let all = directory.get(&list).map_or(&[][..], |list| list.as_slice());
-                let known = |found: &&Found| found.name.is_some() && (!info.people || ids.contains(found.id.as_str()));
+                let known =
+                    |found: &&ListEntry| found.name.is_some() && (!info.people || ids.contains(found.id.as_str()));
                 pages.push(NamePage { info, names: all.iter().filter(known).cloned().collect() });
             }
         }
@@ -87,7 +88,8 @@ impl Worker {
             return Ok(());
         }
         let names = report.names.iter();
-        let names = names.map(|(id, name)| Found { id: id.clone(), parent: None, name: Some(name.clone()) }).collect();
+        let names =
+            names.map(|(id, name)| ListEntry { id: id.clone(), parent: None, name: Some(name.clone()) }).collect();
         self.context.store.put_names(info.name, &self.config.account.name, day, names).await
     }
 
@@ -113,7 +115,7 @@ impl Worker {
         day: Day,
         ledger: &Ledger,
         mut directory: Directory,
-        lists: Vec<Listing>,
+        lists: Vec<ListRequest>,
     ) -> Result<(), StoreError> {
         let mut news = false;
         for listing in lists {
@@ -126,7 +128,7 @@ impl Worker {
                     directory.insert(listing.key, listed.list);
                 }
                 Err(DiscoveryError::Store(error)) => return Err(error),
-                Err(DiscoveryError::Vendor { failure, .. }) => {
+                Err(DiscoveryError::Platform { failure, .. }) => {
                     tracing::debug!(list = listing.key, "names can't be had: {failure}");
                 }
             }

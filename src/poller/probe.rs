@@ -23,7 +23,7 @@ pub struct Step {
 /// Tries the lists of `config`, then one call for the first of its targets.
 ///
 /// # Errors
-/// [`StoreError`]; what the vendor refuses is in the steps.
+/// [`StoreError`]; what the platform refuses is in the steps.
 pub async fn probe(context: &Context, config: &SourceConfig) -> Result<Vec<Step>, StoreError> {
     let day = config.schedule.target_day(context.clock.now());
     let mut steps = Vec::new();
@@ -37,18 +37,18 @@ pub async fn probe(context: &Context, config: &SourceConfig) -> Result<Vec<Step>
             let listed = match context.discovery.list(&config.account, &listing, day).await {
                 Ok(listed) => listed,
                 Err(DiscoveryError::Store(error)) => return Err(error),
-                Err(DiscoveryError::Vendor { failure, .. }) => {
+                Err(DiscoveryError::Platform { failure, .. }) => {
                     steps.push(Step { what: format!("list {}", listing.key), result: Err(failure.to_string()) });
                     return Ok(steps);
                 }
             };
             let result = match listed.stale {
-                Some(failure) if listing.need == Need::Names => Err(format!("names will be missing: {failure}")),
+                Some(failure) if listing.need == Need::NamesOnly => Err(format!("names will be missing: {failure}")),
                 Some(failure) => Err(failure.to_string()),
                 None => Ok(format!("{} entries", listed.list.len())),
             };
             // Lists of which there are many are told where they fail.
-            if listing.need != Need::Part || result.is_err() {
+            if listing.need != Need::Optional || result.is_err() {
                 steps.push(Step { what: format!("list {}", listing.key), result });
             }
             directory.insert(listing.key, listed.list);

@@ -15,15 +15,15 @@ use super::ledger::Ledger;
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::Days;
+use crate::platform::Refusal;
 use crate::source::Target;
-use crate::store::{Answer, AnswerState, Answered, Outcome, StoreError};
-use crate::vendor::Refusal;
+use crate::store::{Answer, AnswerState, Outcome, StoreError, TargetAnswer};
 
-/// After this many calls in a row that the vendor could not answer, the round ends.
+/// After this many calls in a row that the platform could not answer, the round ends.
 pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
 
 /// Storing takes at most one part of this many of a round's time, so that on a slow disk more answers share a
-/// transaction. A program that is killed asks again for those that came since the last one: a few, at a vendor's pace.
+/// transaction. A program that is killed asks again for those that came since the last one: a few, at a platform's pace.
 const PART_FOR_STORING: u32 = 5;
 
 /// The most answers that are taken up before others have their turn.
@@ -32,7 +32,7 @@ const AT_ONCE: usize = 64;
 /// How a round went.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// Whether the vendor answered at all.
+    /// Whether the platform answered at all.
     pub(super) answered: bool,
     /// What ended the round before its time.
     pub(super) ended: Option<Failure>,
@@ -44,7 +44,7 @@ pub(super) struct Report {
     pub(super) refusal: Option<Refusal>,
     /// How many targets were asked.
     pub(super) asked: usize,
-    /// Vendor fields that no gauge maps.
+    /// Platform fields that no gauge maps.
     pub(super) unmapped: BTreeSet<String>,
     /// Names of subjects.
     pub(super) names: BTreeMap<String, String>,
@@ -61,11 +61,11 @@ pub(super) struct Round<'a> {
     /// How it has gone so far.
     pub(super) report: Report,
     asked: HashSet<String>,
-    course: Arc<Mutex<Course>>,
+    queue: Arc<Mutex<Queue>>,
     /// What is under way.
-    wave: Option<Wave>,
+    in_flight: Option<InFlight>,
     /// Answers that wait until those before them are stored.
-    unstored: Vec<Answered>,
+    unstored: Vec<TargetAnswer>,
     storing: Option<JoinHandle<(Result<(), StoreError>, Duration)>>,
     /// When answers are stored next.
     next_store: Instant,
@@ -76,15 +76,15 @@ type Question = (Vec<Arc<Target>>, Days);
 
 /// What is still to be asked, and whether it is worth asking.
 #[derive(Debug, Default)]
-struct Course {
+struct Queue {
     questions: VecDeque<Question>,
-    /// How many calls in a row the vendor could not answer.
+    /// How many calls in a row the platform could not answer.
     unavailable: usize,
     /// Why nothing more is asked.
     ended: Option<Failure>,
 }
 
-impl Course {
+impl Queue {
     /// Ends the round where `answers` tell that there is no hope for the rest: all of the source goes to the same
     /// account and API.
     fn hear(&mut self, answers: &Answers) {
@@ -99,25 +99,25 @@ impl Course {
     }
 }
 
-/// The tasks that ask the questions of a course, which don't wait for each other's answers.
-struct Wave {
+/// The tasks that ask the questions of a queue, which don't wait for each other's answers.
+struct InFlight {
     answers: mpsc::Receiver<(Answers, Days)>,
     /// Each asks one question after the other until there are none.
     askers: JoinSet<()>,
 }
 
-impl Wave {
-    fn start(context: &Context, config: &SourceConfig, course: &Arc<Mutex<Course>>) -> Self {
-        let count = config.concurrency.min(lock(course).questions.len()).max(1);
+impl InFlight {
+    fn start(context: &Context, config: &SourceConfig, queue: &Arc<Mutex<Queue>>) -> Self {
+        let count = config.concurrency.min(lock(queue).questions.len()).max(1);
         let (sender, answers) = mpsc::channel(count);
         let mut askers = JoinSet::new();
         for _ in 0..count {
             let (client, config, sender) = (context.client.clone(), config.clone(), sender.clone());
-            let course = Arc::clone(course);
+            let queue = Arc::clone(queue);
             askers.spawn(async move {
-                while let Some((targets, days)) = next_question(&course) {
+                while let Some((targets, days)) = next_question(&queue) {
                     let answers = ask(&client, &config, targets, days).await;
-                    lock(&course).hear(&answers);
+                    lock(&queue).hear(&answers);
                     if sender.send((answers, days)).await.is_err() {
                         return;
                     }
@@ -137,12 +137,12 @@ impl Wave {
     }
 }
 
-fn next_question(course: &Mutex<Course>) -> Option<Question> {
-    lock(course).questions.pop_front()
+fn next_question(queue: &Mutex<Queue>) -> Option<Question> {
+    lock(queue).questions.pop_front()
 }
 
-fn lock(course: &Mutex<Course>) -> MutexGuard<'_, Course> {
-    course.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Round<'a> {
@@ -153,8 +153,8 @@ impl<'a> Round<'a> {
             produced,
             report: Report::default(),
             asked: HashSet::new(),
-            course: Arc::default(),
-            wave: None,
+            queue: Arc::default(),
+            in_flight: None,
             unstored: Vec::new(),
             storing: None,
             next_store: Instant::now(),
@@ -166,20 +166,20 @@ impl<'a> Round<'a> {
     /// # Errors
     /// [`StoreError`] where an answer can't be stored: the round is over then.
     pub(super) async fn step(&mut self, ledger: &mut Ledger) -> Result<bool, StoreError> {
-        let Some(wave) = &mut self.wave else {
+        let Some(in_flight) = &mut self.in_flight else {
             let now = self.context.clock.now();
             let due = ledger.due(now, self.config.refresh_interval, self.produced, &self.asked);
             if due.is_empty() || self.report.ended.is_some() {
                 return Ok(false);
             }
             self.asked.extend(due.iter().map(|target| target.key()));
-            lock(&self.course).questions = questions(self.config, due, ledger);
-            self.wave = Some(Wave::start(self.context, self.config, &self.course));
+            lock(&self.queue).questions = questions(self.config, due, ledger);
+            self.in_flight = Some(InFlight::start(self.context, self.config, &self.queue));
             return Ok(true);
         };
         let mut answered = Vec::new();
         tokio::select! {
-            _ = wave.answers.recv_many(&mut answered, AT_ONCE) => {}
+            _ = in_flight.answers.recv_many(&mut answered, AT_ONCE) => {}
             // Answers that wait to be stored don't wait for a slow call.
             () = tokio::time::sleep_until(self.next_store), if !self.unstored.is_empty() => {
                 self.store_some().await?;
@@ -187,11 +187,11 @@ impl<'a> Round<'a> {
             }
         }
         if answered.is_empty() {
-            if let Some(wave) = self.wave.take() {
-                wave.end().await;
+            if let Some(in_flight) = self.in_flight.take() {
+                in_flight.end().await;
             }
-            self.report.ended = lock(&self.course).ended.clone();
-            // Whoever reads the store at the end of a wave finds all of it.
+            self.report.ended = lock(&self.queue).ended.clone();
+            // Whoever reads the store at the end of a in_flight finds all of it.
             self.store_rest().await?;
             return Ok(true);
         }
@@ -229,7 +229,7 @@ impl<'a> Round<'a> {
                     continue;
                 }
             };
-            let answered = Answered { target, days, outcome };
+            let answered = TargetAnswer { target, days, outcome };
             ledger.renew(&key);
             for answer in as_answers(&answered, &key, now) {
                 ledger.note(answer);
@@ -290,16 +290,18 @@ impl<'a> Round<'a> {
 }
 
 impl Drop for Round<'_> {
-    /// Stores what has come by then, which the vendor has counted; whoever stops the workers waits for it.
+    /// Stores what has come by then, which the platform has counted; whoever stops the workers waits for it.
     fn drop(&mut self) {
         let mut rest = std::mem::take(&mut self.unstored);
-        while let Some((answers, days)) = self.wave.as_mut().and_then(|wave| wave.answers.try_recv().ok()) {
+        while let Some((answers, days)) =
+            self.in_flight.as_mut().and_then(|in_flight| in_flight.answers.try_recv().ok())
+        {
             rest.extend(answers.targets.into_iter().filter_map(|(target, given)| {
                 let outcome = match given.ok()? {
                     Given::Rows(rows) => Outcome::Rows(rows),
                     Given::Refusal(refusal) => Outcome::Refused { code: refusal.code },
                 };
-                Some(Answered { target, days, outcome })
+                Some(TargetAnswer { target, days, outcome })
             }));
         }
         let storing = self.storing.take();
@@ -336,7 +338,7 @@ fn questions(config: &SourceConfig, due: Vec<Arc<Target>>, ledger: &Ledger) -> V
 }
 
 /// What the ledger of the days asked for becomes by this answer, as the store will have it.
-fn as_answers(answered: &Answered, key: &str, now: Timestamp) -> Vec<Answer> {
+fn as_answers(answered: &TargetAnswer, key: &str, now: Timestamp) -> Vec<Answer> {
     let answer = |day, state, code| Answer {
         day,
         target: key.to_owned(),

@@ -56,7 +56,7 @@ impl Worker {
         if report.failures == 0 && error.is_none() {
             self.kept.last_success = Some(now);
         }
-        // A hostile vendor must not fill the memory.
+        // A hostile platform must not fill the memory.
         self.unmapped.extend(report.unmapped.into_iter().take(1000_usize.saturating_sub(self.unmapped.len())));
         let TargetCounts { ok, no_data, refused, failed, pending } = self.counts;
         let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
@@ -78,7 +78,7 @@ impl Worker {
         if let Some(error) = &error {
             tracing::warn!(source, account, "round with failures: {error}");
         } else if refused > 0 && ok + no_data == 0 {
-            tracing::warn!(source, account, refused, "the vendor refuses all that is asked");
+            tracing::warn!(source, account, refused, "the platform refuses all that is asked");
         }
         if let Some(refusal) = report.refusal {
             self.refusal = Some(refusal.to_string());

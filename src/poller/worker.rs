@@ -13,7 +13,7 @@ use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
 use crate::source::{Directory, Target};
-use crate::store::{Kept, StoreError};
+use crate::store::{SourceState, StoreError};
 use crate::telemetry::TargetCounts;
 
 /// How often the state of a long round is shown, and its page brought up to date.
@@ -32,7 +32,7 @@ pub struct Worker {
     jitter: SignedDuration,
     /// Whether the store was read.
     restored: bool,
-    pub(super) kept: Kept,
+    pub(super) kept: SourceState,
     /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
     pub(super) served: Option<Day>,
     /// The targets of that page.
@@ -59,7 +59,7 @@ impl Worker {
             started,
             jitter,
             restored: false,
-            kept: Kept::default(),
+            kept: SourceState::default(),
             served: None,
             served_targets: None,
             failed: None,
@@ -180,7 +180,7 @@ impl Worker {
         let (directory, stale, name_lists) = match self.context.discovery.directory(config, names, day).await {
             Ok(found) => found,
             Err(DiscoveryError::Store(error)) => return Err(error),
-            Err(DiscoveryError::Vendor { list, failure }) => {
+            Err(DiscoveryError::Platform { list, failure }) => {
                 let error = format!("cannot list {list}: {failure}");
                 let report = Report { failures: 1, ended: Some(failure), ..Report::default() };
                 return self.finish(day, started, report, Some(error)).await;
@@ -213,7 +213,7 @@ impl Worker {
         self.look(&mut ledger, &directory, report.asked > 0).await?;
         let error = fault(&report, stale.as_ref(), ledger.is_empty());
         if report.asked > 0 || stale.is_some() || self.is_news(error.as_deref()) {
-            // Where nothing else was asked, the lists tell whether the vendor answers.
+            // Where nothing else was asked, the lists tell whether the platform answers.
             if report.asked == 0 {
                 report.ended = stale;
             }
@@ -236,7 +236,7 @@ impl Worker {
         if flips || (lags && self.kept.shown == Some(day)) {
             if flips {
                 self.kept.shown = Some(day);
-                // Before the first round these are the answers of `backfill`, which the vendor gave as well.
+                // Before the first round these are the answers of `backfill`, which the platform gave as well.
                 self.kept.up |= self.kept.last_round.is_none() && self.kept.error.is_none();
                 self.keep().await?;
             }

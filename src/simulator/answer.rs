@@ -34,7 +34,7 @@ impl Received {
     }
 }
 
-/// A vendor's refusal.
+/// A platform's refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) code: i64,
@@ -48,7 +48,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
-    /// The vendor's code, or the HTTP status where there is no envelope; `None` for success.
+    /// The platform's code, or the HTTP status where there is no envelope; `None` for success.
     pub(super) refused: Option<i64>,
     /// Break the connection in the middle of the body.
     pub(super) broken: bool,

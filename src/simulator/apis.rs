@@ -1,10 +1,10 @@
-//! The vendors' APIs that are simulated: how their paths look, their verbs and their published limits.
+//! The platforms' APIs that are simulated: how their paths look, their verbs and their published limits.
 
 use hyper::Method;
 
-/// A vendor, as faults name it.
+/// A platform, as faults name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vendor {
+pub enum Platform {
     /// WeCom, and WeCom KF, which is part of it.
     Wecom,
     /// Tencent Cloud Desk.
@@ -13,8 +13,8 @@ pub enum Vendor {
     Feishu,
 }
 
-impl Vendor {
-    /// The name by which a fault reaches all APIs of the vendor: `wecom`, `tencent_desk` or `feishu`.
+impl Platform {
+    /// The name by which a fault reaches all APIs of the platform: `wecom`, `tencent_desk` or `feishu`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,20 +35,20 @@ impl Vendor {
 
 /// One API; a path segment that starts with `:` stands for any id.
 pub(super) struct Api {
-    pub(super) vendor: Vendor,
+    pub(super) platform: Platform,
     pub(super) path: &'static str,
     pub(super) verb: Method,
     pub(super) per_minute: u32,
-    /// 0 where the vendor publishes none.
+    /// 0 where the platform publishes none.
     pub(super) per_hour: u32,
 }
 
 const fn wecom(verb: Method, path: &'static str) -> Api {
-    Api { vendor: Vendor::Wecom, path, verb, per_minute: 10_000, per_hour: 150_000 }
+    Api { platform: Platform::Wecom, path, verb, per_minute: 10_000, per_hour: 150_000 }
 }
 
 const fn feishu(verb: Method, path: &'static str, per_minute: u32) -> Api {
-    Api { vendor: Vendor::Feishu, path, verb, per_minute, per_hour: 0 }
+    Api { platform: Platform::Feishu, path, verb, per_minute, per_hour: 0 }
 }
 
 pub(super) const GETTOKEN: &str = "gettoken";
@@ -80,7 +80,7 @@ pub(super) const APIS: &[Api] = &[
     wecom(Method::POST, KF),
     wecom(Method::POST, KF_ACCOUNTS),
     wecom(Method::GET, KF_SERVICERS),
-    Api { vendor: Vendor::TencentDesk, path: DESK, verb: Method::POST, per_minute: 400, per_hour: 0 },
+    Api { platform: Platform::TencentDesk, path: DESK, verb: Method::POST, per_minute: 400, per_hour: 0 },
     feishu(Method::POST, TENANT_TOKEN, 1000),
     feishu(Method::POST, PUSH, 100),
     feishu(Method::GET, CHILDREN, 1000),
@@ -89,14 +89,16 @@ pub(super) const APIS: &[Api] = &[
 /// Finds the API of a URL path: its place in [`APIS`], and the ids that stand in the path.
 pub(super) fn find(path: &str) -> Option<(usize, Vec<String>)> {
     APIS.iter().enumerate().find_map(|(index, api)| {
-        let ids = ids_in(path.strip_prefix(api.vendor.prefix())?, api.path)?;
+        let ids = ids_in(path.strip_prefix(api.platform.prefix())?, api.path)?;
         Some((index, ids))
     })
 }
 
-/// The vendor whose prefix a URL path has.
-pub(super) fn vendor_of(path: &str) -> Option<Vendor> {
-    [Vendor::Wecom, Vendor::TencentDesk, Vendor::Feishu].into_iter().find(|vendor| path.starts_with(vendor.prefix()))
+/// The platform whose prefix a URL path has.
+pub(super) fn platform_of(path: &str) -> Option<Platform> {
+    [Platform::Wecom, Platform::TencentDesk, Platform::Feishu]
+        .into_iter()
+        .find(|platform| path.starts_with(platform.prefix()))
 }
 
 fn ids_in(path: &str, pattern: &str) -> Option<Vec<String>> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::draw::{Draw, key};
 use super::names;
 
-/// The simulated company, as a customer of all three vendors.
+/// The simulated company, as a customer of all three platforms.
 #[derive(Debug)]
 pub struct Company {
     /// What the company and all its figures are derived from.
@@ -48,7 +48,7 @@ pub struct Company {
 /// A member in WeCom.
 #[derive(Debug)]
 pub struct User {
-    /// The vendor's `userid`.
+    /// The platform's `userid`.
     pub userid: String,
     /// The name, in Chinese.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct User {
 /// A department in WeCom.
 #[derive(Debug)]
 pub struct Department {
-    /// The vendor's department id.
+    /// The platform's department id.
     pub partyid: i64,
     /// The department above; 0 for the root.
     pub parent: i64,
@@ -80,7 +80,7 @@ pub struct Department {
 /// A customer service account of WeCom KF.
 #[derive(Debug)]
 pub struct KfAccount {
-    /// The vendor's `open_kfid`.
+    /// The platform's `open_kfid`.
     pub open_kfid: String,
     /// The name, in Chinese.
     pub name: String,
@@ -99,7 +99,7 @@ pub struct KfAccount {
 /// A servicer of one customer service account.
 #[derive(Debug)]
 pub struct Servicer {
-    /// The vendor's `userid`.
+    /// The platform's `userid`.
     pub userid: String,
     pub(super) key: u64,
 }
@@ -107,9 +107,9 @@ pub struct Servicer {
 /// An agent of Tencent Cloud Desk.
 #[derive(Debug)]
 pub struct Agent {
-    /// The vendor's `AgentId`, an e-mail address.
+    /// The platform's `AgentId`, an e-mail address.
     pub agent_id: String,
-    /// The vendor's `AgentNickName`.
+    /// The platform's `AgentNickName`.
     pub nick_name: String,
     pub(super) key: u64,
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::company::{Company, User};
 
-/// A whole configuration file, all three vendors under `base_url`; without the limits that are not enforced.
+/// A whole configuration file, all three platforms under `base_url`; without the limits that are not enforced.
 pub(super) fn write(company: &Company, base_url: &str, secrets: [&str; 4], limits: bool) -> String {
     let rate = if limits { "" } else { ", rate_limit: 100000/s" };
     let rate_line = if limits { "" } else { "\n      rate_limit: 100000/s" };

@@ -58,7 +58,7 @@ impl Tally {
         }
     }
 
-    /// The figures as the vendor writes them, without `stat_time`.
+    /// The figures as the platform writes them, without `stat_time`.
     pub(super) fn figures(&self) -> Value {
         let mut row = json!({
             "new_apply_cnt": self.new_apply,

@@ -117,7 +117,7 @@ impl Tally {
         self.satisfied += later.satisfied;
     }
 
-    /// The row as the vendor writes it.
+    /// The row as the platform writes it.
     pub(super) fn figures(&self, agent: &Agent) -> Value {
         let average = |seconds: u64, count: u64| seconds.checked_div(count).unwrap_or(0);
         let answered = self.sessions - self.unanswered;
@@ -155,7 +155,7 @@ pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer
     envelope(admit(world, place, received).and_then(|()| statistics(world, received)))
 }
 
-/// The vendor's refusal with that code.
+/// The platform's refusal with that code.
 pub(super) fn refuse(code: i64) -> Refusal {
     let meaning = match code {
         60002 => "http parse error, please check the url",

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::apis::{APIS, Api, Vendor};
+use super::apis::{APIS, Api, Platform};
 use crate::day::{Day, Zone};
 
 /// A rule: which calls go wrong, how often, and how.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// An API's path as [`super::Simulator::calls`] names it, a vendor (`wecom`, `tencent_desk`, `feishu`), or `*`.
+    /// An API's path as [`super::Simulator::calls`] names it, a platform (`wecom`, `tencent_desk`, `feishu`), or `*`.
     pub api: String,
     /// Only calls that name this subject, alone or among others; as [`super::LoggedCall::subject`] writes it.
     pub subject: Option<String>,
@@ -31,8 +31,8 @@ impl Fault {
 
     /// All that [`Fault::api`] may name.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        let vendors = [Vendor::Wecom, Vendor::TencentDesk, Vendor::Feishu];
-        ["*"].into_iter().chain(vendors.map(Vendor::name)).chain(APIS.iter().map(|api| api.path))
+        let platforms = [Platform::Wecom, Platform::TencentDesk, Platform::Feishu];
+        ["*"].into_iter().chain(platforms.map(Platform::name)).chain(APIS.iter().map(|api| api.path))
     }
 
     /// The same for one subject only.
@@ -51,9 +51,9 @@ impl Fault {
 /// What happens to a call, or to the figures that it asks for.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// The vendor refuses with this code, in its own envelope and with its own HTTP status.
+    /// The platform refuses with this code, in its own envelope and with its own HTTP status.
     Refuse(i64),
-    /// A gateway answers with this HTTP status and a page of HTML: 500, 502, 503 for a vendor that is down.
+    /// A gateway answers with this HTTP status and a page of HTML: 500, 502, 503 for a platform that is down.
     Html(u16),
     /// HTTP 429; with `x-ogw-ratelimit-reset` where seconds are given.
     TooManyRequests(Option<u32>),
@@ -168,7 +168,7 @@ impl Faults {
     pub(super) fn overlay(&self, api: &Api, subject: &str, general: bool, day: Day, now: Timestamp) -> Overlay {
         let mut overlay = Overlay::default();
         // Feishu publishes two days later, the others on the next day.
-        let lag = if api.vendor == Vendor::Feishu { 2 } else { 1 };
+        let lag = if api.platform == Platform::Feishu { 2 } else { 1 };
         let published = day.plus(lag).midnight(&Zone::china());
         let early = |hour: u8| now.duration_since(published) < SignedDuration::from_hours(i64::from(hour));
         for (_, fault) in self.rules.read().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -201,7 +201,7 @@ impl Faults {
 }
 
 fn reaches(fault: &Fault, api: &Api) -> bool {
-    fault.api == api.path || fault.api == api.vendor.name() || fault.api == "*"
+    fault.api == api.path || fault.api == api.platform.name() || fault.api == "*"
 }
 
 #[cfg(test)]

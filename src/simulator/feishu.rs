@@ -30,7 +30,7 @@ pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer
     })
 }
 
-/// The vendor's refusal with that code, and the HTTP status that goes with it.
+/// The platform's refusal with that code, and the HTTP status that goes with it.
 pub(super) fn refuse(code: i64) -> Refusal {
     let (status, meaning) = match code {
         9499 => (400, "Invalid parameter type in json"),

@@ -1,6 +1,6 @@
 //! The figures themselves, for tests to compare with: pure functions of the company, a subject and days.
 //!
-//! They are what the simulated vendors answer as long as no fault changes them.
+//! They are what the simulated platforms answer as long as no fault changes them.
 
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ use crate::day::Day;
 /// Calls that the log keeps.
 const LOGGED: usize = 100_000;
 
-/// The name under which requests to paths that no vendor has are counted.
+/// The name under which requests to paths that no platform has are counted.
 pub(super) const UNKNOWN: &str = "unknown";
 
 /// One call, as it was asked and answered.
@@ -27,7 +27,7 @@ pub struct LoggedCall {
     pub from: Option<Day>,
     /// The last day asked for.
     pub to: Option<Day>,
-    /// The vendor's code, or the HTTP status where the answer was no envelope; 0 where no whole answer was given.
+    /// The platform's code, or the HTTP status where the answer was no envelope; 0 where no whole answer was given.
     pub refused: Option<i64>,
     /// When it was answered, by the simulator's clock.
     pub at: Timestamp,
@@ -46,7 +46,7 @@ impl Journal {
         Self { counts, unknown: AtomicU64::new(0), log: Mutex::default() }
     }
 
-    /// Counts a call of the API at `place` in [`APIS`]; `None` for a path that no vendor has.
+    /// Counts a call of the API at `place` in [`APIS`]; `None` for a path that no platform has.
     pub(super) fn count(&self, place: Option<usize>) {
         place.map_or(&self.unknown, |place| &self.counts[place]).fetch_add(1, Ordering::Relaxed);
     }

@@ -94,7 +94,7 @@ impl Tally {
         self.rejected += other.rejected;
     }
 
-    /// The `statistic` as the vendor writes it; `None` on a day on which nothing happened.
+    /// The `statistic` as the platform writes it; `None` on a day on which nothing happened.
     pub(super) fn figures(&self) -> Option<Value> {
         // All other counts are parts of the sessions.
         if self.sessions == 0 && self.rejected == 0 {

@@ -71,7 +71,7 @@ impl Tally {
         self.read_in_12h += other.read_in_12h;
     }
 
-    /// The names and values of the vendor's items.
+    /// The names and values of the platform's items.
     pub(super) fn metrics(&self) -> [(&'static str, u64); 4] {
         [
             ("send_msg_count", self.messages),

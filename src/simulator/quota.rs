@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::apis::{APIS, Vendor};
+use super::apis::{APIS, Platform};
 
 /// Failed calls of `gettoken` an hour after which WeCom shuts an address out.
 const FAILED_LOGINS: u32 = 2000;
@@ -92,9 +92,9 @@ impl Quota {
             return Ok(());
         };
         // WeCom shuts the API for a whole window from the call too many; the others wait for the window to end.
-        let until = match api.vendor {
-            Vendor::Wecom => now.saturating_add(length).unwrap_or(Timestamp::MAX),
-            Vendor::TencentDesk | Vendor::Feishu => ends,
+        let until = match api.platform {
+            Platform::Wecom => now.saturating_add(length).unwrap_or(Timestamp::MAX),
+            Platform::TencentDesk | Platform::Feishu => ends,
         };
         counter.shut_until = Some(until);
         counter.minute.ends = None;

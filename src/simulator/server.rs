@@ -1,4 +1,4 @@
-//! The HTTP server: takes a request apart, lets faults have their way, and hands the rest to its vendor.
+//! The HTTP server: takes a request apart, lets faults have their way, and hands the rest to its platform.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 
 use super::World;
 use super::answer::{Answer, Payload, Received, decode_query};
-use super::apis::{APIS, Vendor, find, vendor_of};
+use super::apis::{APIS, Platform, find, platform_of};
 use super::faults::Effect;
 use super::journal::{LoggedCall, UNKNOWN};
 use super::{desk, feishu, subject, wecom};
 use crate::day::Days;
 
-/// No request of any vendor is longer.
+/// No request of any platform is longer.
 const LONGEST_BODY: usize = 1 << 20;
 
 /// Accepts connections until it is dropped, which ends them all.
@@ -98,23 +98,23 @@ fn logged(place: usize, subjects: &[String], days: Option<Days>, received: &Rece
     }
 }
 
-/// What the vendor of the API at `place` answers, as a fault leaves it.
+/// What the platform of the API at `place` answers, as a fault leaves it.
 fn answer(world: &World, place: usize, received: &Received, effect: Option<Effect>) -> Answer {
-    let vendor = APIS[place].vendor;
-    let honest = || match vendor {
-        Vendor::Wecom => wecom::answer(world, place, received),
-        Vendor::TencentDesk => desk::answer(world, place, received),
-        Vendor::Feishu => feishu::answer(world, place, received),
+    let platform = APIS[place].platform;
+    let honest = || match platform {
+        Platform::Wecom => wecom::answer(world, place, received),
+        Platform::TencentDesk => desk::answer(world, place, received),
+        Platform::Feishu => feishu::answer(world, place, received),
     };
     match effect {
         None => honest(),
-        Some(Effect::Refuse(code)) => match vendor {
-            Vendor::Wecom => wecom::envelope(APIS[place].path, Err(wecom::refuse(code))),
-            Vendor::TencentDesk => desk::envelope(Err(desk::refuse(code))),
-            Vendor::Feishu => feishu::envelope(Err(feishu::refuse(code))),
+        Some(Effect::Refuse(code)) => match platform {
+            Platform::Wecom => wecom::envelope(APIS[place].path, Err(wecom::refuse(code))),
+            Platform::TencentDesk => desk::envelope(Err(desk::refuse(code))),
+            Platform::Feishu => feishu::envelope(Err(feishu::refuse(code))),
         },
-        Some(Effect::Html(status)) => Answer::html(status, "the vendor is down"),
-        Some(Effect::TooManyRequests(reset)) => too_many(vendor, reset),
+        Some(Effect::Html(status)) => Answer::html(status, "the platform is down"),
+        Some(Effect::TooManyRequests(reset)) => too_many(platform, reset),
         Some(Effect::Reset) => Answer { broken: true, refused: Some(0), ..honest() },
         Some(Effect::Truncate) => {
             let whole = honest();
@@ -135,10 +135,10 @@ fn answer(world: &World, place: usize, received: &Received, effect: Option<Effec
     }
 }
 
-fn too_many(vendor: Vendor, reset: Option<u32>) -> Answer {
-    let mut answer = match vendor {
-        Vendor::Feishu => feishu::envelope(Err(feishu::refuse(99_991_400))),
-        Vendor::Wecom | Vendor::TencentDesk => Answer::html(429, "Too Many Requests"),
+fn too_many(platform: Platform, reset: Option<u32>) -> Answer {
+    let mut answer = match platform {
+        Platform::Feishu => feishu::envelope(Err(feishu::refuse(99_991_400))),
+        Platform::Wecom | Platform::TencentDesk => Answer::html(429, "Too Many Requests"),
     };
     if let Some(seconds) = reset {
         answer.headers.push(("x-ogw-ratelimit-reset".to_owned(), seconds.to_string()));
@@ -148,13 +148,13 @@ fn too_many(vendor: Vendor, reset: Option<u32>) -> Answer {
 
 /// What is answered on a path that is no API.
 fn nowhere(path: &str) -> Answer {
-    match vendor_of(path) {
-        Some(Vendor::TencentDesk) => desk::envelope(Err(desk::refuse(60009))),
-        Some(Vendor::Feishu) => {
+    match platform_of(path) {
+        Some(Platform::TencentDesk) => desk::envelope(Err(desk::refuse(60009))),
+        Some(Platform::Feishu) => {
             let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
             let body = Bytes::from_static(b"404 page not found");
             Answer { status: 404, headers, body, refused: Some(404), broken: false }
         }
-        Some(Vendor::Wecom) | None => Answer::html(404, "Not Found"),
+        Some(Platform::Wecom) | None => Answer::html(404, "Not Found"),
     }
 }

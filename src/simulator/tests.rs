@@ -303,7 +303,7 @@ async fn faults_strike_whom_they_name() {
 }
 
 #[tokio::test]
-async fn paths_that_no_vendor_has_are_counted_too() {
+async fn paths_that_no_platform_has_are_counted_too() {
     let client = Client::new().await;
     for (path, status) in [("/cgi-bin/nothing", 404), ("/open-apis/nothing", 404), ("/v4/nothing", 200), ("/", 404)] {
         assert_eq!(client.http.get(client.url(path)).send().await.unwrap().status(), status);

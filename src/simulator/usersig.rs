@@ -15,7 +15,7 @@ const LONGEST: u64 = 4096;
 /// How far a caller's clock may be ahead, in seconds.
 const AHEAD: i64 = 300;
 
-/// Checks a UserSig; an error is the vendor's code.
+/// Checks a UserSig; an error is the platform's code.
 ///
 /// 70001: expired, or from the future. 70003: not a UserSig. 70009: signed with another key. 70013, 70014: made for
 /// another identifier or application.
@@ -87,7 +87,7 @@ mod tests {
     );
 
     #[test]
-    fn signatures_of_the_vendors_own_package_are_accepted() {
+    fn signatures_of_the_platforms_own_package_are_accepted() {
         assert_eq!(verify(XIAOJUN, KEY, 1_400_000_000, "xiaojun", 1_600_000_000), Ok(()));
         assert_eq!(verify(ADMINISTRATOR, OTHER_KEY, 88_888_888, "administrator", 1_736_700_000), Ok(()));
         assert_eq!(verify(CHINESE, KEY, 1_400_123_456, "客服管理员", 1_700_003_600), Ok(()));

@@ -34,7 +34,7 @@ pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer
     )
 }
 
-/// The vendor's refusal with that code.
+/// The platform's refusal with that code.
 pub(super) fn refuse(code: i64) -> Refusal {
     let meaning = match code {
         -1 => "system busy",
@@ -70,7 +70,7 @@ pub(super) fn refuse_for(code: i64, what: &str) -> Refusal {
     Refusal { message: format!("{}: {what}", refusal.message), ..refusal }
 }
 
-/// A vendor's envelope around the outcome of a call.
+/// A platform's envelope around the outcome of a call.
 pub(super) fn envelope(path: &str, outcome: Result<Value, Refusal>) -> Answer {
     let refusal = match outcome {
         Ok(mut value) => {

@@ -13,7 +13,7 @@ use crate::sample::Row;
 /// No answer has more rows: the longest list of agents has a thousand pages of a hundred.
 const MOST_ROWS: usize = 100_000;
 
-/// No vendor's id or name is longer; one that is would be a label on the page.
+/// No platform's id or name is longer; one that is would be a label on the page.
 pub(super) const MOST_ID_BYTES: usize = 256;
 
 /// Where an answer holds its rows, their days, subjects and figures.
@@ -76,7 +76,7 @@ impl fmt::Display for Malformed {
 
 /// What an answer says of each target that was asked for.
 #[derive(Debug, Default)]
-pub struct Decoded {
+pub struct DecodedAnswer {
     /// For each target, in the order asked: its rows, or what is wrong with them.
     pub targets: Vec<Result<Vec<Row>, Malformed>>,
     /// Fields of figures that no gauge maps.
@@ -91,7 +91,7 @@ pub struct Decoded {
 
 /// What was asked: for whom, for which days, and how its rows are dated.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Query<'a> {
     /// The targets, which are all of one table.
     pub targets: &'a [&'a Target],
     /// The days; rows of answers without days are of the last one.
@@ -100,7 +100,7 @@ pub struct Asked<'a> {
     pub zone: &'a Zone,
 }
 
-impl Asked<'_> {
+impl Query<'_> {
     /// How many subjects are asked for by name; `None` where some targets take whoever there is.
     #[must_use]
     pub fn named(&self) -> Option<u64> {
@@ -109,7 +109,7 @@ impl Asked<'_> {
     }
 }
 
-/// Whether a vendor's text can be an id.
+/// Whether a platform's text can be an id.
 pub(super) fn is_id(text: &str) -> bool {
     (1..=MOST_ID_BYTES).contains(&text.len())
 }
@@ -117,8 +117,8 @@ pub(super) fn is_id(text: &str) -> bool {
 /// Reads the pages of one answer.
 ///
 /// # Errors
-/// [`Malformed`] where the answer as a whole can't be used; what concerns one target only is in [`Decoded::targets`].
-pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, Malformed> {
+/// [`Malformed`] where the answer as a whole can't be used; what concerns one target only is in [`DecodedAnswer::targets`].
+pub fn decode(api: &Api, asked: Query<'_>, pages: &[Value]) -> Result<DecodedAnswer, Malformed> {
     let mut decoder = Decoder::new(api, asked);
     for page in pages {
         decoder.page(page)?;
@@ -130,9 +130,9 @@ pub fn decode(api: &Api, asked: Asked<'_>, pages: &[Value]) -> Result<Decoded, M
 #[derive(Debug)]
 pub struct Decoder<'a> {
     api: &'a Api,
-    asked: Asked<'a>,
-    decoded: Decoded,
-    kept: Vec<Result<Vec<Placed>, Malformed>>,
+    asked: Query<'a>,
+    decoded: DecodedAnswer,
+    kept: Vec<Result<Vec<PlacedRow>, Malformed>>,
     pages: usize,
     rows: usize,
     /// How many rows name nobody who was asked for.
@@ -142,9 +142,9 @@ pub struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Begins to read an answer of `api`.
     #[must_use]
-    pub fn new(api: &'a Api, asked: Asked<'a>) -> Self {
+    pub fn new(api: &'a Api, asked: Query<'a>) -> Self {
         let kept = asked.targets.iter().map(|_| Ok(Vec::new())).collect();
-        Self { api, asked, decoded: Decoded::default(), kept, pages: 0, rows: 0, strangers: 0 }
+        Self { api, asked, decoded: DecodedAnswer::default(), kept, pages: 0, rows: 0, strangers: 0 }
     }
 
     /// Reads the next page.
@@ -177,7 +177,7 @@ impl<'a> Decoder<'a> {
                 decoded.names.insert(id, name.to_owned());
             }
             match (&mut self.kept[index], read) {
-                (Ok(rows), Ok(Some(row))) => rows.push(Placed { page: self.pages, place, row }),
+                (Ok(rows), Ok(Some(row))) => rows.push(PlacedRow { page: self.pages, place, row }),
                 (Ok(_), Ok(None)) | (Err(_), _) => {}
                 (kept, Err(malformed)) => *kept = Err(malformed),
             }
@@ -189,10 +189,13 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// Those of [`decode`].
-    pub fn finish(self) -> Result<Decoded, Malformed> {
+    pub fn finish(self) -> Result<DecodedAnswer, Malformed> {
         let Self { api, mut decoded, .. } = self;
         let stranger = || {
-            Malformed::new(api.shape.rows, "about those only who were asked for (is each id as the vendor writes it?)")
+            Malformed::new(
+                api.shape.rows,
+                "about those only who were asked for (is each id as the platform writes it?)",
+            )
         };
         decoded.is_empty = self.rows == 0;
         for rows in self.kept {
@@ -214,7 +217,7 @@ fn path(api: &Api, place: usize) -> String {
 
 /// A row, its page, and its place in that.
 #[derive(Debug)]
-struct Placed {
+struct PlacedRow {
     page: usize,
     place: usize,
     row: Row,
@@ -222,9 +225,9 @@ struct Placed {
 
 /// The rows, those that are given several times once; two different ones for one subject and day spoil the target.
 /// Counts in `again` those that came on another page before.
-fn each_once(api: &Api, mut rows: Vec<Placed>, again: &mut usize) -> Result<Vec<Row>, Malformed> {
+fn each_once(api: &Api, mut rows: Vec<PlacedRow>, again: &mut usize) -> Result<Vec<Row>, Malformed> {
     rows.sort_by(|a, b| a.row.day.cmp(&b.row.day).then_with(|| a.row.labels.cmp(&b.row.labels)));
-    let same = |pair: &&[Placed]| pair[0].row.day == pair[1].row.day && pair[0].row.labels == pair[1].row.labels;
+    let same = |pair: &&[PlacedRow]| pair[0].row.day == pair[1].row.day && pair[0].row.labels == pair[1].row.labels;
     *again += rows.windows(2).filter(same).filter(|pair| pair[0].page != pair[1].page).count();
     if let Some(pair) = rows.windows(2).filter(same).find(|pair| pair[0].row != pair[1].row) {
         return Err(Malformed::new(
@@ -275,7 +278,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn day(&self, asked: &Asked<'_>) -> Result<Day, Malformed> {
+    fn day(&self, asked: &Query<'_>) -> Result<Day, Malformed> {
         let Some(field) = self.api.shape.day else { return Ok(asked.days.last) };
         let seconds = self.row.get(field).and_then(number).filter(|seconds| seconds.abs() < 1e15);
         let seconds = seconds.ok_or_else(|| self.malformed(field, "the seconds of a midnight"))?;
@@ -290,7 +293,7 @@ impl Reader<'_> {
     /// The row, or `None` where it says that there are no figures.
     fn read(
         &self,
-        asked: &Asked<'_>,
+        asked: &Query<'_>,
         labels: Vec<String>,
         unmapped: &mut BTreeSet<String>,
     ) -> Result<Option<Row>, Malformed> {
@@ -321,7 +324,7 @@ impl Reader<'_> {
         Ok((row.series() > 0).then_some(row))
     }
 
-    /// The field's value in base units; `None` where the vendor left it out.
+    /// The field's value in base units; `None` where the platform left it out.
     fn value(&self, figures: &Map<String, Value>, field: &Field) -> Result<Option<f64>, Malformed> {
         let malformed = |expected: &str| match self.api.shape.figures {
             "" => self.malformed(field.name, expected),

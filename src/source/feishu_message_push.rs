@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use super::listing::{array, id, text};
 use super::{
-    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Malformed, Need, Paging, Selection, Shape,
-    Source, Span, Table, Target, Unit, listing,
+    Api, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need, Paging,
+    Selection, Shape, Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Cycle, Days, Zone};
-use crate::vendor::{Call, Feishu, Vendor};
+use crate::platform::{Call, Feishu, Platform};
 
 /// The largest page of departments that Feishu gives.
 const PAGE: &str = "50";
@@ -64,7 +64,7 @@ const DEPARTMENT_INFO: Info = Info {
 pub(super) const API: Api = Api {
     name: "feishu_message_push",
     title: "Feishu message push",
-    vendor: &Feishu,
+    platform: &Feishu,
     path: "application/v6/applications/:app_id/app_usage/message_push_overview",
     page: "https://open.feishu.cn/document/server-docs/application-v6/app-usage/message_push_overview",
     tables: &[&TENANT, &DEPARTMENT],
@@ -100,7 +100,7 @@ pub(super) struct Params {
 const CYCLES: &[Cycle] = &[Cycle::Day, Cycle::Week, Cycle::Month];
 
 impl super::Params for Params {
-    const VENDOR: &'static dyn Vendor = &Feishu;
+    const PLATFORM: &'static dyn Platform = &Feishu;
     const BLOCK: &'static str = "message_push";
     const KEYS: &'static [&'static str] = &["apps", "departments", "cycles"];
     const APIS: &'static [&'static Api] = &[&API];
@@ -152,7 +152,7 @@ impl super::Params for Params {
 
 impl Params {
     /// The list that the departments are taken from.
-    fn listing(&self) -> Option<Listing> {
+    fn listing(&self) -> Option<ListRequest> {
         let (key, below) = match self.departments {
             Selection::All => ("department", "true"),
             Selection::Top => ("top_department", "false"),
@@ -164,18 +164,18 @@ impl Params {
             ("fetch_child", below.to_owned()),
             ("page_size", PAGE.to_owned()),
         ];
-        Some(Listing {
+        Some(ListRequest {
             key: key.to_owned(),
             call: Call::get(path, format!("open-apis/contact/v3/departments/{ROOT}/children"), query),
             paging: ListPaging::PageToken,
             read: read_departments,
-            need: Need::Whole,
+            need: Need::Required,
             people: false,
         })
     }
 }
 
-fn read_departments(page: &Value, _: &Listing) -> Result<Vec<Entry>, Malformed> {
+fn read_departments(page: &Value, _: &ListRequest) -> Result<Vec<Entry>, Malformed> {
     let pointer = "/data/items";
     // The last page of a tenant without departments has no list.
     let ended = page.pointer("/data/has_more") == Some(&Value::Bool(false));
@@ -186,7 +186,7 @@ fn read_departments(page: &Value, _: &Listing) -> Result<Vec<Entry>, Malformed> 
     let present = departments.filter(|(_, entry)| entry.pointer("/status/is_deleted") != Some(&Value::Bool(true)));
     present
         .map(|(n, entry)| {
-            Ok(Entry::Subject(Found {
+            Ok(Entry::Subject(ListEntry {
                 id: id(entry, "open_department_id", pointer, n)?,
                 parent: text(entry, "parent_department_id"),
                 name: text(entry, "name"),
@@ -196,10 +196,10 @@ fn read_departments(page: &Value, _: &Listing) -> Result<Vec<Entry>, Malformed> 
 }
 
 /// Each department after the one that it stands below, with that one where it is among them.
-fn parents_first(found: &[Found]) -> Vec<(&Found, Option<&str>)> {
-    let known: HashMap<&str, &Found> = found.iter().map(|found| (found.id.as_str(), found)).collect();
-    let parent = |found: &Found| found.parent.as_deref().and_then(|parent| known.get(parent).copied());
-    let depth = |found: &Found| {
+fn parents_first(found: &[ListEntry]) -> Vec<(&ListEntry, Option<&str>)> {
+    let known: HashMap<&str, &ListEntry> = found.iter().map(|found| (found.id.as_str(), found)).collect();
+    let parent = |found: &ListEntry| found.parent.as_deref().and_then(|parent| known.get(parent).copied());
+    let depth = |found: &ListEntry| {
         // What a broken list makes its own ancestor is as deep as there are departments.
         std::iter::successors(parent(found), |found| parent(found)).take(found_limit(known.len())).count()
     };
@@ -218,7 +218,7 @@ impl Source for Params {
         &API
     }
 
-    fn listings(&self, directory: &Directory, _: bool) -> Vec<Listing> {
+    fn listings(&self, directory: &Directory, _: bool) -> Vec<ListRequest> {
         self.listing().into_iter().filter(|listing| !directory.contains_key(&listing.key)).collect()
     }
 
@@ -226,7 +226,7 @@ impl Source for Params {
         let found = self.listing().map_or(&[][..], |listing| listing::entries(directory, &listing.key));
         let mut departments = parents_first(found);
         let listed: Vec<_> =
-            self.departments.listed().iter().map(|id| Found { id: id.clone(), parent: None, name: None }).collect();
+            self.departments.listed().iter().map(|id| ListEntry { id: id.clone(), parent: None, name: None }).collect();
         departments.extend(listed.iter().map(|found| (found, None)));
         let mut targets = Vec::new();
         for cycle in &self.cycles {
@@ -234,7 +234,7 @@ impl Source for Params {
                 let name = cycle.name().to_owned();
                 let tenant = Target { cycle: *cycle, ..Target::of(&TENANT, vec![app.clone(), name.clone()]) };
                 let below = |id: &str| Target::of(&DEPARTMENT, vec![app.clone(), id.to_owned(), name.clone()]);
-                let department = |(found, parent): &(&Found, Option<&str>)| Target {
+                let department = |(found, parent): &(&ListEntry, Option<&str>)| Target {
                     cycle: *cycle,
                     after: Some(parent.map_or_else(|| tenant.key(), |parent| below(parent).key())),
                     ..below(&found.id)
@@ -274,8 +274,8 @@ impl Source for Params {
 mod tests {
     use super::*;
 
-    fn found(id: &str, parent: &str) -> Found {
-        Found { id: id.into(), parent: Some(parent.into()), name: None }
+    fn found(id: &str, parent: &str) -> ListEntry {
+        ListEntry { id: id.into(), parent: Some(parent.into()), name: None }
     }
 
     fn params(departments: Selection, apps: &[&str]) -> Params {
@@ -313,7 +313,7 @@ mod tests {
             let entries = read_departments(&page, &listing).map_err(|malformed| malformed.path)?;
             let ids = entries.into_iter().map(|entry| match entry {
                 Entry::Subject(found) => found.id,
-                Entry::More(listing) => listing.key,
+                Entry::Sublist(listing) => listing.key,
             });
             Ok::<_, String>(ids.collect::<Vec<_>>())
         };

@@ -1,4 +1,4 @@
-//! Lists that are discovered at a vendor: who there is to ask about.
+//! Lists that are discovered at a platform: who there is to ask about.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decode::{MOST_ID_BYTES, Malformed, is_id};
-use crate::vendor::Call;
+use crate::platform::Call;
 
-/// Somebody or something that a vendor lists.
+/// Somebody or something that a platform lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Found {
-    /// The vendor's id.
+pub struct ListEntry {
+    /// The platform's id.
     pub id: String,
     /// The id of what it stands below, where that matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub struct Found {
 
 /// A list to fetch.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub struct ListRequest {
     /// What the list is stored under; unique among the lists of one account.
     pub key: String,
     /// The call for the first page.
@@ -32,8 +32,8 @@ pub struct Listing {
     /// How the next page is asked for.
     pub paging: ListPaging,
     /// Reads a page.
-    pub read: fn(page: &Value, listing: &Listing) -> Result<Vec<Entry>, Malformed>,
-    /// What it means where the vendor does not give it.
+    pub read: fn(page: &Value, listing: &ListRequest) -> Result<Vec<Entry>, Malformed>,
+    /// What it means where the platform does not give it.
     pub need: Need,
     /// Whether it lists people.
     pub people: bool,
@@ -43,11 +43,11 @@ pub struct Listing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Without it there is nobody to ask about.
-    Whole,
+    Required,
     /// It is one of several: a refusal leaves it empty, and the others stand.
-    Part,
+    Optional,
     /// Only names come from it, which may be missing.
-    Names,
+    NamesOnly,
 }
 
 /// How a list goes on after its first page.
@@ -65,17 +65,17 @@ pub enum ListPaging {
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// It is this.
-    Subject(Found),
+    Subject(ListEntry),
     /// It stands for all that another list holds.
-    More(Listing),
+    Sublist(ListRequest),
 }
 
 /// The lists that are known, by their keys.
-pub type Directory = BTreeMap<String, Arc<Vec<Found>>>;
+pub type Directory = BTreeMap<String, Arc<Vec<ListEntry>>>;
 
 /// The entries of the list `key`; empty where it is not known.
 #[must_use]
-pub(super) fn entries<'a>(directory: &'a Directory, key: &str) -> &'a [Found] {
+pub(super) fn entries<'a>(directory: &'a Directory, key: &str) -> &'a [ListEntry] {
     directory.get(key).map_or(&[], |list| list.as_slice())
 }
 
@@ -127,12 +127,12 @@ mod tests {
 
     fn ids(page: &Value) -> Result<Vec<String>, String> {
         let read = |entry: &Value, n: usize| {
-            Ok(Entry::Subject(Found { id: id(entry, "id", "/list", n)?, parent: None, name: text(entry, "name") }))
+            Ok(Entry::Subject(ListEntry { id: id(entry, "id", "/list", n)?, parent: None, name: text(entry, "name") }))
         };
         let entries = each(page, "/list", read).map_err(|malformed| malformed.path)?;
         let ids = entries.into_iter().map(|entry| match entry {
             Entry::Subject(found) => format!("{} {:?}", found.id, found.name),
-            Entry::More(listing) => listing.key,
+            Entry::Sublist(listing) => listing.key,
         });
         Ok(ids.collect())
     }
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_list_that_is_not_known_has_no_entries() {
-        let found = Found { id: "a".to_owned(), parent: None, name: None };
+        let found = ListEntry { id: "a".to_owned(), parent: None, name: None };
         let directory = Directory::from([("list".to_owned(), Arc::new(vec![found.clone()]))]);
         assert_eq!((entries(&directory, "list"), entries(&directory, "other")), (&[found][..], &[][..]));
     }

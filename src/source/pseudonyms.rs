@@ -1,6 +1,6 @@
 //! Pseudonyms of people: a keyed hash in the place of an id, wherever it is shown, logged or stored.
 //!
-//! The ids themselves are needed to ask the vendor, and stay in memory. [`Pseudonymous`] stands around a source, so
+//! The ids themselves are needed to ask the platform, and stay in memory. [`PseudonymizedSource`] stands around a source, so
 //! that nobody who asks it for its targets can forget them.
 
 use std::fmt;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Api, Directory, Found, Info, Listing, Source, Table, Target};
+use super::{Api, Directory, Info, ListEntry, ListRequest, Source, Table, Target};
 use crate::day::{Days, Zone};
-use crate::vendor::Call;
+use crate::platform::Call;
 
 /// The bytes of a pseudonym: of a million people, two share one with a probability of 1 in 10^12.
 const BYTES: usize = 10;
@@ -25,13 +25,13 @@ const CHECK: usize = 6;
 pub struct Pseudonyms(Hmac<Sha256>);
 
 impl Pseudonyms {
-    /// Pseudonyms by the secret `key` for the people whom `vendor` knows in `company`.
+    /// Pseudonyms by the secret `key` for the people whom `platform` knows in `company`.
     ///
     /// The same id has the same one in all accounts of the company that use the key.
     #[must_use]
-    pub fn new(key: &str, vendor: &str, company: &str) -> Self {
+    pub fn new(key: &str, platform: &str, company: &str) -> Self {
         let mut mac = Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
-        for part in [vendor, company] {
+        for part in [platform, company] {
             mac.update(part.as_bytes());
             mac.update(&[0]);
         }
@@ -51,8 +51,8 @@ impl Pseudonyms {
 
     /// The entry of a list without what tells who it is.
     #[must_use]
-    pub fn found(&self, found: &Found) -> Found {
-        Found { id: self.of(&found.id), parent: None, name: None }
+    pub fn found(&self, found: &ListEntry) -> ListEntry {
+        ListEntry { id: self.of(&found.id), parent: None, name: None }
     }
 
     fn made(&self, text: &str) -> bool {
@@ -82,12 +82,12 @@ impl fmt::Debug for Pseudonyms {
 
 /// A source whose targets and rows name people by pseudonyms.
 #[derive(Debug)]
-pub struct Pseudonymous {
+pub struct PseudonymizedSource {
     source: Box<dyn Source>,
     pseudonyms: Arc<Pseudonyms>,
 }
 
-impl Pseudonymous {
+impl PseudonymizedSource {
     /// `source`, with `pseudonyms`.
     #[must_use]
     pub fn new(source: Box<dyn Source>, pseudonyms: Arc<Pseudonyms>) -> Self {
@@ -95,12 +95,12 @@ impl Pseudonymous {
     }
 }
 
-impl Source for Pseudonymous {
+impl Source for PseudonymizedSource {
     fn api(&self) -> &'static Api {
         self.source.api()
     }
 
-    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest> {
         self.source.listings(directory, names)
     }
 
@@ -118,7 +118,7 @@ impl Source for Pseudonymous {
             if !target.definition.is_empty() || brings_people {
                 target.definition = self.pseudonyms.of(&target.definition);
             }
-            target.hidden = Some(Hidden { ids, pseudonyms: Arc::clone(&self.pseudonyms) });
+            target.hidden = Some(RealIds { ids, pseudonyms: Arc::clone(&self.pseudonyms) });
         }
         targets
     }
@@ -134,12 +134,12 @@ impl Source for Pseudonymous {
 
 /// Who is behind the pseudonyms of a target.
 #[derive(Clone, Debug)]
-pub struct Hidden {
+pub struct RealIds {
     pub(super) ids: Vec<String>,
     pseudonyms: Arc<Pseudonyms>,
 }
 
-impl Hidden {
+impl RealIds {
     /// Hides whom `labels` of a row of `table` name.
     pub(super) fn hide(&self, table: &Table, labels: &mut [String]) {
         hide(&self.pseudonyms, table, labels);
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pseudonym_is_stable_and_depends_on_key_vendor_company_and_id() {
-        let of = |key, vendor, company, id| Pseudonyms::new(key, vendor, company).of(id);
+    fn a_pseudonym_is_stable_and_depends_on_key_platform_company_and_id() {
+        let of = |key, platform, company, id| Pseudonyms::new(key, platform, company).of(id);
         let one = of("k", "wecom", "ww1", "zhangsan");
         assert_eq!(one, "e9d92596caaf2bc7c895d7d5f91e5940", "it must never change: series and the store go by it");
         for other in [

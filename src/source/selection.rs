@@ -13,7 +13,7 @@ pub enum Selection {
     /// Nobody.
     #[default]
     None,
-    /// All that the vendor lists.
+    /// All that the platform lists.
     All,
     /// Those of the first level.
     Top,

@@ -20,16 +20,16 @@ pub struct Table {
     pub fields: &'static [Field],
 }
 
-/// One field of the vendor's answer, and the gauge that it becomes.
+/// One field of the platform's answer, and the gauge that it becomes.
 #[derive(Debug)]
 pub struct Field {
-    /// The vendor's name of it.
+    /// The platform's name of it.
     pub name: &'static str,
     /// What follows the prefix in the metric's name, and the store's column; empty for the prefix alone.
     pub suffix: &'static str,
     /// What it counts, for HELP: no full stop.
     pub help: &'static str,
-    /// What the vendor's number is.
+    /// What the platform's number is.
     pub unit: Unit,
     /// The time that it covers.
     pub span: Span,
@@ -37,7 +37,7 @@ pub struct Field {
     pub combine: Combine,
 }
 
-/// What a vendor's number is, and so how it becomes a base unit.
+/// What a platform's number is, and so how it becomes a base unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A number of things.
@@ -55,7 +55,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The value in base units; `None` where the vendor's number means that there is none.
+    /// The value in base units; `None` where the platform's number means that there is none.
     ///
     /// # Errors
     /// What the number should have been.
@@ -108,7 +108,7 @@ pub enum Combine {
     Repeats(&'static str),
     /// They are averaged, each with the product of these columns as its weight.
     Weighted(&'static [&'static str]),
-    /// The vendor does not give what would be needed.
+    /// The platform does not give what would be needed.
     Never(&'static str),
 }
 

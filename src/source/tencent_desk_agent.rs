@@ -10,10 +10,10 @@ use serde::de::MapAccess;
 use serde_json::json;
 
 use super::{
-    Api, Combine, Directory, Field, Info, Listing, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
+    Api, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
 };
 use crate::day::{Days, Zone};
-use crate::vendor::{Call, TencentDesk, Vendor};
+use crate::platform::{Call, Platform, TencentDesk};
 
 /// The largest page, and the most agents in one request.
 const PAGE: usize = 100;
@@ -93,7 +93,7 @@ const AGENT_INFO: Info = Info {
 pub(super) const API: Api = Api {
     name: "tencent_desk_agent",
     title: "Tencent Cloud Desk",
-    vendor: &TencentDesk,
+    platform: &TencentDesk,
     path: "desk_http_svc/describe_agent_statistics",
     page: "https://cloud.tencent.com/document/product/269/116073",
     tables: &[&AGENT],
@@ -124,7 +124,7 @@ pub(super) struct Params {
 }
 
 impl super::Params for Params {
-    const VENDOR: &'static dyn Vendor = &TencentDesk;
+    const PLATFORM: &'static dyn Platform = &TencentDesk;
     const BLOCK: &'static str = "agent_statistics";
     const KEYS: &'static [&'static str] = &["agents"];
     const APIS: &'static [&'static Api] = &[&API];
@@ -157,7 +157,7 @@ impl Source for Params {
         &API
     }
 
-    fn listings(&self, _: &Directory, _: bool) -> Vec<Listing> {
+    fn listings(&self, _: &Directory, _: bool) -> Vec<ListRequest> {
         Vec::new()
     }
 

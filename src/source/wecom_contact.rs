@@ -15,10 +15,11 @@ use super::wecom_directory::{
     follow_users, user_names,
 };
 use super::{
-    Api, Combine, Directory, Field, Info, Listing, Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
+    Api, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
+    listing,
 };
 use crate::day::{Days, Zone};
-use crate::vendor::{Call, Vendor, Wecom};
+use crate::platform::{Call, Platform, Wecom};
 
 /// The most members, and the most departments, that WeCom aggregates in one answer.
 const MOST_IDS: usize = 100;
@@ -115,7 +116,7 @@ const TEAM: Table = Table {
 pub(super) const API: Api = Api {
     name: "wecom_contact",
     title: "WeCom customer contact",
-    vendor: &Wecom,
+    platform: &Wecom,
     path: "externalcontact/get_user_behavior_data",
     page: "https://developer.work.weixin.qq.com/document/path/92132",
     tables: &[&USER, &DEPARTMENT, &TEAM],
@@ -156,7 +157,7 @@ struct Team {
 }
 
 impl super::Params for Params {
-    const VENDOR: &'static dyn Vendor = &Wecom;
+    const PLATFORM: &'static dyn Platform = &Wecom;
     const BLOCK: &'static str = "contact";
     const KEYS: &'static [&'static str] = &["users", "departments", "teams"];
     const APIS: &'static [&'static Api] = &[&API];
@@ -220,10 +221,10 @@ impl Source for Params {
         &API
     }
 
-    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest> {
         let all_departments = self.departments == Selection::All;
         let wanted = [
-            (self.users == Selection::All, FOLLOW_USERS, follow_users as fn() -> Listing),
+            (self.users == Selection::All, FOLLOW_USERS, follow_users as fn() -> ListRequest),
             (all_departments, DEPARTMENTS, departments),
             (all_departments, DEPARTMENT_NAMES, department_names),
             (names, USER_NAMES, user_names),

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::decode::is_id;
 use super::listing::{each, id, text};
-use super::{Entry, Found, Info, ListPaging, Listing, Malformed, Need};
-use crate::vendor::Call;
+use super::{Entry, Info, ListEntry, ListPaging, ListRequest, Malformed, Need};
+use crate::platform::Call;
 
 /// The key of [`follow_users`].
 pub(super) const FOLLOW_USERS: &str = "follow_user";
@@ -33,73 +33,80 @@ pub(super) const DEPARTMENT_INFO: Info = Info {
 };
 
 /// The members who have the customer-contact right, within the app's visible range.
-pub(super) fn follow_users() -> Listing {
+pub(super) fn follow_users() -> ListRequest {
     let path = "externalcontact/get_follow_user_list";
-    of_people(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
+    of_people(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Required, |page, _| {
         each(page, "/follow_user", |user, n| match user.as_str() {
-            Some(user) if is_id(user) => Ok(Entry::Subject(Found { id: user.to_owned(), parent: None, name: None })),
+            Some(user) if is_id(user) => {
+                Ok(Entry::Subject(ListEntry { id: user.to_owned(), parent: None, name: None }))
+            }
             _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
         })
     })
 }
 
 /// The departments that the app may see.
-pub(super) fn departments() -> Listing {
+pub(super) fn departments() -> ListRequest {
     let path = "department/simplelist";
-    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Whole, |page, _| {
+    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Required, |page, _| {
         read_departments(page, "/department_id")
     })
 }
 
 /// The same with their names, from an older call that newer apps may be refused.
-pub(super) fn department_names() -> Listing {
+pub(super) fn department_names() -> ListRequest {
     let path = "department/list";
-    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
+    listing(DEPARTMENT_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::NamesOnly, |page, _| {
         read_departments(page, "/department")
     })
 }
 
 /// The names of all members of all departments that the app may see.
-pub(super) fn user_names() -> Listing {
+pub(super) fn user_names() -> ListRequest {
     let path = "department/simplelist";
-    of_people(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Names, |page, _| {
-        each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
+    of_people(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::NamesOnly, |page, _| {
+        each(page, "/department_id", |entry, n| Ok(Entry::Sublist(members(&id(entry, "id", "/department_id", n)?))))
     })
 }
 
 /// The members of one department, without those of its children.
-pub(super) fn members(department: &str) -> Listing {
+pub(super) fn members(department: &str) -> ListRequest {
     let path = "user/simplelist";
     let query = vec![("department_id", department.to_owned())];
     of_people(
         &format!("member/{department}"),
         Call::get(path, format!("cgi-bin/{path}"), query),
-        Need::Part,
+        Need::Optional,
         |page, _| {
             each(page, "/userlist", |user, n| {
                 let id = id(user, "userid", "/userlist", n)?;
-                Ok(Entry::Subject(Found { id, parent: None, name: text(user, "name") }))
+                Ok(Entry::Subject(ListEntry { id, parent: None, name: text(user, "name") }))
             })
         },
     )
 }
 
-fn listing(key: &str, call: Call, need: Need, read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>) -> Listing {
-    Listing { key: key.to_owned(), call, paging: ListPaging::Single, read, need, people: false }
+fn listing(
+    key: &str,
+    call: Call,
+    need: Need,
+    read: fn(&Value, &ListRequest) -> Result<Vec<Entry>, Malformed>,
+) -> ListRequest {
+    ListRequest { key: key.to_owned(), call, paging: ListPaging::Single, read, need, people: false }
 }
 
 fn of_people(
     key: &str,
     call: Call,
     need: Need,
-    read: fn(&Value, &Listing) -> Result<Vec<Entry>, Malformed>,
-) -> Listing {
-    Listing { people: true, ..listing(key, call, need, read) }
+    read: fn(&Value, &ListRequest) -> Result<Vec<Entry>, Malformed>,
+) -> ListRequest {
+    ListRequest { people: true, ..listing(key, call, need, read) }
 }
 
 fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed> {
     each(page, pointer, |department, n| {
         let parent = id(department, "parentid", pointer, n).ok();
-        Ok(Entry::Subject(Found { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
+        Ok(Entry::Subject(ListEntry { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
     })
 }

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::wecom_directory::{FOLLOW_USERS, USER_INFO, USER_NAMES, follow_users, user_names};
 use super::{
-    Api, Combine, Directory, Field, Info, Listing, Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
+    Api, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
+    listing,
 };
 use crate::day::{Days, Zone};
-use crate::vendor::{Call, Vendor, Wecom};
+use crate::platform::{Call, Platform, Wecom};
 
 /// The most owners that WeCom takes in one request.
 const MOST_OWNERS: usize = 100;
@@ -74,7 +75,7 @@ const PAGE_URL: &str = "https://developer.work.weixin.qq.com/document/path/93476
 pub(super) const OWNER_API: Api = Api {
     name: "wecom_groupchat_owner",
     title: "WeCom group chats",
-    vendor: &Wecom,
+    platform: &Wecom,
     path: "externalcontact/groupchat/statistic",
     page: PAGE_URL,
     tables: &[&OWNER],
@@ -102,7 +103,7 @@ pub(super) const OWNER_API: Api = Api {
 pub(super) const TEAM_API: Api = Api {
     name: "wecom_groupchat_team",
     title: "WeCom group chats",
-    vendor: &Wecom,
+    platform: &Wecom,
     path: "externalcontact/groupchat/statistic_group_by_day",
     page: PAGE_URL,
     tables: &[&TEAM],
@@ -140,7 +141,7 @@ struct Team {
 }
 
 impl super::Params for Params {
-    const VENDOR: &'static dyn Vendor = &Wecom;
+    const PLATFORM: &'static dyn Platform = &Wecom;
     const BLOCK: &'static str = "groupchat";
     const KEYS: &'static [&'static str] = &["owners", "teams"];
     const APIS: &'static [&'static Api] = &[&OWNER_API, &TEAM_API];
@@ -180,7 +181,7 @@ impl super::Params for Params {
     }
 }
 
-fn owners_listing(wanted: bool, directory: &Directory) -> Vec<Listing> {
+fn owners_listing(wanted: bool, directory: &Directory) -> Vec<ListRequest> {
     if wanted && !directory.contains_key(FOLLOW_USERS) { vec![follow_users()] } else { vec![] }
 }
 
@@ -209,7 +210,7 @@ impl Source for Owners {
         &OWNER_API
     }
 
-    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest> {
         let mut listings = owners_listing(self.0 == Selection::All, directory);
         if names && !directory.contains_key(USER_NAMES) {
             listings.push(user_names());
@@ -243,7 +244,7 @@ impl Source for Teams {
         &TEAM_API
     }
 
-    fn listings(&self, directory: &Directory, _: bool) -> Vec<Listing> {
+    fn listings(&self, directory: &Directory, _: bool) -> Vec<ListRequest> {
         owners_listing(self.0.values().any(|team| team.owners == Selection::All), directory)
     }
 

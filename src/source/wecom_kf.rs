@@ -14,11 +14,11 @@ use serde_json::json;
 use super::listing::{each, id, text};
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
 use super::{
-    Api, Combine, Directory, Entry, Field, Found, Info, ListPaging, Listing, Need, Paging, Selection, Shape, Source,
-    Span, Table, Target, Unit, listing,
+    Api, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Need, Paging, Selection, Shape,
+    Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
-use crate::vendor::{Call, Vendor, Wecom};
+use crate::platform::{Call, Platform, Wecom};
 
 /// The largest page of accounts that WeCom gives.
 const PAGE: usize = 100;
@@ -34,7 +34,7 @@ const fn ratio(name: &'static str, suffix: &'static str, help: &'static str, by:
     Field { name, suffix, help, unit: Unit::Ratio, span: Span::Day, combine: Combine::Weighted(by) }
 }
 
-/// One of those whom the vendor counts once for each servicer.
+/// One of those whom the platform counts once for each servicer.
 const fn customers(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
     Field { combine: Combine::Repeats("customers of several servicers"), ..count(name, suffix, help) }
 }
@@ -59,7 +59,7 @@ const FIELDS: &[Field] = &[
         span: Span::Day,
         combine: Combine::Weighted(&["sessions", "replied_sessions_ratio"]),
     },
-    // Sic: the vendor spells it so.
+    // Sic: the platform spells it so.
     count("satisfaction_investgate_cnt", "satisfaction_surveys_sent", "satisfaction surveys sent"),
     ratio(
         "satisfaction_participation_rate",
@@ -128,7 +128,7 @@ const ACCOUNT_INFO: Info = Info {
 pub(super) const API: Api = Api {
     name: "wecom_kf",
     title: "WeCom KF",
-    vendor: &Wecom,
+    platform: &Wecom,
     path: "kf/get_servicer_statistic",
     page: "https://developer.work.weixin.qq.com/document/path/95493",
     tables: &[&ACCOUNT, &SERVICER],
@@ -160,7 +160,7 @@ pub(super) struct Params {
 }
 
 impl super::Params for Params {
-    const VENDOR: &'static dyn Vendor = &Wecom;
+    const PLATFORM: &'static dyn Platform = &Wecom;
     const BLOCK: &'static str = "kf";
     const KEYS: &'static [&'static str] = &["accounts", "servicers"];
     const APIS: &'static [&'static Api] = &[&API];
@@ -206,9 +206,9 @@ fn servicers_key(open_kfid: &str) -> String {
     format!("kf_servicer/{open_kfid}")
 }
 
-fn account_listing() -> Listing {
+fn account_listing() -> ListRequest {
     let path = "kf/account/list";
-    Listing {
+    ListRequest {
         key: ACCOUNTS.to_owned(),
         call: Call::post(path, format!("cgi-bin/{path}"), json!({"offset": 0, "limit": PAGE})),
         // There is neither a total nor a cursor.
@@ -216,47 +216,47 @@ fn account_listing() -> Listing {
         read: |page, _| {
             each(page, "/account_list", |account, n| {
                 let id = id(account, "open_kfid", "/account_list", n)?;
-                Ok(Entry::Subject(Found { id, parent: None, name: text(account, "name") }))
+                Ok(Entry::Subject(ListEntry { id, parent: None, name: text(account, "name") }))
             })
         },
-        need: Need::Whole,
+        need: Need::Required,
         people: false,
     }
 }
 
-fn servicer_listing(open_kfid: &str) -> Listing {
+fn servicer_listing(open_kfid: &str) -> ListRequest {
     let path = "kf/servicer/list";
     let query = vec![("open_kfid", open_kfid.to_owned())];
-    Listing {
+    ListRequest {
         key: servicers_key(open_kfid),
         call: Call::get(path, format!("cgi-bin/{path}"), query),
         paging: ListPaging::Single,
         read: |page, _| {
             each(page, "/servicer_list", |servicer, n| {
                 if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
-                    return Ok(Entry::More(department(&id(servicer, "department_id", "/servicer_list", n)?)));
+                    return Ok(Entry::Sublist(department(&id(servicer, "department_id", "/servicer_list", n)?)));
                 }
                 let id = id(servicer, "userid", "/servicer_list", n)?;
-                Ok(Entry::Subject(Found { id, parent: None, name: None }))
+                Ok(Entry::Subject(ListEntry { id, parent: None, name: None }))
             })
         },
-        need: Need::Part,
+        need: Need::Optional,
         people: true,
     }
 }
 
 /// The members of a department and of those below it.
-fn department(department: &str) -> Listing {
+fn department(department: &str) -> ListRequest {
     let path = "department/simplelist";
     let query = vec![("id", department.to_owned())];
-    Listing {
+    ListRequest {
         key: format!("department_member/{department}"),
         call: Call::get(path, format!("cgi-bin/{path}"), query),
         paging: ListPaging::Single,
         read: |page, _| {
-            each(page, "/department_id", |entry, n| Ok(Entry::More(members(&id(entry, "id", "/department_id", n)?))))
+            each(page, "/department_id", |entry, n| Ok(Entry::Sublist(members(&id(entry, "id", "/department_id", n)?))))
         },
-        need: Need::Part,
+        need: Need::Optional,
         people: true,
     }
 }
@@ -266,7 +266,7 @@ impl Source for Params {
         &API
     }
 
-    fn listings(&self, directory: &Directory, names: bool) -> Vec<Listing> {
+    fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest> {
         if self.accounts == Selection::All && !directory.contains_key(ACCOUNTS) {
             return vec![account_listing()];
         }

@@ -7,7 +7,7 @@ use crate::source::{Field, Table};
 
 /// Whose row it is, and what else a row has beside its values.
 #[derive(Clone, Copy)]
-pub(super) struct Of<'a> {
+pub(super) struct RowKey<'a> {
     /// The day, as it is stored.
     pub(super) day: &'a str,
     /// The account.
@@ -24,7 +24,7 @@ pub(super) const COLUMN: &str = "checksum";
 /// The CRC-32 over a row of `table`, as a signed number, which takes fewer bytes in the file.
 ///
 /// A value that is absent counts for nothing: a row stays right when the table grows by a column.
-pub(super) fn checksum(table: &Table, of: Of<'_>, values: &[Option<f64>]) -> i32 {
+pub(super) fn checksum(table: &Table, of: RowKey<'_>, values: &[Option<f64>]) -> i32 {
     let mut hasher = Hasher::new();
     let mut text = |text: &str| {
         // The length keeps "a", "bc" from being "ab", "c".
@@ -53,15 +53,15 @@ mod tests {
         let table = apis()[0].tables[0];
         let (at, later) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(1).unwrap());
         let labels = ["li".to_owned()];
-        let of = Of { day: "2026-11-19", account: "a", labels: &labels, at };
+        let of = RowKey { day: "2026-11-19", account: "a", labels: &labels, at };
         let plain = checksum(table, of, &[Some(1.0), None]);
         assert_eq!(checksum(table, of, &[Some(1.0)]), plain, "a table that grew");
         assert_eq!(checksum(table, of, &[Some(-0.0)]), checksum(table, of, &[Some(0.0)]));
         let others = [
-            checksum(table, Of { day: "2026-11-18", ..of }, &[Some(1.0)]),
-            checksum(table, Of { account: "b", ..of }, &[Some(1.0)]),
-            checksum(table, Of { labels: &["al".to_owned(), "i".to_owned()], account: "", ..of }, &[Some(1.0)]),
-            checksum(table, Of { at: later, ..of }, &[Some(1.0)]),
+            checksum(table, RowKey { day: "2026-11-18", ..of }, &[Some(1.0)]),
+            checksum(table, RowKey { account: "b", ..of }, &[Some(1.0)]),
+            checksum(table, RowKey { labels: &["al".to_owned(), "i".to_owned()], account: "", ..of }, &[Some(1.0)]),
+            checksum(table, RowKey { at: later, ..of }, &[Some(1.0)]),
             checksum(table, of, &[Some(2.0)]),
             checksum(table, of, &[None, Some(1.0)]),
             checksum(table, of, &[None]),

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::Owned;
+use super::CompanyClaim;
 use super::ledger::source_id;
 
 /// Gives those claims of which the store has another company's figures; where there are none, notes all of them.
@@ -11,7 +11,10 @@ use super::ledger::source_id;
 ///
 /// # Errors
 /// As SQLite says; nothing is noted then.
-pub(super) fn claim(connection: &mut Connection, claims: &[Owned]) -> rusqlite::Result<Vec<(Owned, String)>> {
+pub(super) fn claim(
+    connection: &mut Connection,
+    claims: &[CompanyClaim],
+) -> rusqlite::Result<Vec<(CompanyClaim, String)>> {
     let (mut others, mut news) = (Vec::new(), Vec::new());
     // Read first: that works on a full disk, too.
     for claim in claims {
@@ -26,10 +29,10 @@ pub(super) fn claim(connection: &mut Connection, claims: &[Owned]) -> rusqlite::
         return Ok(others);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (Owned { source, account, vendor, company }, replaces) in news {
+    for (CompanyClaim { source, account, platform, company }, replaces) in news {
         let id = source_id(&transaction, source, account)?;
         if replaces {
-            transaction.execute("DELETE FROM list WHERE vendor = ? AND account = ?", params![vendor, account])?;
+            transaction.execute("DELETE FROM list WHERE vendor = ? AND account = ?", params![platform, account])?;
             transaction.execute("DELETE FROM name WHERE account = ?", params![account])?;
         }
         transaction.execute("UPDATE source SET company = ? WHERE id = ?", params![company, id])?;
@@ -39,13 +42,13 @@ pub(super) fn claim(connection: &mut Connection, claims: &[Owned]) -> rusqlite::
 }
 
 /// Whose the source of the account was; `None` where that is not known, as of a file that an older version wrote.
-fn company(connection: &Connection, claim: &Owned) -> rusqlite::Result<Option<String>> {
+fn company(connection: &Connection, claim: &CompanyClaim) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT company FROM source WHERE name = ? AND account = ?")?;
     let found = statement.query_row(params![claim.source, claim.account], |row| row.get(0)).optional()?;
     Ok(found.flatten())
 }
 
-fn has_answers(connection: &Connection, claim: &Owned) -> rusqlite::Result<bool> {
+fn has_answers(connection: &Connection, claim: &CompanyClaim) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM answer JOIN source ON source.id = answer.source
         WHERE source.name = ? AND source.account = ? LIMIT 1";
     connection.prepare_cached(sql)?.exists(params![claim.source, claim.account])

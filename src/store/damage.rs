@@ -13,12 +13,12 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 const SUSPECT: &str = "-suspect";
 
 /// Counts the rows of a table that are not as they were written.
-pub(super) struct LeftOut<'a> {
+pub(super) struct RowSieve<'a> {
     table: &'a str,
     rows: usize,
 }
 
-impl<'a> LeftOut<'a> {
+impl<'a> RowSieve<'a> {
     /// None yet of `table`.
     pub(super) fn of(table: &'a str) -> Self {
         Self { table, rows: 0 }
@@ -65,7 +65,7 @@ pub(super) fn intact<T>(
     table: &str,
     read: impl Iterator<Item = rusqlite::Result<Option<T>>>,
 ) -> rusqlite::Result<Vec<T>> {
-    let mut left_out = LeftOut::of(table);
+    let mut left_out = RowSieve::of(table);
     let rows = read.filter_map(|row| left_out.sieve(row).transpose()).collect();
     left_out.tell();
     rows

@@ -10,37 +10,37 @@ use crate::source::Target;
 
 /// What came of asking for one target.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct TargetAnswer {
     /// The target.
     pub target: Arc<Target>,
     /// The days that were asked for.
     pub days: Days,
-    /// What the vendor said.
+    /// What the platform said.
     pub outcome: Outcome,
 }
 
-/// What a vendor said of one target.
+/// What a platform said of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// These figures and no others; a day without any row has no data.
     Rows(Vec<Row>),
     /// It refused this target.
     Refused {
-        /// The vendor's code.
+        /// The platform's code.
         code: i64,
     },
 }
 
 /// Whose figures a source of an account holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owned {
+pub struct CompanyClaim {
     /// The source's name.
     pub source: &'static str,
     /// The account.
     pub account: String,
-    /// The vendor's name.
-    pub vendor: &'static str,
-    /// The id by which the vendor knows the company: `corp_id`, `sdk_app_id` or `app_id`.
+    /// The platform's name.
+    pub platform: &'static str,
+    /// The id by which the platform knows the company: `corp_id`, `sdk_app_id` or `app_id`.
     pub company: String,
 }
 
@@ -61,7 +61,7 @@ pub struct Answer {
     pub last_at: Timestamp,
     /// How many there were for this definition.
     pub answers: u32,
-    /// The vendor's code of a refusal, else 0.
+    /// The platform's code of a refusal, else 0.
     pub code: i64,
 }
 
@@ -70,15 +70,15 @@ pub struct Answer {
 pub enum AnswerState {
     /// There are figures.
     Ok,
-    /// The vendor has none.
+    /// The platform has none.
     NoData,
-    /// The vendor refused the target; figures of an earlier answer may still be stored.
+    /// The platform refused the target; figures of an earlier answer may still be stored.
     Refused,
 }
 
 /// What of a source's state outlives a restart; instants to the millisecond.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Kept {
+pub struct SourceState {
     /// The day that its page shows.
     pub shown: Option<Day>,
     /// Whether its last round succeeded.

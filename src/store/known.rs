@@ -5,12 +5,12 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 
 use super::column::{Iso, Millis};
 use super::damage::intact;
-use super::{Kept, ledger};
+use super::{SourceState, ledger};
 use crate::day::Day;
-use crate::source::Found;
+use crate::source::ListEntry;
 
 /// A list, as JSON.
-struct Json(Vec<Found>);
+struct Json(Vec<ListEntry>);
 
 impl FromSql for Json {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
@@ -19,7 +19,7 @@ impl FromSql for Json {
 }
 
 /// A list that is to be written.
-struct AsJson<'a>(&'a [Found]);
+struct AsJson<'a>(&'a [ListEntry]);
 
 impl ToSql for AsJson<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -28,27 +28,27 @@ impl ToSql for AsJson<'_> {
     }
 }
 
-/// Keeps a list under vendor, account and key.
+/// Keeps a list under platform, account and key.
 ///
 /// # Errors
 /// As SQLite says.
 pub(super) fn put_list(
     connection: &Connection,
-    [vendor, account, key]: [&str; 3],
+    [platform, account, key]: [&str; 3],
     day: Day,
-    list: &[Found],
+    list: &[ListEntry],
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO list (vendor, account, key, day, found) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT (vendor, account, key) DO UPDATE SET day = excluded.day, found = excluded.found
         WHERE excluded.day >= day";
-    connection.prepare_cached(sql)?.execute(params![vendor, account, key, Iso(day), AsJson(list)]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![platform, account, key, Iso(day), AsJson(list)]).map(drop)
 }
 
-/// The list under vendor, account and key, and its day.
+/// The list under platform, account and key, and its day.
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Vec<Found>)>> {
+pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Vec<ListEntry>)>> {
     let sql = "SELECT day, found FROM list WHERE vendor = ? AND account = ? AND key = ?";
     let mut statement = connection.prepare_cached(sql)?;
     let lists = statement.query_map(keys, |row| {
@@ -67,7 +67,7 @@ pub(super) fn put_names(
     info: &str,
     account: &str,
     day: Day,
-    names: &[Found],
+    names: &[ListEntry],
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let sql = "INSERT INTO name (info, account, id, parent, name, day) VALUES (?, ?, ?, ?, ?, ?)
@@ -85,11 +85,11 @@ pub(super) fn put_names(
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusqlite::Result<Vec<Found>> {
+pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusqlite::Result<Vec<ListEntry>> {
     let sql = "SELECT id, parent, name FROM name WHERE info = ? AND account = ? ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let names = statement.query_map([info, account], |row| {
-        Ok(Some(Found { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? }))
+        Ok(Some(ListEntry { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? }))
     })?;
     intact("name", names)
 }
@@ -102,7 +102,7 @@ pub(super) fn put_status(
     connection: &mut Connection,
     source: &str,
     account: &str,
-    status: &Kept,
+    status: &SourceState,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let source = ledger::source_id(&transaction, source, account)?;
@@ -124,13 +124,13 @@ pub(super) fn put_status(
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn status(connection: &Connection, source: &str, account: &str) -> rusqlite::Result<Option<Kept>> {
+pub(super) fn status(connection: &Connection, source: &str, account: &str) -> rusqlite::Result<Option<SourceState>> {
     let sql = "SELECT shown, up, last_round, last_success, round_seconds, error
         FROM status JOIN source ON source.id = status.source WHERE source.name = ? AND source.account = ?";
     let mut statement = connection.prepare_cached(sql)?;
     let states = statement.query_map([source, account], |row| {
         let instant = |column| row.get::<_, Option<Millis>>(column).map(|stored| stored.map(|Millis(at)| at));
-        Ok(Some(Kept {
+        Ok(Some(SourceState {
             shown: row.get::<_, Option<Iso>>(0)?.map(|Iso(day)| day),
             up: row.get(1)?,
             last_round: instant(2)?,

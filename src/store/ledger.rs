@@ -10,7 +10,7 @@ use super::column::{Iso, Millis};
 use super::damage::intact;
 use super::error::StoreError;
 use super::rows::Writing;
-use super::{Answer, AnswerState, Answered, Outcome};
+use super::{Answer, AnswerState, Outcome, TargetAnswer};
 use crate::day::{Cycle, Day, Days};
 
 const UPSERT: &str = "
@@ -51,8 +51,8 @@ impl ToSql for AnswerState {
 ///
 /// # Errors
 /// [`StoreError::Misfit`] where one is not.
-pub(super) fn check(answers: &[Answered]) -> Result<(), StoreError> {
-    for Answered { target, days, outcome } in answers {
+pub(super) fn check(answers: &[TargetAnswer]) -> Result<(), StoreError> {
+    for TargetAnswer { target, days, outcome } in answers {
         let Outcome::Rows(rows) = outcome else { continue };
         let table = target.table;
         let fits = |labels: &[String], values: usize| {
@@ -74,7 +74,7 @@ pub(super) fn record(
     source: &str,
     account: &str,
     at: Timestamp,
-    answers: &[Answered],
+    answers: &[TargetAnswer],
 ) -> rusqlite::Result<()> {
     // Immediate: a transaction that only begins to write later cannot wait for another process.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -87,7 +87,7 @@ fn write(
     source: &str,
     account: &str,
     at: Timestamp,
-    answers: &[Answered],
+    answers: &[TargetAnswer],
 ) -> rusqlite::Result<()> {
     let source = source_id(transaction, source, account)?;
     let mut number_target = transaction.prepare_cached(NUMBER_TARGET)?;
@@ -95,8 +95,8 @@ fn write(
     let mut upsert = transaction.prepare_cached(UPSERT)?;
     let mut writings: HashMap<(&str, usize), Writing<'_>> = HashMap::new();
     let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
-    let mut spelled = Spelled::default();
-    for Answered { target, days, outcome } in answers {
+    let mut spelled = DaySpellings::default();
+    for TargetAnswer { target, days, outcome } in answers {
         let days = if target.cycle == Cycle::Day { *days } else { Days::one(days.last) };
         spelled.take(days);
         // Nearly all targets of a source have the same definition: none.
@@ -140,9 +140,9 @@ fn write(
 
 /// Days as they are written, each spelled once for many answers.
 #[derive(Default)]
-struct Spelled(BTreeMap<Day, String>);
+struct DaySpellings(BTreeMap<Day, String>);
 
-impl Spelled {
+impl DaySpellings {
     fn take(&mut self, days: Days) {
         for day in days.iter() {
             self.0.entry(day).or_insert_with(|| day.to_string());

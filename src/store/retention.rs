@@ -14,7 +14,7 @@ const MOST_LAG: i64 = 7;
 /// # Errors
 /// As SQLite says.
 pub(super) fn forget(inner: &Inner, today: Day, days: u32) -> rusqlite::Result<u64> {
-    // A clock that is ahead must not cost the history: no vendor has figures of days to come.
+    // A clock that is ahead must not cost the history: no platform has figures of days to come.
     let today = newest(inner)?.map_or(today, |newest| today.min(newest.plus(MOST_LAG)));
     let day = today.plus(-i64::from(days));
     let mut forgotten = 0;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, Transaction, params, params_from_iter};
 
-use super::checksum::{self, Of, checksum};
+use super::checksum::{self, RowKey, checksum};
 use super::column::{Iso, Seconds, quoted};
-use super::damage::{LeftOut, intact};
+use super::damage::{RowSieve, intact};
 use crate::day::{Day, Days};
 use crate::sample::Row;
 use crate::source::{Field, Table};
@@ -66,7 +66,7 @@ impl<'a> Writing<'a> {
         let keys = [day, account].into_iter().chain(row.labels.iter().map(String::as_str));
         let keys = keys.map(|key| ToSqlOutput::Borrowed(ValueRef::Text(key.as_bytes())));
         let values = row.values.iter().map(|value| ToSqlOutput::Owned(value.map_or(Value::Null, Value::Real)));
-        let checksum = checksum(self.table, Of { day, account, labels: &row.labels, at }, &row.values);
+        let checksum = checksum(self.table, RowKey { day, account, labels: &row.labels, at }, &row.values);
         let rest = [at.as_second(), checksum.into()].map(|number| ToSqlOutput::Owned(Value::Integer(number)));
         self.insert.execute(params_from_iter(keys.chain(values).chain(rest))).map(drop)
     }
@@ -105,7 +105,7 @@ pub(super) fn scan(
     let sql = format!("SELECT {columns} FROM {name} WHERE day BETWEEN ? AND ? ORDER BY {order}");
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params![Iso(days.first), Iso(days.last)])?;
-    let mut left_out = LeftOut::of(table.prefix);
+    let mut left_out = RowSieve::of(table.prefix);
     while let Some(stored) = rows.next()? {
         let Some((account, row, at)) = left_out.sieve(read(stored, table))? else { continue };
         if each(account, row, at).is_break() {
@@ -136,7 +136,7 @@ fn read(stored: &rusqlite::Row<'_>, table: &Table) -> rusqlite::Result<Option<(S
     let labels: Vec<String> = (2..values).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
     let values: Vec<_> = (values..rest).map(|column| stored.get(column)).collect::<Result<_, _>>()?;
     let (Seconds(at), expected): (_, Option<i32>) = (stored.get(rest)?, stored.get(rest + 1)?);
-    let of = Of { day: stored.get_ref(0)?.as_str()?, account: &account, labels: &labels, at };
+    let of = RowKey { day: stored.get_ref(0)?.as_str()?, account: &account, labels: &labels, at };
     // Rows of before there were checksums have none.
     let intact = expected.is_none_or(|expected| expected == checksum(table, of, &values));
     Ok(intact.then_some((account, Row { day, labels, values }, at)))

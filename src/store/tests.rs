@@ -43,12 +43,12 @@ fn target(table: &'static Table, labels: &[&str]) -> Arc<Target> {
     Arc::new(Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect()))
 }
 
-fn answered(name: &str, days: Days, rows: Vec<Row>) -> Answered {
-    Answered { target: target(users(), &[name]), days, outcome: Outcome::Rows(rows) }
+fn answered(name: &str, days: Days, rows: Vec<Row>) -> TargetAnswer {
+    TargetAnswer { target: target(users(), &[name]), days, outcome: Outcome::Rows(rows) }
 }
 
-fn refused(name: &str, days: Days, code: i64) -> Answered {
-    Answered { target: target(users(), &[name]), days, outcome: Outcome::Refused { code } }
+fn refused(name: &str, days: Days, code: i64) -> TargetAnswer {
+    TargetAnswer { target: target(users(), &[name]), days, outcome: Outcome::Refused { code } }
 }
 
 fn open(dir: Option<&Path>) -> Store {
@@ -188,7 +188,7 @@ async fn a_week_is_kept_under_its_last_day() {
 async fn a_target_replaces_all_rows_below_its_labels() {
     let (store, table) = open_pairs();
     let record = async |labels: &[&str], rows| {
-        let answered = Answered { target: target(table, labels), days: days(1, 1), outcome: Outcome::Rows(rows) };
+        let answered = TargetAnswer { target: target(table, labels), days: days(1, 1), outcome: Outcome::Rows(rows) };
         store.record(api(), "a", at(0), vec![answered]).await.unwrap();
     };
     record(&["g"], vec![row(table, 1, &["g", "1"], 1.0), row(table, 1, &["g", "2"], 2.0)]).await;
@@ -238,7 +238,7 @@ async fn scans_are_by_day_or_by_subject_and_stop_when_told() {
 
 #[tokio::test]
 async fn the_newest_list_is_kept() {
-    let found = |id: &str| Found { id: id.to_owned(), parent: Some("1".to_owned()), name: None };
+    let found = |id: &str| ListEntry { id: id.to_owned(), parent: Some("1".to_owned()), name: None };
     let store = open(None);
     assert_eq!(store.list("wecom", "a", "users").await.unwrap(), None);
     store.put_list("wecom", "a", "users", day(2), &[found("x"), found("y")]).await.unwrap();
@@ -250,7 +250,7 @@ async fn the_newest_list_is_kept() {
 
 #[tokio::test]
 async fn names_are_replaced_by_id() {
-    let found = |id: &str, name: &str| Found { id: id.to_owned(), parent: None, name: Some(name.to_owned()) };
+    let found = |id: &str, name: &str| ListEntry { id: id.to_owned(), parent: None, name: Some(name.to_owned()) };
     let store = open(None);
     store.put_names("user_info", "a", day(1), vec![found("2", "Wang"), found("1", "Li")]).await.unwrap();
     store.put_names("user_info", "a", day(2), vec![found("2", "王")]).await.unwrap();
@@ -262,7 +262,7 @@ async fn names_are_replaced_by_id() {
 async fn the_state_of_a_source_comes_back_as_it_was() {
     let store = open(None);
     assert_eq!(store.status("wecom_contact", "a").await.unwrap(), None);
-    let kept = Kept {
+    let kept = SourceState {
         shown: Some(day(3)),
         up: true,
         last_round: Some(at(1)),
@@ -270,7 +270,7 @@ async fn the_state_of_a_source_comes_back_as_it_was() {
         round_seconds: Some(1.25),
         error: Some("the account was refused".to_owned()),
     };
-    for status in [kept, Kept::default()] {
+    for status in [kept, SourceState::default()] {
         store.put_status("wecom_contact", "a", &status).await.unwrap();
         assert_eq!(store.status("wecom_contact", "a").await.unwrap(), Some(status));
     }
@@ -279,7 +279,7 @@ async fn the_state_of_a_source_comes_back_as_it_was() {
 #[tokio::test]
 async fn what_is_older_than_the_retention_is_forgotten() {
     let store = open(None);
-    let names = |id: &str| vec![Found { id: id.to_owned(), parent: None, name: None }];
+    let names = |id: &str| vec![ListEntry { id: id.to_owned(), parent: None, name: None }];
     for n in 1..=4 {
         let name = if n < 3 { "old" } else { "new" };
         store.record(api(), "a", at(n), vec![answered(name, days(n, n), vec![user(n, name, 1.0)])]).await.unwrap();

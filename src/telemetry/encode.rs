@@ -81,7 +81,7 @@ pub const STAT_TIMESTAMP: (&str, &str) =
 const SOURCE_GAUGES: &[SourceGauge] = &[
     SourceGauge(
         "imstats_source_up",
-        "Whether the vendor answers: 0 if the last round was ended by a refusal of the account or by unavailability, or if there was no answer yet",
+        "Whether the platform answers: 0 if the last round was ended by a refusal of the account or by unavailability, or if there was no answer yet",
         |status| Some(f64::from(u8::from(status.up))),
     ),
     SourceGauge(STAT_TIMESTAMP.0, STAT_TIMESTAMP.1, |status| status.shown.map(|(_, midnight)| seconds(midnight))),
@@ -104,12 +104,12 @@ const SOURCE_GAUGES: &[SourceGauge] = &[
     SourceGauge("imstats_source_round_duration_seconds", "How long the last round took", |status| {
         status.round_duration.map(|took| took.as_secs_f64())
     }),
-    SourceGauge("imstats_source_series", "Series of vendor figures that are shown", |status| {
+    SourceGauge("imstats_source_series", "Series of platform figures that are shown", |status| {
         Some(status.series as f64)
     }),
     SourceGauge(
         "imstats_source_unmapped_fields",
-        "Distinct fields of the vendor's answers that no metric shows",
+        "Distinct fields of the platform's answers that no metric shows",
         |status| Some(status.unmapped.len() as f64),
     ),
     SourceGauge(
@@ -146,9 +146,9 @@ fn calls(encoder: &mut DescriptorEncoder<'_>, state: &State, now: Timestamp) -> 
             requests.push(([("account", account.as_str()), ("api", *api), ("outcome", outcome.name())], count));
         }
     }
-    counter(encoder, "imstats_api_requests", "HTTP calls to vendors, with those for tokens and lists", &requests)?;
+    counter(encoder, "imstats_api_requests", "HTTP calls to platforms, with those for tokens and lists", &requests)?;
     if !state.calls.is_empty() {
-        let help = "Time from a call to the vendor's whole answer";
+        let help = "Time from a call to the platform's whole answer";
         let mut metric =
             encoder.encode_descriptor("imstats_api_request_duration_seconds", help, None, MetricType::Histogram)?;
         for ((account, api), calls) in &state.calls {

@@ -8,24 +8,24 @@ use serde::Serialize;
 
 use crate::day::Day;
 
-/// How a call to a vendor ended: the label `outcome`.
+/// How a call to a platform ended: the label `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// The vendor answered.
+    /// The platform answered.
     Ok,
-    /// The vendor has no figures for what was asked.
+    /// The platform has no figures for what was asked.
     NoData,
-    /// The vendor refused this target.
+    /// The platform refused this target.
     Refused,
     /// There were too many calls.
     Throttled,
     /// The token was not accepted.
     Token,
-    /// The vendor refused the account, or this API to it.
+    /// The platform refused the account, or this API to it.
     Denied,
-    /// There was no answer, or one that says that the vendor can't answer now.
+    /// There was no answer, or one that says that the platform can't answer now.
     Unavailable,
-    /// The answer was not what the vendor's page promises.
+    /// The answer was not what the platform's page promises.
     Malformed,
 }
 
@@ -63,7 +63,7 @@ impl Outcome {
 pub struct TargetCounts {
     /// Have figures.
     pub ok: usize,
-    /// Have none, by the vendor's word.
+    /// Have none, by the platform's word.
     pub no_data: usize,
     /// Were refused for their own sake.
     pub refused: usize,
@@ -90,7 +90,7 @@ impl TargetCounts {
 /// How one source of one account stands.
 #[derive(Clone, Debug, Default)]
 pub struct SourceStatus {
-    /// Whether the vendor answers us.
+    /// Whether the platform answers us.
     pub up: bool,
     /// The day that is shown, and its midnight in the source's zone.
     pub shown: Option<(Day, Timestamp)>,
@@ -108,7 +108,7 @@ pub struct SourceStatus {
     pub round_duration: Option<Duration>,
     /// How many series of the source are shown.
     pub series: usize,
-    /// The vendor's fields that no gauge maps.
+    /// The platform's fields that no gauge maps.
     pub unmapped: BTreeSet<String>,
     /// When the token in use ends.
     pub token_expiry: Option<Timestamp>,

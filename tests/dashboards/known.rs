@@ -59,7 +59,7 @@ impl Known {
         self.labels.values().any(|labels| labels.contains(label))
     }
 
-    /// The table and field behind a vendor's figure.
+    /// The table and field behind a platform's figure.
     pub(crate) fn figure(&self, metric: &str) -> Option<(&'static Table, &'static Field)> {
         self.figures.get(metric).copied()
     }

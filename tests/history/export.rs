@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> BTreeMap<String, Vec<(i64, f64)>> {
 
 pub(super) fn openmetrics(past: &Past, days: Days, until: &str, labels: &[(&str, &str)]) -> String {
     let mut text = Vec::new();
-    export_openmetrics(&past.chronicle(days, until, labels), &mut text).unwrap();
+    export_openmetrics(&past.history(days, until, labels), &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -154,7 +154,7 @@ async fn a_table_is_a_spreadsheet_with_the_columns_of_the_store() {
     let span = days("2026-11-01", "2026-11-19");
     past.fetch("wecom_contact", span).await;
     let folder = past.folder.path().join("csv");
-    let tables = export_csv(&past.chronicle(span, "2026-11-20T12:00:00+08:00", &[]), &folder).unwrap();
+    let tables = export_csv(&past.history(span, "2026-11-20T12:00:00+08:00", &[]), &folder).unwrap();
     assert_eq!(
         tables.iter().map(|(table, _)| *table).collect::<Vec<_>>(),
         ["wecom_contact_user", "wecom_contact_department", "wecom_contact_team"]

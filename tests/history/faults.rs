@@ -1,4 +1,4 @@
-//! What befalls commands on history: a vendor, a disk, a receiver or a reader that fails.
+//! What befalls commands on history: a platform, a disk, a receiver or a reader that fails.
 
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -21,7 +21,7 @@ fn missing(summary: &Summary) -> usize {
     summary.troubles.iter().map(|trouble| trouble.ranges).sum()
 }
 
-/// The newest day that all vendors have, when it is in the store.
+/// The newest day that all platforms have, when it is in the store.
 async fn fetched_yesterday(past: &Past) -> String {
     let yesterday = Bounds::of(&past.sources()[3], Timestamp::now()).newest.to_string();
     let (code, _, error) = run(past, &["backfill", "--from", &yesterday, "--to", &yesterday]).await;
@@ -30,7 +30,7 @@ async fn fetched_yesterday(past: &Past) -> String {
 }
 
 #[tokio::test]
-async fn a_vendor_that_wants_a_pause_gets_it_and_nothing_is_missing() {
+async fn a_platform_that_wants_a_pause_gets_it_and_nothing_is_missing() {
     let past = Past::with(4, Clock::system()).await;
     let newest = Bounds::of(&past.sources()[5], Timestamp::now()).newest;
     let span = Days { first: newest.plus(-20), last: newest };
@@ -56,7 +56,7 @@ async fn one_bad_answer_is_missing_alone_and_the_rest_is_stored() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_forgets_the_first_day_meanwhile_loses_that_day_only() {
+async fn a_platform_that_forgets_the_first_day_meanwhile_loses_that_day_only() {
     let past = Past::new(20).await;
     // The oldest of three ranges of at most 30 days begins a day too early.
     let span = days("2026-08-22", "2026-11-19");
@@ -231,9 +231,9 @@ async fn a_receiver_that_misbehaves_is_told_of_and_gets_no_secret_elsewhere() {
     ] {
         let (url, serving) = receiver(answer, is_endless).await;
         let receiver = Receiver::new(&url, Authorization::None, Duration::ZERO).unwrap();
-        let chronicle = past.chronicle(span, "2026-11-20T12:00:00+08:00", &[]);
+        let history = past.history(span, "2026-11-20T12:00:00+08:00", &[]);
         let sent = Sent::default();
-        let sending = export_remote_write(chronicle, &receiver, &sent);
+        let sending = export_remote_write(history, &receiver, &sent);
         let error = tokio::time::timeout(Duration::from_secs(20), sending).await.expect(expected).unwrap_err();
         let RemoteWriteError::Receiver(ReceiverError::Refused { .. } | ReceiverError::Unavailable { .. }) = &error
         else {

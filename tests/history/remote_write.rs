@@ -32,7 +32,7 @@ async fn a_receiver_that_is_down_for_a_while_gets_everything_once() {
     let receiver = Receiver::new(&server.url("me:s3cret@"), Authorization::None, Duration::from_millis(1)).unwrap();
     let sent = Sent::default();
     let labels = [("job", "imstats")];
-    let tally = export_remote_write(past.chronicle(span, UNTIL, &labels), &receiver, &sent).await.unwrap();
+    let tally = export_remote_write(past.history(span, UNTIL, &labels), &receiver, &sent).await.unwrap();
     let received = server.received.lock().unwrap();
     assert_eq!(received.series, sorted(&openmetrics(&past, span, UNTIL, &labels)));
     assert_eq!(received.requests as u64, sent.batches() + 3);
@@ -58,8 +58,7 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
         let server = ReceiverServer::start(&[(status, None)]).await;
         let authorization = Authorization::Bearer("s3cret-out-of-order".to_owned().into());
         let receiver = Receiver::new(&server.url("me:hidden@"), authorization, Duration::from_millis(1)).unwrap();
-        let error =
-            export_remote_write(past.chronicle(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap_err();
+        let error = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap_err();
         let RemoteWriteError::Receiver(ReceiverError::Refused { status: told, .. }) = &error else { panic!("{error}") };
         assert_eq!(*told, status);
         let text = format!("{error} {error:?}");

@@ -16,7 +16,7 @@ fn example_with_all_keys() -> String {
 }
 
 /// Stands for every secret, and is a URL for `proxy_url`.
-fn any_secret(_: &Secret) -> Result<SecretString, crate::vendor::SecretError> {
+fn any_secret(_: &Secret) -> Result<SecretString, crate::platform::SecretError> {
     Ok("https://proxy.example".into())
 }
 
@@ -32,7 +32,7 @@ fn the_example_loads_and_its_defaults_are_true() {
         let SourceConfig { source, account, schedule, poll_interval, refresh_interval, lookback_days, .. } = source;
         // Pseudonyms are what stands there and is no default.
         let source = format!("{source:?}");
-        let source = source.strip_prefix("Pseudonymous { source: ").unwrap_or(&source);
+        let source = source.strip_prefix("PseudonymizedSource { source: ").unwrap_or(&source);
         let source = source.strip_suffix(", pseudonyms: Pseudonyms }").unwrap_or(source);
         format!("{source} {schedule:?} {poll_interval:?} {refresh_interval:?} {lookback_days} {:?}", account.base_url)
     };
@@ -56,18 +56,18 @@ fn the_example_has_every_known_key_and_no_other() {
         let map = value.as_mapping().cloned().unwrap_or_default();
         map.into_iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), value)).collect()
     };
-    let blocks: Vec<_> = crate::vendor::VENDORS.iter().flat_map(|vendor| keys::blocks(*vendor)).collect();
+    let blocks: Vec<_> = crate::platform::PLATFORMS.iter().flat_map(|platform| keys::blocks(*platform)).collect();
     let mut found = std::collections::BTreeSet::new();
-    for (vendor, accounts) in keys(&example) {
+    for (platform, accounts) in keys(&example) {
         for account in accounts.as_sequence().into_iter().flatten() {
             for (key, value) in keys(account) {
                 if blocks.iter().any(|(block, _)| *block == key) {
-                    found.extend(keys(&value).into_iter().map(|(inner, _)| format!("{vendor}[].{key}.{inner}")));
+                    found.extend(keys(&value).into_iter().map(|(inner, _)| format!("{platform}[].{key}.{inner}")));
                 }
-                found.insert(format!("{vendor}[].{key}"));
+                found.insert(format!("{platform}[].{key}"));
             }
         }
-        found.insert(vendor);
+        found.insert(platform);
     }
     assert_eq!(found, known_keys().into_iter().collect());
 }

@@ -3,12 +3,12 @@
 use super::*;
 
 /// What the operator is told of this block of a WeCom or Desk account, without the place; empty where all is well.
-fn faults(vendor: &str, block: &str) -> Vec<String> {
-    let account = match vendor {
+fn faults(platform: &str, block: &str) -> Vec<String> {
+    let account = match platform {
         "wecom" => "account: a, corp_id: ww1, secret: s3cret",
         _ => "account: a, sdk_app_id: 1400000000, identifier: i, secret_key: s3cret",
     };
-    match parse(&format!("{vendor}: [{{{account}, {block}}}]")) {
+    match parse(&format!("{platform}: [{{{account}, {block}}}]")) {
         Ok(_) => Vec::new(),
         Err(error) => {
             error.to_string().lines().map(|line| line.split("[0].").nth(1).unwrap_or(line).to_owned()).collect()
@@ -18,8 +18,9 @@ fn faults(vendor: &str, block: &str) -> Vec<String> {
 
 #[test]
 fn what_is_no_selection_is_told_what_one_is() {
-    for (vendor, block) in [("wecom", "contact: {users: 5}"), ("tencent_desk", "agent_statistics: {agents: {a: b}}")] {
-        let told = faults(vendor, block).join("\n");
+    for (platform, block) in [("wecom", "contact: {users: 5}"), ("tencent_desk", "agent_statistics: {agents: {a: b}}")]
+    {
+        let told = faults(platform, block).join("\n");
         assert!(told.contains("`all`, `none` or a list of ids"), "{told}");
     }
     let told = faults("wecom", "contact: {users: [[a]]}").join("\n");
@@ -35,12 +36,12 @@ fn ids_are_neither_empty_nor_too_long_nor_listed_twice() {
         (&long, vec!["[0]: an id is longer than 256 bytes"]),
         ("a, ' ', a", vec!["[1]: an id is empty", "[2]: the same id as in "]),
     ] {
-        for (vendor, key, block) in [
+        for (platform, key, block) in [
             ("wecom", "contact.users", format!("contact: {{users: [{ids}]}}")),
             ("wecom", "groupchat.owners", format!("groupchat: {{owners: [{ids}]}}")),
             ("tencent_desk", "agent_statistics.agents", format!("agent_statistics: {{agents: [{ids}]}}")),
         ] {
-            let told = faults(vendor, &block);
+            let told = faults(platform, &block);
             assert_eq!(told.len(), expected.len(), "{told:?}");
             for (line, end) in told.iter().zip(&expected) {
                 assert!(line.starts_with(&format!("{key}{end}")), "{line}");

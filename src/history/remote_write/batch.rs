@@ -5,7 +5,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::message::{Label, Sample, TimeSeries, WriteRequest};
 use crate::day::Cycle;
-use crate::history::chronicle::{Chronicle, ExportError, Shown, ShownDays, Tally};
+use crate::history::export_history::{ExportError, ExportHistory, Shown, ShownDays, Tally};
 use crate::telemetry::STAT_TIMESTAMP;
 
 /// The most series in a request.
@@ -36,14 +36,14 @@ impl From<ExportError> for Stop {
     }
 }
 
-/// Reads all of `chronicle` into batches for `sender`. Blocks.
+/// Reads all of `history` into batches for `sender`. Blocks.
 ///
 /// # Errors
 /// [`ExportError`].
-pub(super) fn fill(chronicle: &Chronicle, sender: Sender<Batch>) -> Result<Tally, ExportError> {
+pub(super) fn fill(history: &ExportHistory, sender: Sender<Batch>) -> Result<Tally, ExportError> {
     let mut tally = Tally::default();
     let mut filling = Filling { sender, request: WriteRequest::default(), bytes: 0, open: Vec::new() };
-    match filling.all(chronicle, &mut tally) {
+    match filling.all(history, &mut tally) {
         Ok(()) | Err(Stop::NoSender) => Ok(tally),
         Err(Stop::Export(error)) => Err(error),
     }
@@ -59,12 +59,12 @@ struct Filling {
 }
 
 impl Filling {
-    fn all(&mut self, chronicle: &Chronicle, tally: &mut Tally) -> Result<(), Stop> {
-        let added = chronicle.labels();
-        for (api, table) in chronicle.tables() {
+    fn all(&mut self, history: &ExportHistory, tally: &mut Tally) -> Result<(), Stop> {
+        let added = history.labels();
+        for (api, table) in history.tables() {
             let names: Vec<_> = table.fields.iter().map(|field| table.metric(field)).collect();
             let mut subject: Option<(String, Vec<String>, Vec<bool>)> = None;
-            chronicle.rows::<Stop>(api, table, tally, &mut |tally, Shown { account, row, timeline, cycle }| {
+            history.rows::<Stop>(api, table, tally, &mut |tally, Shown { account, row, show_times, cycle }| {
                 if subject.as_ref().is_none_or(|(of, labels, _)| of != account || *labels != row.labels) {
                     subject = Some((account.to_owned(), row.labels.clone(), vec![false; names.len()]));
                     self.open = vec![None; names.len()];
@@ -74,7 +74,7 @@ impl Filling {
                     let of_table = table.labels.iter().copied().zip(row.labels.iter().map(String::as_str));
                     let of_table = [("account", account)].into_iter().chain(of_table);
                     let series = || labels(&names[place], of_table.clone(), added);
-                    let count = self.add(place, &series, value, timeline.instants(row.day, cycle))?;
+                    let count = self.add(place, &series, value, show_times.instants(row.day, cycle))?;
                     if let Some((_, _, seen)) = &mut subject
                         && count > 0
                         && !std::mem::replace(&mut seen[place], true)
@@ -86,13 +86,13 @@ impl Filling {
                 Ok(())
             })?;
         }
-        for ShownDays { source, account, timeline, days } in chronicle.shown_days().map_err(ExportError::from)? {
+        for ShownDays { source, account, show_times, days } in history.shown_days().map_err(ExportError::from)? {
             self.open = vec![None];
             let series = || labels(STAT_TIMESTAMP.0, [("source", source), ("account", account)], added);
             let before = tally.samples;
             for day in days {
-                let instants = timeline.instants(day, Cycle::Day);
-                tally.samples += self.add(0, &series, timeline.midnight(day) as f64, instants)?;
+                let instants = show_times.instants(day, Cycle::Day);
+                tally.samples += self.add(0, &series, show_times.midnight(day) as f64, instants)?;
             }
             tally.series += u64::from(tally.samples > before);
         }

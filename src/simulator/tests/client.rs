@@ -1,4 +1,4 @@
-//! A client of the simulated vendors.
+//! A client of the simulated platforms.
 
 use std::io::Write;
 use std::time::Duration;

@@ -264,10 +264,10 @@ async fn a_bit_that_flips_anywhere_never_makes_a_wrong_figure_and_is_got_over() 
             })
             .collect();
         store.record(api(), "a", at(0), answers).await.unwrap();
-        let found = vec![Found { id: "user1".to_owned(), parent: None, name: Some("Li".to_owned()) }];
+        let found = vec![ListEntry { id: "user1".to_owned(), parent: None, name: Some("Li".to_owned()) }];
         store.put_list("wecom", "a", "users", day(3), &found).await.unwrap();
         store.put_names("user_info", "a", day(3), found).await.unwrap();
-        let kept = Kept { shown: Some(day(3)), last_round: Some(at(1)), ..Kept::default() };
+        let kept = SourceState { shown: Some(day(3)), last_round: Some(at(1)), ..SourceState::default() };
         store.put_status("wecom_contact", "a", &kept).await.unwrap();
     }
     raw(dir.path()).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();

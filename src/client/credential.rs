@@ -1,4 +1,4 @@
-//! What we know of a credential: its token, and whether the vendor refuses it.
+//! What we know of a credential: its token, and whether the platform refuses it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::vendor::{Credential, Token};
+use crate::platform::{Credential, Token};
 
 /// After a refusal of the account nothing is tried for this long, as WeCom bans addresses that keep trying ...
 const FIRST_BACKOFF: Duration = Duration::from_mins(10);
@@ -16,18 +16,18 @@ const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
 
 /// The state of one credential.
 #[derive(Debug, Default)]
-pub(super) struct Admittance {
+pub(super) struct CredentialState {
     /// The token, behind a lock that is held while one is fetched: everybody else waits for it.
-    pub(super) token: tokio::sync::Mutex<Option<Held>>,
+    pub(super) token: tokio::sync::Mutex<Option<CachedToken>>,
     /// When the token expires, for readers that must not wait.
     expires: Mutex<Option<Timestamp>>,
-    /// What the vendor refuses: the key is an API, or `None` for everything.
+    /// What the platform refuses: the key is an API, or `None` for everything.
     denials: Mutex<HashMap<Option<&'static str>, Denial>>,
 }
 
 /// A token, and the secret that it was made with.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct CachedToken {
     pub(super) token: Token,
     pub(super) secret: SecretString,
     /// Whether the secret was compared with what the configuration says now.
@@ -39,9 +39,9 @@ pub(super) struct Held {
 pub struct Denial {
     /// Nothing is tried before.
     pub until: Timestamp,
-    /// What the vendor said, and what to do about it.
+    /// What the platform said, and what to do about it.
     pub text: String,
-    /// When the vendor said it; a clock that shows an earlier time was wrong then, and so is `until`.
+    /// When the platform said it; a clock that shows an earlier time was wrong then, and so is `until`.
     since: Timestamp,
     times: u32,
     secret: Option<SecretString>,
@@ -53,7 +53,7 @@ impl Denial {
     }
 }
 
-impl Admittance {
+impl CredentialState {
     /// Notes the token's end.
     pub(super) fn set_expiry(&self, expires: Option<Timestamp>) {
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner) = expires;
@@ -64,7 +64,7 @@ impl Admittance {
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the vendor refuses `api`, or everything; returns the denial.
+    /// Notes that the platform refuses `api`, or everything; returns the denial.
     pub(super) fn deny(
         &self,
         api: Option<&'static str>,
@@ -99,7 +99,7 @@ impl Admittance {
         None
     }
 
-    /// Notes that the vendor accepted a call of `api`.
+    /// Notes that the platform accepted a call of `api`.
     pub(super) fn accepted(&self, api: &'static str) {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         if !denials.is_empty() {
@@ -117,10 +117,10 @@ impl Admittance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vendor::{Secret, Wecom};
+    use crate::platform::{Secret, Wecom};
 
     fn credential(secret: &str) -> Credential {
-        Credential { vendor: &Wecom, id: "ww1".into(), caller: None, secret: Secret::Inline(secret.into()) }
+        Credential { platform: &Wecom, id: "ww1".into(), caller: None, secret: Secret::Inline(secret.into()) }
     }
 
     fn at(minutes: i64) -> Timestamp {
@@ -129,41 +129,41 @@ mod tests {
 
     #[test]
     fn backoff_grows_from_ten_minutes_to_an_hour() {
-        let admittance = Admittance::default();
+        let state = CredentialState::default();
         let mut now = at(0);
         for minutes in [10, 20, 40, 60, 60] {
-            let denial = admittance.deny(None, "no".into(), &credential("a"), now);
+            let denial = state.deny(None, "no".into(), &credential("a"), now);
             assert_eq!(denial.until.duration_since(now).as_mins(), minutes);
-            assert_eq!(admittance.deny(None, "no".into(), &credential("a"), now).until, denial.until, "in flight");
+            assert_eq!(state.deny(None, "no".into(), &credential("a"), now).until, denial.until, "in flight");
             now = denial.until;
-            assert!(admittance.denial("x", &credential("a"), now).is_none());
+            assert!(state.denial("x", &credential("a"), now).is_none());
         }
-        admittance.accepted("x");
-        assert_eq!(admittance.deny(None, "no".into(), &credential("a"), now).until.duration_since(now).as_mins(), 10);
+        state.accepted("x");
+        assert_eq!(state.deny(None, "no".into(), &credential("a"), now).until.duration_since(now).as_mins(), 10);
     }
 
     #[test]
     fn a_refusal_of_a_clock_that_was_ahead_does_not_hold() {
-        let admittance = Admittance::default();
-        admittance.deny(None, "no".into(), &credential("a"), at(60));
-        assert!(admittance.denial("x", &credential("a"), at(61)).is_some());
-        assert!(admittance.denial("x", &credential("a"), at(1)).is_none());
+        let state = CredentialState::default();
+        state.deny(None, "no".into(), &credential("a"), at(60));
+        assert!(state.denial("x", &credential("a"), at(61)).is_some());
+        assert!(state.denial("x", &credential("a"), at(1)).is_none());
     }
 
     #[test]
     fn a_new_secret_is_tried_at_once() {
-        let admittance = Admittance::default();
-        admittance.deny(None, "no".into(), &credential("a"), at(0));
-        assert!(admittance.denial("x", &credential("a"), at(1)).is_some());
-        assert!(admittance.denial("x", &credential("b"), at(1)).is_none());
-        assert!(admittance.denial("x", &credential("a"), at(1)).is_none(), "forgiven for good");
+        let state = CredentialState::default();
+        state.deny(None, "no".into(), &credential("a"), at(0));
+        assert!(state.denial("x", &credential("a"), at(1)).is_some());
+        assert!(state.denial("x", &credential("b"), at(1)).is_none());
+        assert!(state.denial("x", &credential("a"), at(1)).is_none(), "forgiven for good");
     }
 
     #[test]
     fn a_missing_permission_stops_that_api_only() {
-        let admittance = Admittance::default();
-        admittance.deny(Some("x"), "no".into(), &credential("a"), at(0));
-        assert!(admittance.denial("x", &credential("a"), at(1)).is_some());
-        assert!(admittance.denial("y", &credential("a"), at(1)).is_none());
+        let state = CredentialState::default();
+        state.deny(Some("x"), "no".into(), &credential("a"), at(0));
+        assert!(state.denial("x", &credential("a"), at(1)).is_some());
+        assert!(state.denial("y", &credential("a"), at(1)).is_none());
     }
 }

@@ -1,6 +1,6 @@
-//! What the vendors have in common: credentials, calls, envelopes and refusals.
+//! What the platforms have in common: credentials, calls, envelopes and refusals.
 //!
-//! A vendor is one file below this one. It says how a call is admitted (token or signature), how an answer's
+//! A platform is one file below this one. It says how a call is admitted (token or signature), how an answer's
 //! envelope is read, and what each of its error codes means for what we do next. It does no I/O.
 
 mod feishu;
@@ -20,64 +20,64 @@ pub use secret::{Secret, SecretError};
 pub use tencent::TencentDesk;
 pub use wecom::Wecom;
 
-/// Every vendor; a new one is a line here.
-pub const VENDORS: &[&dyn Vendor] = &[&Wecom, &TencentDesk, &Feishu];
+/// Every platform; a new one is a line here.
+pub const PLATFORMS: &[&dyn Platform] = &[&Wecom, &TencentDesk, &Feishu];
 
-/// One vendor's ways: where it is, how it admits callers and how it says no.
-pub trait Vendor: fmt::Debug + Send + Sync {
+/// One platform's ways: where it is, how it admits callers and how it says no.
+pub trait Platform: fmt::Debug + Send + Sync {
     /// The name in configuration, such as `wecom`.
     fn name(&self) -> &'static str;
     /// The name for people, such as `WeCom`.
     fn title(&self) -> &'static str;
     /// The keys under which an account of the configuration holds its credential.
     fn keys(&self) -> CredentialKeys;
-    /// Where the vendor answers, without a path.
+    /// Where the platform answers, without a path.
     fn base_url(&self) -> &'static str;
-    /// How many calls a minute of one API stay well below the vendor's limit.
+    /// How many calls a minute of one API stay well below the platform's limit.
     fn calls_per_minute(&self) -> u32;
     /// Whether the account's zone can be chosen; if not, days are counted in UTC+8.
     fn has_zones(&self) -> bool;
     /// Says how to get a token: by a call, or signed here from `secret` at `now`.
-    fn admission(&self, credential: &Credential, secret: &SecretString, now: Timestamp) -> Admission;
-    /// Reads the token from the accepted answer to [`Admission::Ask`], received at `now`.
+    fn admission(&self, credential: &Credential, secret: &SecretString, now: Timestamp) -> Login;
+    /// Reads the token from the accepted answer to [`Login::Ask`], received at `now`.
     ///
     /// # Errors
     /// A text that names the JSON path which is missing or of the wrong type.
     fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String>;
     /// Says how `token` travels with a call.
     fn pass(&self, credential: &Credential, token: &Token) -> Pass;
-    /// Tells whether the vendor accepted the call.
+    /// Tells whether the platform accepted the call.
     ///
     /// # Errors
-    /// The [`Refusal`], by the vendor's code.
+    /// The [`Refusal`], by the platform's code.
     fn judge(&self, reply: &Reply) -> Result<(), Refusal>;
 }
 
-/// The configuration keys of a vendor's credential.
+/// The configuration keys of a platform's credential.
 #[derive(Clone, Copy, Debug)]
 pub struct CredentialKeys {
     /// The company's or application's id, such as `corp_id`; limits are counted by it.
     pub id: &'static str,
-    /// The name of the caller, where the vendor wants one, such as `identifier`.
+    /// The name of the caller, where the platform wants one, such as `identifier`.
     pub caller: Option<&'static str>,
     /// The secret, such as `app_secret`.
     pub secret: &'static str,
 }
 
-/// Whom a vendor knows us as.
+/// Whom a platform knows us as.
 #[derive(Clone, Debug)]
 pub struct Credential {
-    /// The vendor that issued it.
-    pub vendor: &'static dyn Vendor,
+    /// The platform that issued it.
+    pub platform: &'static dyn Platform,
     /// `corp_id`, `app_id` or `sdk_app_id`.
     pub id: String,
-    /// `identifier`, where the vendor has one.
+    /// `identifier`, where the platform has one.
     pub caller: Option<String>,
     /// Where the secret is to be read.
     pub secret: Secret,
 }
 
-/// A request to a vendor, before it is admitted: it holds no secret and may be logged.
+/// A request to a platform, before it is admitted: it holds no secret and may be logged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The value of the `api` label: the path with ids templated, and without `cgi-bin/`, `v4/` or `open-apis/`.
@@ -106,7 +106,7 @@ impl Call {
 
 /// How a token is had.
 #[derive(Debug)]
-pub enum Admission {
+pub enum Login {
     /// By this call, whose parts hold the secret.
     Ask {
         /// The call itself, without the secret.
@@ -125,7 +125,7 @@ pub enum Admission {
 pub struct Token {
     /// The token itself.
     pub value: SecretString,
-    /// From then on the vendor refuses it.
+    /// From then on the platform refuses it.
     pub expires: Timestamp,
     /// From then on a new one is fetched.
     pub renew: Timestamp,
@@ -142,7 +142,7 @@ impl Token {
     }
 }
 
-/// What goes with a call so that the vendor admits it.
+/// What goes with a call so that the platform admits it.
 #[derive(Clone, Debug, Default)]
 pub struct Pass {
     /// Query parameters that hold a token or secret.
@@ -151,12 +151,12 @@ pub struct Pass {
     pub bearer: Option<SecretString>,
 }
 
-/// A vendor's answer.
+/// A platform's answer.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// What the vendor's rate-limit header says: how long to wait.
+    /// What the platform's rate-limit header says: how long to wait.
     pub reset: Option<Duration>,
     /// The body.
     pub body: Value,
@@ -175,7 +175,7 @@ pub enum Class {
     Target,
     /// Too many calls: the API pauses.
     Throttled,
-    /// The vendor can't answer now: tried again with backoff.
+    /// The platform can't answer now: tried again with backoff.
     Unavailable,
     /// There are no figures for this target and day.
     NoData,
@@ -183,16 +183,16 @@ pub enum Class {
     Unknown,
 }
 
-/// A vendor's no.
+/// A platform's no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// What to do next.
     pub class: Class,
-    /// The vendor's error code; an HTTP status where the body had none.
+    /// The platform's error code; an HTTP status where the body had none.
     pub code: i64,
     /// What it means and what to do about it, in words; no ids of people.
     pub text: String,
-    /// How long the vendor asks us to wait, where it says so.
+    /// How long the platform asks us to wait, where it says so.
     pub wait: Option<Duration>,
 }
 
@@ -202,7 +202,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// One known error code of a vendor: a row of its table.
+/// One known error code of a platform: a row of its table.
 #[derive(Debug)]
 pub struct Code(
     /// The code.
@@ -214,7 +214,7 @@ pub struct Code(
 );
 
 impl Code {
-    /// The refusal that `code` stands for by `table`; the vendor's own `message` only where the table has no row.
+    /// The refusal that `code` stands for by `table`; the platform's own `message` only where the table has no row.
     #[must_use]
     pub fn look_up(table: &[Self], code: i64, message: &str) -> Refusal {
         match table.iter().find(|row| row.0 == code) {
@@ -222,19 +222,19 @@ impl Code {
             None => Refusal {
                 class: Class::Unknown,
                 code,
-                text: format!("the vendor says: {}", plain(message)),
+                text: format!("the platform says: {}", plain(message)),
                 wait: None,
             },
         }
     }
 }
 
-/// The first 160 printable characters of a vendor's message.
+/// The first 160 printable characters of a platform's message.
 fn plain(message: &str) -> String {
     message.chars().filter(|c| !c.is_control()).take(160).collect()
 }
 
-/// The refusal of an answer whose body holds no envelope of the vendor.
+/// The refusal of an answer whose body holds no envelope of the platform.
 #[must_use]
 pub fn judge_status(status: u16, reset: Option<Duration>) -> Option<Refusal> {
     let (class, text) = match status {
@@ -251,10 +251,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_code_brings_the_vendors_words_without_control_characters() {
+    fn an_unknown_code_brings_the_platforms_words_without_control_characters() {
         let refusal = Code::look_up(&[], 7, "a\nb\u{1b}[31m");
         assert_eq!(refusal.class, Class::Unknown);
-        assert_eq!(refusal.to_string(), "code 7: the vendor says: ab[31m");
+        assert_eq!(refusal.to_string(), "code 7: the platform says: ab[31m");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Class::{Account, Permission, Target, Throttled, Unavailable, Unknown};
 use super::{
-    Admission, Call, Class, Code, Credential, CredentialKeys, Pass, Refusal, Reply, Token, Vendor, judge_status,
+    Call, Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, judge_status,
 };
 
 /// A token is renewed this many seconds before its end, as a call that is under way may take a while.
@@ -28,7 +28,7 @@ const GETTOKEN: &str = "gettoken";
 #[derive(Debug)]
 pub struct Wecom;
 
-impl Vendor for Wecom {
+impl Platform for Wecom {
     fn name(&self) -> &'static str {
         "wecom"
     }
@@ -53,10 +53,10 @@ impl Vendor for Wecom {
         false
     }
 
-    fn admission(&self, credential: &Credential, secret: &SecretString, _: Timestamp) -> Admission {
+    fn admission(&self, credential: &Credential, secret: &SecretString, _: Timestamp) -> Login {
         let call = Call::get(GETTOKEN, "cgi-bin/gettoken", vec![("corpid", credential.id.clone())]);
         let pass = Pass { query: vec![("corpsecret", secret.clone())], bearer: None };
-        Admission::Ask { call, pass, body: None }
+        Login::Ask { call, pass, body: None }
     }
 
     fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String> {

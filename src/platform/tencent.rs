@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::Class::{Account, Permission, Target, Throttled, Unavailable, Unknown};
-use super::{Admission, Class, Code, Credential, CredentialKeys, Pass, Refusal, Reply, Token, Vendor, judge_status};
+use super::{Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, judge_status};
 
 /// How long a signature holds; Tencent asks for a day at least.
 const LIFE: i64 = 7 * 86_400;
@@ -33,7 +33,7 @@ const THROTTLE_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct TencentDesk;
 
-impl Vendor for TencentDesk {
+impl Platform for TencentDesk {
     fn name(&self) -> &'static str {
         "tencent_desk"
     }
@@ -58,11 +58,11 @@ impl Vendor for TencentDesk {
         true
     }
 
-    fn admission(&self, credential: &Credential, secret: &SecretString, now: Timestamp) -> Admission {
+    fn admission(&self, credential: &Credential, secret: &SecretString, now: Timestamp) -> Login {
         let id: u64 = credential.id.parse().unwrap_or(0);
         let caller = credential.caller.as_deref().unwrap_or_default();
         let signature = user_sig(id, caller, secret.expose_secret(), now.as_second(), LIFE);
-        Admission::Signed(Token::lasting(signature, now, LIFE, RENEW_EARLY))
+        Login::Signed(Token::lasting(signature, now, LIFE, RENEW_EARLY))
     }
 
     fn token(&self, _: &Value, _: Timestamp) -> Result<Token, String> {
@@ -201,12 +201,12 @@ mod tests {
     #[test]
     fn a_signature_holds_for_a_week_and_is_renewed_a_day_before() {
         let credential = Credential {
-            vendor: &TencentDesk,
+            platform: &TencentDesk,
             id: "1400123456".to_owned(),
             caller: Some("admin".to_owned()),
-            secret: crate::vendor::Secret::Inline(DEMO_KEY.to_owned().into()),
+            secret: crate::platform::Secret::Inline(DEMO_KEY.to_owned().into()),
         };
-        let Admission::Signed(token) =
+        let Login::Signed(token) =
             TencentDesk.admission(&credential, &DEMO_KEY.to_owned().into(), Timestamp::UNIX_EPOCH)
         else {
             panic!("nothing is fetched")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::timeline::{Timeline, cycle};
+use super::show_times::{ShowTimes, cycle};
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days};
 use crate::sample::Row;
@@ -48,19 +48,19 @@ pub struct Tally {
 
 /// The history in a store, as a live exporter of some sources would have shown it.
 #[derive(Debug)]
-pub struct Chronicle {
+pub struct ExportHistory {
     store: Store,
     days: Days,
     labels: Vec<(String, String)>,
     apis: Vec<&'static Api>,
-    timelines: BTreeMap<(&'static str, String), Timeline>,
+    all_show_times: BTreeMap<(&'static str, String), ShowTimes>,
 }
 
 /// The row of one subject on one day, and the times at which it is on show.
 pub(super) struct Shown<'a> {
     pub(super) account: &'a str,
     pub(super) row: &'a Row,
-    pub(super) timeline: &'a Timeline,
+    pub(super) show_times: &'a ShowTimes,
     pub(super) cycle: Cycle,
 }
 
@@ -68,11 +68,11 @@ pub(super) struct Shown<'a> {
 pub(super) struct ShownDays<'a> {
     pub(super) source: &'static str,
     pub(super) account: &'a str,
-    pub(super) timeline: &'a Timeline,
+    pub(super) show_times: &'a ShowTimes,
     pub(super) days: Vec<Day>,
 }
 
-impl Chronicle {
+impl ExportHistory {
     /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all.
     ///
     /// # Errors
@@ -87,17 +87,17 @@ impl Chronicle {
     ) -> Result<Self, ExportError> {
         let step = i64::try_from(step.as_secs()).unwrap_or(i64::MAX);
         let mut apis: Vec<&'static Api> = Vec::new();
-        let mut timelines = BTreeMap::new();
+        let mut all_show_times = BTreeMap::new();
         for config in sources {
             let api = config.source.api();
             if !apis.iter().any(|known| known.name == api.name) {
                 apis.push(api);
             }
-            let timeline = Timeline::new(config.schedule.clone(), days, step, until);
-            timelines.insert((api.name, config.account.name.clone()), timeline);
+            let show_times = ShowTimes::new(config.schedule.clone(), days, step, until);
+            all_show_times.insert((api.name, config.account.name.clone()), show_times);
         }
         check_labels(&labels, &apis)?;
-        Ok(Self { store, days, labels, apis, timelines })
+        Ok(Self { store, days, labels, apis, all_show_times })
     }
 
     /// The labels that are added to all series.
@@ -122,19 +122,19 @@ impl Chronicle {
         each: &mut dyn FnMut(&mut Tally, Shown<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut failed = Ok(());
-        let mut timeline: Option<(String, Option<&Timeline>)> = None;
+        let mut show_times: Option<(String, Option<&ShowTimes>)> = None;
         let scanned = self.store.scan_series(table, self.days, &mut |account, row, _| {
-            if timeline.as_ref().is_none_or(|(of, _)| *of != account) {
-                let found = self.timelines.get(&(api.name, account.clone()));
+            if show_times.as_ref().is_none_or(|(of, _)| *of != account) {
+                let found = self.all_show_times.get(&(api.name, account.clone()));
                 if found.is_none() {
                     tally.unconfigured.insert(account.clone());
                 }
-                timeline = Some((account.clone(), found));
+                show_times = Some((account.clone(), found));
             }
-            let Some((_, Some(timeline))) = &timeline else { return ControlFlow::Continue(()) };
+            let Some((_, Some(show_times))) = &show_times else { return ControlFlow::Continue(()) };
             let cycle = cycle(table, &row.labels);
-            tally.cut |= timeline.is_cut(row.day);
-            match each(tally, Shown { account: &account, row: &row, timeline, cycle }) {
+            tally.cut |= show_times.is_cut(row.day);
+            match each(tally, Shown { account: &account, row: &row, show_times, cycle }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Err(error);
@@ -151,9 +151,9 @@ impl Chronicle {
     /// # Errors
     /// [`StoreError`].
     pub(super) fn shown_days(&self) -> Result<Vec<ShownDays<'_>>, StoreError> {
-        let each = self.timelines.iter().map(|((source, account), timeline)| {
+        let each = self.all_show_times.iter().map(|((source, account), show_times)| {
             let days = self.store.answered_days(source, account, self.days)?;
-            Ok(ShownDays { source, account, timeline, days })
+            Ok(ShownDays { source, account, show_times, days })
         });
         each.collect()
     }

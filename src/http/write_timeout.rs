@@ -13,7 +13,7 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A stream whose writes fail after a minute without progress: hyper itself would wait for ever, and hold the
 /// connection's slot.
-pub(super) struct Unstalled<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     /// Since when a write has been waiting.
     since: Option<Instant>,
@@ -21,7 +21,7 @@ pub(super) struct Unstalled<S> {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Unstalled<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, since: None, timer: None }
     }
@@ -44,13 +44,13 @@ impl<S> Unstalled<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Unstalled<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, written)
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_stops_reading_is_given_up_after_a_minute() {
         let (mut client, server) = duplex(4);
-        let mut server = Unstalled::new(server);
+        let mut server = WriteTimeout::new(server);
         server.write_all(b"1234").await.unwrap();
         let begun = Instant::now();
         assert_eq!(server.write_all(b"5678").await.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_slowly_is_not() {
         let (mut client, server) = duplex(1);
-        let mut server = Unstalled::new(server);
+        let mut server = WriteTimeout::new(server);
         let writing = tokio::spawn(async move { server.write_all(b"12345678").await });
         for _ in 0..8 {
             sleep(STALL - Duration::from_secs(1)).await;

@@ -10,7 +10,7 @@ use crate::source::Table;
 /// They are from the moment that they are ready until those of the following day (week, month) are, whether or not
 /// there are any: an old figure does not stand in for a missing one.
 #[derive(Clone, Debug)]
-pub(super) struct Timeline {
+pub(super) struct ShowTimes {
     schedule: Schedule,
     /// The seconds between two samples.
     step: i64,
@@ -21,8 +21,8 @@ pub(super) struct Timeline {
     ready: Vec<i64>,
 }
 
-impl Timeline {
-    /// The timeline of `days`, with a sample each `step` seconds, none of them after `until`.
+impl ShowTimes {
+    /// The show_times of `days`, with a sample each `step` seconds, none of them after `until`.
     pub(super) fn new(schedule: Schedule, days: Days, step: i64, until: Timestamp) -> Self {
         let with_next = Days { first: days.first, last: days.last.plus(1) };
         let ready = with_next.iter().map(|day| schedule.ready(day).as_second()).collect();
@@ -76,9 +76,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn timeline(until: &str) -> Timeline {
+    fn show_times(until: &str) -> ShowTimes {
         let schedule = Schedule { zone: Zone::china(), ready_at: Time::new(6, 0, 0, 0).unwrap(), lag_days: 1 };
-        Timeline::new(schedule, Days::ending(day("2026-11-19"), 30), 3600, until.parse().unwrap())
+        ShowTimes::new(schedule, Days::ending(day("2026-11-19"), 30), 3600, until.parse().unwrap())
     }
 
     fn seconds(instant: &str) -> i64 {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_day_is_on_show_from_when_it_is_ready_until_the_next_one_is() {
-        let all: Vec<_> = timeline("2026-12-31T00:00:00Z").instants(day("2026-11-18"), Cycle::Day).collect();
+        let all: Vec<_> = show_times("2026-12-31T00:00:00Z").instants(day("2026-11-18"), Cycle::Day).collect();
         assert_eq!(all.len(), 24);
         assert_eq!(all[0], seconds("2026-11-19T06:00:00+08:00"));
         assert_eq!(all[23], seconds("2026-11-20T05:00:00+08:00"));
@@ -95,19 +95,19 @@ mod tests {
 
     #[test]
     fn weeks_and_months_are_on_show_until_the_next_ones_are_ready() {
-        let timeline = timeline("2026-12-31T00:00:00Z");
-        assert_eq!(timeline.instants(day("2026-11-15"), Cycle::Week).len(), 7 * 24);
-        let october: Vec<_> = timeline.instants(day("2026-10-31"), Cycle::Month).collect();
+        let show_times = show_times("2026-12-31T00:00:00Z");
+        assert_eq!(show_times.instants(day("2026-11-15"), Cycle::Week).len(), 7 * 24);
+        let october: Vec<_> = show_times.instants(day("2026-10-31"), Cycle::Month).collect();
         assert_eq!(october.len(), 30 * 24);
         assert_eq!(october[0], seconds("2026-11-01T06:00:00+08:00"));
     }
 
     #[test]
     fn nothing_is_said_of_the_time_after_the_end() {
-        let timeline = timeline("2026-11-20T08:00:00+08:00");
-        let instants: Vec<_> = timeline.instants(day("2026-11-19"), Cycle::Day).collect();
+        let show_times = show_times("2026-11-20T08:00:00+08:00");
+        let instants: Vec<_> = show_times.instants(day("2026-11-19"), Cycle::Day).collect();
         assert_eq!(instants.len(), 3, "6, 7 and 8 o'clock");
-        assert!(timeline.is_cut(day("2026-11-19")) && !timeline.is_cut(day("2026-11-18")));
-        assert_eq!(timeline.instants(day("2026-11-20"), Cycle::Day).len(), 0);
+        assert!(show_times.is_cut(day("2026-11-19")) && !show_times.is_cut(day("2026-11-18")));
+        assert_eq!(show_times.instants(day("2026-11-20"), Cycle::Day).len(), 0);
     }
 }

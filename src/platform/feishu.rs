@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Class::{Account, NoData, Permission, Target, Throttled, Unavailable, Unknown};
 use super::{
-    Admission, Call, Class, Code, Credential, CredentialKeys, Pass, Refusal, Reply, Token, Vendor, judge_status,
+    Call, Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, judge_status,
 };
 
 /// A token is renewed this many seconds before its end: below half an hour Feishu gives a new one, and both hold.
@@ -25,7 +25,7 @@ const THROTTLE_WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Feishu;
 
-impl Vendor for Feishu {
+impl Platform for Feishu {
     fn name(&self) -> &'static str {
         "feishu"
     }
@@ -50,11 +50,11 @@ impl Vendor for Feishu {
         true
     }
 
-    fn admission(&self, credential: &Credential, secret: &SecretString, _: Timestamp) -> Admission {
+    fn admission(&self, credential: &Credential, secret: &SecretString, _: Timestamp) -> Login {
         let api = "auth/v3/tenant_access_token/internal";
         let body = json!({"app_id": credential.id, "app_secret": secret.expose_secret()}).to_string();
         let call = Call::get(api, format!("open-apis/{api}"), vec![]);
-        Admission::Ask { call, pass: Pass::default(), body: Some(body.into()) }
+        Login::Ask { call, pass: Pass::default(), body: Some(body.into()) }
     }
 
     fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String> {
