@@ -2,7 +2,6 @@
 //!
 //! It only shows what others publish. Nothing here waits for a platform, the store or another client.
 
-mod admission;
 mod answer;
 mod listen;
 mod negotiate;
@@ -11,7 +10,6 @@ mod route;
 mod serve;
 mod status;
 mod systemd;
-mod tls;
 mod web_config;
 mod write_timeout;
 

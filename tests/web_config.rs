@@ -136,7 +136,7 @@ async fn the_program_does_not_start_with_a_bad_file_and_says_what_is_wrong() {
     let site = Site::new().await;
     let config = site.write("exporter.yaml", "wecom: [{$wecom, contact: {$fast}}]");
     for (text, part) in [
-        ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is no bcrypt hash"),
+        ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is not a bcrypt hash"),
         ("tls_server_config: {cert_file: nothing.pem, key_file: key.pem}", "nothing.pem: No such file"),
         ("weather: fine", "web.yml:1:1: weather: unknown key `weather`"),
     ] {

@@ -38,7 +38,7 @@ impl Peers {
     }
 }
 
-/// One of a peer's times.
+/// One of the peer's places; released on drop.
 #[derive(Debug)]
 pub(super) struct PeerSlot {
     peers: Arc<Peers>,

@@ -12,9 +12,8 @@ use hyper::header::{
 };
 use hyper::{Method, Request, StatusCode};
 
-use super::admission::AuthResult;
 use super::answer::{Answer, frames, fresh, line, set};
-use super::web_config::Settings;
+use super::web_config::{AuthResult, Settings};
 use super::{App, negotiate, status};
 
 /// The longest request body that is read; nothing here needs one.
@@ -182,7 +181,7 @@ fn metrics(app: &App, request: &Request<Incoming>) -> Answer {
 }
 
 async fn reload(app: &App, request: Request<Incoming>) -> Answer {
-    // Said in advance, it need not even be sent.
+    // By the Content-Length, before anything is read.
     if request.body().size_hint().lower() > MOST_BODY as u64 {
         return line(StatusCode::PAYLOAD_TOO_LARGE, "a reload takes no body");
     }

@@ -218,7 +218,7 @@ async fn follow_web_config(server: Arc<Server>) {
 async fn serve_one(server: Arc<Server>, stream: TcpStream, peer: IpAddr) {
     // Answers are written in one go; waiting to fill packets would only delay the last.
     let _ = stream.set_nodelay(true);
-    // Before the settings: a change between the two is noticed.
+    // Cloned before the settings are read, or a reload in between would leave this connection on the old ones.
     let end = server.current().clone();
     let settings = server.app.web.settings();
     let Some(tls) = &settings.tls else {

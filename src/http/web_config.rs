@@ -3,9 +3,13 @@
 //! Specification: <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>.
 //! The file and what it names are read again while the server runs; what is wrong then changes nothing.
 
+mod error;
+mod limiter;
+mod tls;
+mod users;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,10 +18,14 @@ use hyper::header::{HeaderName, HeaderValue};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::admission::{Limiter, Users};
-use super::tls::{self, Tls};
-use crate::config::{printable, read_yaml};
+use crate::config::read_yaml;
 use crate::files::read_bounded;
+
+pub use error::WebConfigError;
+use limiter::Limiter;
+use tls::Tls;
+pub(super) use users::AuthResult;
+use users::Users;
 
 /// No file of users, and no chain of certificates, is larger.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -30,38 +38,6 @@ const HEADERS: &[(&str, &[&str])] = &[
     ("X-Frame-Options", &["deny", "sameorigin"]),
     ("X-XSS-Protection", &[]),
 ];
-
-/// Why the file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WebConfigError {
-    /// It, or a file that it names, cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It is not of the format.
-    #[error("{0}")]
-    Syntax(String),
-    /// A setting cannot be granted.
-    #[error("{key}: {reason}")]
-    Setting {
-        /// The key, such as `tls_server_config.min_version`.
-        key: String,
-        /// What is wrong with its value.
-        reason: String,
-    },
-}
-
-impl WebConfigError {
-    /// Both may hold what was written, which may be anything of any length.
-    pub(super) fn setting(key: &str, reason: impl Into<String>) -> Self {
-        let cut = |text: &str| printable(&text.chars().take(500).collect::<String>());
-        Self::Setting { key: cut(key), reason: cut(&reason.into()) }
-    }
-}
 
 /// Who is admitted and how the server presents itself, as the file says now.
 #[derive(Debug)]
@@ -209,7 +185,7 @@ fn headers(written: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, Header
             return Err(wrong(format!("cannot be set; there are {}", known.join(", "))));
         };
         if !values.is_empty() && !values.contains(&value.as_str()) {
-            return Err(wrong(format!("is to be {}", values.join(" or "))));
+            return Err(wrong(format!("must be {}", values.join(" or "))));
         }
         // An empty one is not sent.
         if value.is_empty() {
@@ -226,13 +202,14 @@ fn limiter(written: &WrittenLimit) -> Result<Option<Limiter>, WebConfigError> {
         None | Some("0") => Duration::ZERO,
         Some(text) => {
             let interval = text.parse::<SignedDuration>().ok().and_then(|interval| interval.try_into().ok());
-            let wrong = || WebConfigError::setting("rate_limit.interval", format!("`{text}` is no duration like 1s"));
+            let wrong =
+                || WebConfigError::setting("rate_limit.interval", format!("`{text}` is not a duration like 1s"));
             interval.ok_or_else(wrong)?
         }
     };
     match written.burst.unwrap_or(0) {
         _ if interval.is_zero() => Ok(None),
-        0 => Err(WebConfigError::setting("rate_limit.burst", "is to be 1 at least, or no request would be answered")),
+        0 => Err(WebConfigError::setting("rate_limit.burst", "must be 1 at least, or no request would be answered")),
         burst => Ok(Some(Limiter::new(interval, burst))),
     }
 }
@@ -268,11 +245,11 @@ mod tests {
                 "basic_auth_users:\n  ann: a\n  ann: b\n",
                 "web.yml:3:3: basic_auth_users.ann: key `ann` stands twice in this map",
             ),
-            ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is no bcrypt hash"),
+            ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is not a bcrypt hash"),
             ("http_server_config: {headers: {Server: x}}", "http_server_config.headers.Server: cannot be set"),
-            ("http_server_config: {headers: {X-Frame-Options: allow}}", "is to be deny or sameorigin"),
-            ("rate_limit: {interval: soon, burst: 1}", "rate_limit.interval: `soon` is no duration"),
-            ("rate_limit: {interval: 1s}", "rate_limit.burst: is to be 1 at least"),
+            ("http_server_config: {headers: {X-Frame-Options: allow}}", "must be deny or sameorigin"),
+            ("rate_limit: {interval: soon, burst: 1}", "rate_limit.interval: `soon` is not a duration"),
+            ("rate_limit: {interval: 1s}", "rate_limit.burst: must be 1 at least"),
             ("tls_server_config: {cert_file: a.pem}", "cannot read"),
             ("tls_server_config: {min_version: TLS12}", "tls_server_config.cert_file: is missing"),
         ] {

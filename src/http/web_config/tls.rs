@@ -11,7 +11,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
-use super::web_config::WebConfigError;
+use super::error::WebConfigError;
 
 /// The section as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -42,18 +42,18 @@ pub(super) struct Pem {
 
 /// How connections are encrypted, and which client certificates are taken.
 #[derive(Debug)]
-pub(super) struct Tls {
+pub(in crate::http) struct Tls {
     config: Arc<ServerConfig>,
     allowed: Vec<ServerName<'static>>,
 }
 
 impl Tls {
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    pub(in crate::http) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.config).into()
     }
 
     /// Tells whether the client's certificate names one of the allowed subjects, where there are any.
-    pub(super) fn allows(&self, peer: Option<&[CertificateDer<'_>]>) -> bool {
+    pub(in crate::http) fn allows(&self, peer: Option<&[CertificateDer<'_>]>) -> bool {
         let named = |certificate: &CertificateDer<'_>| {
             let Ok(certificate) = ParsedCertificate::try_from(certificate) else { return false };
             self.allowed.iter().any(|name| verify_server_name(&certificate, name).is_ok())
@@ -122,7 +122,7 @@ fn provider(written: &Written) -> Result<CryptoProvider, WebConfigError> {
                 None if chosen.iter().any(|suite| name(suite).replace("TLS13_", "TLS_") == *wanted) => {}
                 None => {
                     let known: Vec<_> = old.iter().map(name).collect();
-                    let reason = format!("`{wanted}` is not to be had; there are {}", known.join(", "));
+                    let reason = format!("`{wanted}` is not supported; there are {}", known.join(", "));
                     return Err(fault("cipher_suites", reason));
                 }
             }
@@ -136,7 +136,7 @@ fn provider(written: &Written) -> Result<CryptoProvider, WebConfigError> {
             "CurveP384" => Ok(ring::kx_group::SECP384R1),
             other => Err(fault(
                 "curve_preferences",
-                format!("`{other}` is not to be had; there are X25519, CurveP256, CurveP384"),
+                format!("`{other}` is not supported; there are X25519, CurveP256, CurveP384"),
             )),
         });
         provider.kx_groups = curves.collect::<Result<_, _>>()?;
@@ -149,7 +149,7 @@ fn versions(written: &Written) -> Result<Vec<&'static SupportedProtocolVersion>,
         None => Ok(default),
         Some("TLS12") => Ok(2),
         Some("TLS13") => Ok(3),
-        Some(other) => Err(fault(key, format!("`{other}` is not to be had; there are TLS12 and TLS13"))),
+        Some(other) => Err(fault(key, format!("`{other}` is not supported; there are TLS12 and TLS13"))),
     };
     let (least, most) =
         (number("min_version", &written.min_version, 2)?, number("max_version", &written.max_version, 3)?);
@@ -181,7 +181,7 @@ fn client_verifier(
             return Err(fault(
                 "client_auth_type",
                 format!(
-                    "`{other}` is not to be had, since it takes any certificate; there are NoClientCert, \
+                    "`{other}` is not supported, since it takes any certificate; there are NoClientCert, \
                      VerifyClientCertIfGiven, RequireAndVerifyClientCert"
                 ),
             ));
@@ -257,10 +257,10 @@ mod tests {
     #[test]
     fn what_rustls_does_not_have_is_told() {
         for (wrong, expected) in [
-            ("{min_version: TLS11}", "tls_server_config.min_version: `TLS11` is not to be had"),
+            ("{min_version: TLS11}", "tls_server_config.min_version: `TLS11` is not supported"),
             ("{min_version: TLS13, max_version: TLS12}", "is above max_version"),
             ("{cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]}", "there are TLS_ECDHE_"),
-            ("{curve_preferences: [CurveP521]}", "`CurveP521` is not to be had"),
+            ("{curve_preferences: [CurveP521]}", "`CurveP521` is not supported"),
             ("{client_auth_type: RequestClientCert}", "since it takes any certificate"),
             ("{client_auth_type: RequireAndVerifyClientCert}", "client_ca_file: is missing"),
             ("{client_ca_file: x}", "does not ask for them"),

@@ -1,4 +1,4 @@
-//! Who may ask, and how often: users with bcrypt passwords, and a rate limit.
+//! The users of the web configuration: their passwords, and how many are checked at a time.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,8 +14,8 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 
-use super::peers::Peers;
-use super::web_config::WebConfigError;
+use super::error::WebConfigError;
+use crate::http::peers::Peers;
 
 /// Far more than there are users; keeps a memory of passwords from growing.
 const MOST_REMEMBERED: usize = 1_000;
@@ -29,7 +28,7 @@ const MOST_CHECKS: usize = 8;
 
 /// Whether a request is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AuthResult {
+pub(in crate::http) enum AuthResult {
     /// It names a user with the right password.
     Granted,
     /// It does not.
@@ -39,7 +38,7 @@ pub(super) enum AuthResult {
 }
 
 /// Users and the bcrypt hashes of their passwords.
-pub(super) struct Users {
+pub(in crate::http) struct Users {
     hashes: BTreeMap<String, String>,
     /// Keyed hashes of users and passwords that were right: bcrypt takes a tenth of a second and more, and Prometheus
     /// sends its password with each scrape. Two random keys of 64 bits each leave nothing to guess.
@@ -60,7 +59,7 @@ impl Users {
         for (user, hash) in users {
             let usable = |parts: bcrypt::HashParts| COSTS.contains(&parts.get_cost());
             if !bcrypt::HashParts::from_str(hash).is_ok_and(usable) {
-                let reason = "is no bcrypt hash; make one with htpasswd -nBC 10";
+                let reason = "is not a bcrypt hash; make one with htpasswd -nBC 10";
                 return Err(WebConfigError::setting(&format!("basic_auth_users.{user}"), reason));
             }
         }
@@ -74,7 +73,7 @@ impl Users {
     }
 
     /// Tells whether a request with `headers`, which came from `peer`, names a user with the right password.
-    pub(super) async fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> AuthResult {
+    pub(in crate::http) async fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> AuthResult {
         let Some((user, password)) = credentials(headers) else { return AuthResult::Denied };
         let known = self.hashes.get(&user);
         let key = (self.keys.0.hash_one((&user, &password)), self.keys.1.hash_one((&user, &password)));
@@ -91,7 +90,7 @@ impl Users {
             return AuthResult::Granted;
         }
         let matching = tokio::task::spawn_blocking(move || {
-            // Who goes away meanwhile frees neither his place nor the turn: the work goes on without him.
+            // Held by the blocking task: a client that goes away frees neither while bcrypt runs.
             let _held = (turn, presence);
             bcrypt::verify(password, &hash).unwrap_or(false)
         })
@@ -130,36 +129,10 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     Some((user.to_owned(), decoded[colon + 1..].to_vec()))
 }
 
-/// A bucket that fills with a token per interval; each request takes one.
-#[derive(Debug)]
-pub(super) struct Limiter {
-    interval: Duration,
-    burst: f64,
-    /// The tokens that there were at that moment.
-    tokens: Mutex<(f64, Instant)>,
-}
-
-impl Limiter {
-    pub(super) fn new(interval: Duration, burst: u32) -> Self {
-        let burst = f64::from(burst);
-        Self { interval, burst, tokens: Mutex::new((burst, Instant::now())) }
-    }
-
-    /// Takes a token, if there is one at `now`.
-    pub(super) fn take(&self, now: Instant) -> bool {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let (left, at) = *tokens;
-        let filled = now.saturating_duration_since(at).as_secs_f64() / self.interval.as_secs_f64();
-        let left = (left + filled).min(self.burst);
-        let taken = left >= 1.0;
-        *tokens = (if taken { left - 1.0 } else { left }, now.max(at));
-        taken
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use tokio::task::JoinSet;
 
@@ -224,14 +197,5 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(1), users.admit(&guess, HERE)).await.is_err());
         assert_eq!(users.turn.available_permits(), 0);
         assert!(tokio::time::timeout(Duration::from_secs(60), users.turn.acquire()).await.is_ok());
-    }
-
-    #[test]
-    fn tokens_come_back_with_time_up_to_the_burst() {
-        let begin = Instant::now();
-        let limiter = Limiter::new(Duration::from_secs(1), 2);
-        let taken = |seconds: f64| limiter.take(begin + Duration::from_secs_f64(seconds));
-        let asked: Vec<_> = [0.1, 0.1, 0.1, 0.6, 1.1, 1.2, 60.0, 60.0, 60.0].into_iter().map(taken).collect();
-        assert_eq!(asked, [true, true, false, false, true, false, true, true, false]);
     }
 }
