@@ -5,7 +5,9 @@ mod check;
 mod dashboards;
 mod demo;
 mod estimate;
+mod example;
 mod export;
+mod healthcheck;
 mod log;
 mod once;
 mod output;
@@ -81,6 +83,12 @@ enum Command {
     Simulate(demo::SimulateArgs),
     /// Writes the built-in Grafana dashboards and Prometheus rules into a folder.
     Dashboards(dashboards::DashboardsArgs),
+    /// Prints the commented example configuration, all of it or one platform's part.
+    Example(example::ExampleArgs),
+    /// Asks the running exporter whether it is ready, TLS or not; exits with 1 if it is not. For containers.
+    Healthcheck,
+    /// Prints the manual page, for `man -l -` or a file under man1.
+    Man,
     /// Prints the completions for a shell.
     Completions {
         /// The shell.
@@ -237,6 +245,14 @@ impl Cli {
             Command::Demo(args) => demo::demo(self.flags, args).await,
             Command::Simulate(args) => demo::simulate(args).await,
             Command::Dashboards(args) => dashboards::dashboards(&args),
+            Command::Example(args) => example::example(&args),
+            Command::Healthcheck => healthcheck::healthcheck(&self.flags).await,
+            Command::Man => {
+                let mut page = Vec::new();
+                clap_mangen::Man::new(Self::command()).render(&mut page)?;
+                output::answer_with(&page)?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "imstats_exporter", &mut script);

@@ -3,6 +3,7 @@
 //! It only shows what others publish. Nothing here waits for a platform, the store or another client.
 
 mod answer;
+mod healthcheck;
 mod listen;
 mod negotiate;
 mod peers;
@@ -22,6 +23,7 @@ use crate::day::Clock;
 use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 
+pub use healthcheck::{HealthcheckError, healthcheck};
 pub use listen::{ListenError, is_public};
 pub use serve::{Drained, Listeners, bind};
 pub use systemd::Supervisor;

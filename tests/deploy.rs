@@ -168,8 +168,11 @@ fn workflows_may_do_no_more_than_they_must() {
             for step in steps["steps"].as_sequence().into_iter().flatten() {
                 if let Some(action) = step["uses"].as_str() {
                     used += 1;
-                    let (_, version) = action.split_once("@v").unwrap_or_else(|| panic!("{name}: {action}"));
-                    assert!(version.parse::<u32>().is_ok(), "{name}: {action} is to be of a major version");
+                    // A tag can be moved to other code, a commit cannot; the version beside it is for people.
+                    let (_, commit) = action.split_once('@').unwrap_or_else(|| panic!("{name}: {action}"));
+                    let whole = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+                    assert!(whole, "{name}: {action} must name a commit");
+                    assert!(read(&path).contains(&format!("uses: {action} # v")), "{name}: which version is {action}?");
                     if action.starts_with("actions/checkout@") {
                         assert_eq!(at(step, "with.persist-credentials").as_bool(), Some(false), "{name}: {job:?}");
                     }
@@ -187,6 +190,13 @@ fn workflows_may_do_no_more_than_they_must() {
     assert!(steps.iter().any(|step| step["run"].as_str() == Some(".ci/run")));
     let release = document(".github/workflows/release.yml");
     assert_eq!(text(&release, "jobs.test.uses"), "./.github/workflows/test.yml");
+    assert_eq!(text(&release, "jobs.deny.uses"), "./.github/workflows/dependencies.yml");
+    let attests = |job: &str| {
+        let steps = list(&release, &format!("jobs.{job}.steps")).iter();
+        let mut actions = steps.filter_map(|step| step["uses"].as_str());
+        actions.any(|action| action.starts_with("actions/attest-build-provenance@"))
+    };
+    assert!(attests("release") && attests("image"), "what is published is attested");
     let built: Vec<_> =
         list(&release, "jobs.program.strategy.matrix.include").iter().map(|of| text(of, "arch")).collect();
     assert_eq!(built, ["amd64", "arm64"]);

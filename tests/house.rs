@@ -114,7 +114,7 @@ fn libraries_stay_in_their_rooms() {
     let rooms: &[(&str, &[&str])] = &[
         ("prometheus_client", &["telemetry", "exposition"]),
         ("rusqlite", &["store"]),
-        ("reqwest::Client", &["client", "history"]),
+        ("reqwest::Client", &["client", "history", "http"]),
         ("clap", &["cli"]),
         ("anyhow", &["cli"]),
         ("serde_yaml", &["config", "http"]),

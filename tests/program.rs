@@ -51,7 +51,7 @@ impl Running {
     }
 
     /// The same of its log.
-    fn log_line(&self, part: &str) -> String {
+    pub(crate) fn log_line(&self, part: &str) -> String {
         next_with(&self.logged, part)
     }
 

@@ -7,6 +7,7 @@ mod admission;
 mod answers;
 mod budget;
 mod codes;
+mod commands;
 mod connections;
 mod corrected;
 mod dashboards;

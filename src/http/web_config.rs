@@ -74,6 +74,12 @@ impl WebConfig {
         Ok(Self { path: Some(path.to_owned()), settings: RwLock::new(Arc::new(files.settings()?)), seen })
     }
 
+    /// Whether the server speaks TLS.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.settings().tls.is_some()
+    }
+
     pub(super) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -57,7 +57,12 @@ fn the_pod_is_confined_and_its_parts_fit_together() {
     assert_eq!(at(&monitor, "spec.selector.matchLabels"), at(&service, "metadata.labels"));
     assert_eq!(text(&monitor, "spec.endpoints.0.port"), text(&service, "spec.ports.0.name"));
     assert_eq!(text(&monitor, "spec.endpoints.0.path"), default_of("--web.telemetry-path"));
+    let policy = document("deploy/kubernetes/networkpolicy.yaml");
+    assert_eq!(at(&policy, "spec.podSelector.matchLabels"), labels);
+    assert_eq!(list(&policy, "spec.policyTypes"), ["Ingress"]);
+    assert_eq!(text(&policy, "spec.ingress.0.ports.0.port"), text(container, "ports.0.name"));
     let kustomization = document("deploy/kubernetes/kustomization.yaml");
+    assert!(list(&kustomization, "resources").iter().any(|resource| resource == "networkpolicy.yaml"));
     for resource in list(&kustomization, "resources") {
         let resource = resource.as_str().unwrap();
         assert!(root().join("deploy/kubernetes").join(resource).exists(), "{resource}");

@@ -21,6 +21,8 @@ fn the_unit_gives_the_program_nothing_but_its_folder() {
     assert_eq!(all("CapabilityBoundingSet"), [""]);
     assert_eq!(all("StateDirectory"), ["imstats_exporter"]);
     assert_eq!(all("WatchdogSec").len(), 1);
+    assert_eq!(all("LimitCORE"), ["0"], "the watchdog's signal must not leave secrets in a core");
+    assert_eq!(all("EnvironmentFile"), ["-/etc/imstats/environment"]);
     assert!(all("ExecStart")[0].ends_with("--storage.path=${STATE_DIRECTORY}"));
     let secret = all("LoadCredential")[0].split_once(':').expect("a name and a path");
     let text = read("deploy/imstats_exporter.service");
