@@ -7,6 +7,7 @@ mod credential;
 mod gate;
 mod json;
 mod lookup;
+mod reply;
 mod scrub;
 mod token;
 mod transport;
@@ -17,7 +18,6 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::config::Account;
 use crate::day::Clock;
@@ -27,9 +27,11 @@ use crate::telemetry::{Outcome, Telemetry};
 
 use credential::CredentialState;
 use gate::{Gate, Turn};
+use reply::Count;
 use transport::ExchangeError;
 
 pub use credential::Denial;
+pub use reply::Reply;
 pub(crate) use scrub::scrub;
 pub(crate) use transport::{is_loopback, words};
 
@@ -101,7 +103,7 @@ enum Aim<'a> {
 
 /// What a platform said to one exchange.
 enum Verdict {
-    Yes(Value),
+    Yes(Reply),
     No(Refusal),
 }
 
@@ -123,7 +125,7 @@ impl Client {
     ///
     /// # Errors
     /// The [`Failure`]; whatever may pass by itself was tried again before.
-    pub async fn ask(&self, account: &Account, call: &Call) -> Result<Value, Failure> {
+    pub async fn ask(&self, account: &Account, call: &Call) -> Result<Reply, Failure> {
         let delays =
             ExponentialBuilder::default().with_min_delay(self.0.repeat_delay).with_max_times(REPEATS).with_jitter();
         (|| self.attempt(account, call))
@@ -172,7 +174,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, account: &Account, call: &Call) -> Result<Value, Failure> {
+    async fn attempt(&self, account: &Account, call: &Call) -> Result<Reply, Failure> {
         let state = self.credential_state(account);
         let mut token = self.token(account, &state).await?;
         let platform = account.credential.platform;
@@ -191,7 +193,7 @@ impl Client {
             held.current = false;
         }
         match said {
-            Verdict::Yes(body) => Ok(body),
+            Verdict::Yes(reply) => Ok(reply),
             Verdict::No(refusal) => Err(match refusal.class {
                 Class::NoData => Failure::NoData,
                 Class::Target => Failure::Refused(refusal),
@@ -229,7 +231,7 @@ impl Client {
         }
     }
 
-    /// One HTTP exchange, when its turn has come; counted.
+    /// One HTTP exchange, when its turn has come; counted, a [`Reply`] when its content was read.
     async fn exchange(
         &self,
         account: &Account,
@@ -257,27 +259,31 @@ impl Client {
             // Only these are the platform's own words.
             "the platform's words may name people, and are not repeated".clone_into(&mut refusal.text);
         }
-        let outcome = match &judged {
-            Ok((Ok(()), _)) => Outcome::Ok,
-            // A login has no token that could have been refused.
-            Ok((Err(Refusal { class: Class::Token, .. }), _)) if matches!(aim, Aim::Token(_)) => Outcome::Denied,
-            Ok((Err(refusal), _)) => outcome(refusal.class),
-            Err(ExchangeError::Unavailable(_)) => Outcome::Unavailable,
-            Err(ExchangeError::Malformed(_)) => Outcome::Malformed,
-        };
-        self.0.telemetry.request(&account.name, call.api, outcome, started.elapsed());
-        tracing::debug!(account = account.name, api = call.api, ?outcome, "asked the platform");
+        let count = Count::new(&self.0.telemetry, &account.name, call.api, started.elapsed());
         match judged {
             Ok((Ok(()), body)) => {
                 if gate.accepted(self.0.clock.elapsed()) {
                     self.0.telemetry.paused(&account.name, call.api, None);
                 }
                 state.accepted(call.api);
-                Ok(Verdict::Yes(body))
+                Ok(Verdict::Yes(Reply::new(body, count)))
             }
-            Ok((Err(refusal), _)) => Ok(Verdict::No(refusal)),
-            Err(ExchangeError::Unavailable(text)) => Err(Failure::Unavailable(text)),
-            Err(ExchangeError::Malformed(text)) => Err(Failure::Malformed(text)),
+            Ok((Err(refusal), _)) => {
+                count.end_as(match refusal.class {
+                    // A login has no token that could have been refused.
+                    Class::Token if matches!(aim, Aim::Token(_)) => Outcome::Denied,
+                    class => outcome(class),
+                });
+                Ok(Verdict::No(refusal))
+            }
+            Err(ExchangeError::Unavailable(text)) => {
+                count.end_as(Outcome::Unavailable);
+                Err(Failure::Unavailable(text))
+            }
+            Err(ExchangeError::Malformed(text)) => {
+                count.end_as(Outcome::Malformed);
+                Err(Failure::Malformed(text))
+            }
         }
     }
 

@@ -222,8 +222,8 @@ impl Discovery {
         let (mut found, mut seen, mut read, mut lists) = (Vec::new(), HashSet::new(), 0, 0);
         let mut call = listing.call.clone();
         loop {
-            let page = self.client.ask(account, &call).await.map_err(failed)?;
-            let entries = (listing.read)(&page, listing).map_err(malformed)?;
+            let mut page = self.client.ask(account, &call).await.map_err(failed)?;
+            let entries = page.read(|body| (listing.read)(body, listing)).map_err(malformed)?;
             let (count, before) = (entries.len(), seen.len());
             for entry in entries {
                 let more = match entry {
@@ -242,11 +242,16 @@ impl Discovery {
             if seen.len() > MOST_ENTRIES {
                 return Err(malformed(Malformed::new("/", "a list that ends")));
             }
-            match next_page(listing, &page, count) {
-                Ok(true) if seen.len() == before => return Err(malformed(Malformed::new("/", "a list that gets on"))),
-                Ok(true) => turn_page(&mut call, listing.paging, &page),
-                Ok(false) => return Ok(found),
-                Err(error) => return Err(malformed(error)),
+            let goes_on = page.read(|body| match next_page(listing, body, count)? {
+                true if seen.len() == before => Err(Malformed::new("/", "a list that gets on")),
+                true => {
+                    turn_page(&mut call, listing.paging, body);
+                    Ok(true)
+                }
+                false => Ok(false),
+            });
+            if !goes_on.map_err(malformed)? {
+                return Ok(found);
             }
         }
     }

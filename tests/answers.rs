@@ -71,8 +71,22 @@ async fn an_answer_of_another_form_fails_its_target_and_names_the_place() {
         assert!(error.contains(words), "{answer:?}: {error}");
         assert_eq!(stage.targets(source), [0, 0, 0, 1, 0], "{words}");
         assert!(stage.up(source), "it does answer");
+        assert_eq!((stage.outcomes(api, "ok"), stage.outcomes(api, "malformed")), (0.0, 1.0), "{words}");
         assert!(stage.page().figures().is_empty());
         assert_eq!(stage.shown(source), None);
+    }
+}
+
+#[tokio::test]
+async fn a_list_or_a_token_of_another_form_is_no_answer_that_is_counted_as_ok() {
+    let everybody = "wecom: [{$wecom, contact: {users: all, $fast}}]";
+    for (api, body) in [
+        (FOLLOW, r#"{"errcode": 0}"#),
+        (FOLLOW, r#"{"errcode": 0, "follow_user": ["a", {}]}"#),
+        (GETTOKEN, r#"{"errcode": 0}"#),
+    ] {
+        let stage = answered(everybody, api, raw(body)).await;
+        assert_eq!((stage.outcomes(api, "ok"), stage.outcomes(api, "malformed")), (0.0, 1.0), "{api} {body}");
     }
 }
 

@@ -267,6 +267,11 @@ impl Stage {
         self.simulator.calls().get(api).copied().unwrap_or_default()
     }
 
+    /// How many calls of that API were counted with that outcome.
+    pub(crate) fn outcomes(&self, api: &str, outcome: &str) -> f64 {
+        self.series(&format!("imstats_api_requests_total{{api=\"{api}\",outcome=\"{outcome}\"}}")).unwrap()
+    }
+
     /// How many calls of any API reached any platform.
     pub(crate) fn all_calls(&self) -> u64 {
         self.simulator.calls().values().sum()

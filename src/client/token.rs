@@ -56,8 +56,9 @@ impl Client {
         body: Option<&secrecy::SecretString>,
     ) -> Result<Token, Failure> {
         match self.exchange(account, state, call, pass, Aim::Token(body)).await? {
-            Verdict::Yes(answer) => {
-                account.credential.platform.token(&answer, self.0.clock.now()).map_err(Failure::Malformed)
+            Verdict::Yes(mut reply) => {
+                let read = reply.read(|body| account.credential.platform.token(body, self.0.clock.now()));
+                read.map_err(Failure::Malformed)
             }
             Verdict::No(refusal) => Err(self.failure(account, state, call.api, refusal)),
         }

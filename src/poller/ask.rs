@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, Failure};
+use crate::client::{Client, Failure, Reply};
 use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::platform::{Call, Refusal};
 use crate::sample::Row;
-use crate::source::{DecodedAnswer, Decoder, Malformed, Paging, Query, Target};
+use crate::source::{DecodedAnswer, Decoder, Malformed, Paging, Query, Shape, Target};
 
 /// No answer has more pages; one that goes on beyond is broken.
 const MOST_PAGES: usize = 1_000;
@@ -87,13 +87,12 @@ async fn ask_batch(
     let api = config.source.api();
     let mut parts = Vec::new();
     for call in config.source.calls(&targets, days, &config.schedule.zone) {
-        parts.push(match ask_pages(client, config, &call, asked).await? {
-            Some(part) => part,
+        let part = match ask_pages(client, config, &call, asked, false).await? {
+            Some(part) => Some(part),
             // The list changed while it was read: once more.
-            None => ask_pages(client, config, &call, asked)
-                .await?
-                .ok_or_else(|| Failure::Malformed("the total or the rows change from page to page".to_owned()))?,
-        });
+            None => ask_pages(client, config, &call, asked, true).await?,
+        };
+        parts.push(part.ok_or_else(changes)?);
     }
     // Nobody to ask about is an answer without figures.
     if parts.is_empty() { Ok(Decoder::new(api, asked).finish()?) } else { Ok(union(parts)) }
@@ -126,56 +125,118 @@ fn add(mut sum: Vec<Row>, more: &[Row]) -> Vec<Row> {
     sum
 }
 
-/// What all pages of one call's answer say; `None` where its total or its rows changed on the way.
+/// Why a list that changed twice while it was read can't be used.
+fn changes() -> Failure {
+    Failure::Malformed("the total or the rows change from page to page".to_owned())
+}
+
+/// What all pages of one call's answer say; `None` where its total or its rows changed on the way, unless this is the
+/// `last` attempt.
 async fn ask_pages(
     client: &Client,
     config: &SourceConfig,
     call: &Call,
     asked: Query<'_>,
+    last: bool,
 ) -> Result<Option<DecodedAnswer>, Failure> {
     let shape = &config.source.api().shape;
-    let mut decoder = Decoder::new(config.source.api(), asked);
+    let decoder = Decoder::new(config.source.api(), asked);
     let Paging::Offset { offset: field, total, next } = shape.paging else {
-        decoder.page(&client.ask(&config.account, call).await?)?;
-        return Ok(Some(decoder.finish()?));
+        let mut page = client.ask(&config.account, call).await?;
+        let decoded = page.read(|body| {
+            let mut decoder = decoder;
+            decoder.page(body)?;
+            decoder.finish()
+        })?;
+        return Ok(Some(blame(page, decoded)));
     };
+    let mut pages = Pages { decoder, shape, total, next, named: asked.named(), offset: 0, rows: 0, first_total: None };
     let mut call = call.clone();
-    let (mut offset, mut rows, mut first_total) = (0, 0, None);
     for _ in 0..MOST_PAGES {
         if let Some(body) = &mut call.body {
-            body[field] = json!(offset);
+            body[field] = json!(pages.offset);
         }
-        let page = client.ask(&config.account, &call).await?;
+        let mut page = client.ask(&config.account, &call).await?;
+        match page.read(|body| pages.take(body))? {
+            Turn::Next => {}
+            Turn::End { counts_others } => {
+                let all = pages.first_total.unwrap_or_default();
+                let decoded = page.read(|_| pages.decoder.finish())?;
+                if counts_others || pages.rows - decoded.again as u64 >= all {
+                    return Ok(Some(blame(page, decoded)));
+                }
+                return if last { page.read(|_| Err(changes())) } else { Ok(None) };
+            }
+            Turn::Changed => return if last { page.read(|_| Err(changes())) } else { Ok(None) },
+        }
+    }
+    Err(Failure::Malformed(format!("the answer has more than {MOST_PAGES} pages")))
+}
+
+/// Counts the call of `page` as malformed where its answer can't be used for some target.
+fn blame(mut page: Reply, decoded: DecodedAnswer) -> DecodedAnswer {
+    if decoded.targets.iter().any(Result::is_err) {
+        page.mark_malformed();
+    }
+    decoded
+}
+
+/// The pages of one answer that were read, and where the next one begins.
+struct Pages<'a> {
+    decoder: Decoder<'a>,
+    shape: &'static Shape,
+    /// Where a page says how many rows there are in all, and where the next one begins.
+    total: &'static str,
+    next: Option<&'static str>,
+    /// How many subjects were asked for by name, where all were.
+    named: Option<u64>,
+    offset: u64,
+    rows: u64,
+    first_total: Option<u64>,
+}
+
+/// What a page says of the next one.
+enum Turn {
+    Next,
+    /// There is none; the total may count others than those asked for.
+    End {
+        counts_others: bool,
+    },
+    /// The total is another than before.
+    Changed,
+}
+
+impl Pages<'_> {
+    /// Reads the next page.
+    fn take(&mut self, page: &Value) -> Result<Turn, Malformed> {
         let number = |pointer: &str| {
             let number = page.pointer(pointer);
             let number = number.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok()));
-            number.ok_or_else(|| Failure::from(Malformed::new(pointer, "a number of rows")))
+            number.ok_or_else(|| Malformed::new(pointer, "a number of rows"))
         };
-        let all = number(total)?;
-        if *first_total.get_or_insert(all) != all {
-            return Ok(None);
+        let all = number(self.total)?;
+        if *self.first_total.get_or_insert(all) != all {
+            return Ok(Turn::Changed);
         }
-        let list = page.pointer(shape.rows).and_then(Value::as_array);
-        let count = list.ok_or_else(|| Failure::from(Malformed::new(shape.rows, "a list")))?.len() as u64;
-        rows += count;
-        let reached = match next {
+        let list = page.pointer(self.shape.rows).and_then(Value::as_array);
+        let count = list.ok_or_else(|| Malformed::new(self.shape.rows, "a list"))?.len() as u64;
+        self.rows += count;
+        let reached = match self.next {
             Some(next) => number(next)?,
-            None => offset + count,
+            None => self.offset + count,
         };
-        decoder.page(&page)?;
+        self.decoder.page(page)?;
         // A total above the number of those asked for counts others too: then an empty page is the end.
-        let counts_others = asked.named().is_some_and(|named| all > named) && next.is_none();
+        let counts_others = self.named.is_some_and(|named| all > named) && self.next.is_none();
         if reached >= all || (counts_others && count == 0) {
-            let decoded = decoder.finish()?;
-            let whole = counts_others || rows - decoded.again as u64 >= all;
-            return Ok(whole.then_some(decoded));
+            return Ok(Turn::End { counts_others });
         }
-        if reached <= offset || count == 0 {
-            return Err(Failure::from(Malformed::new(next.unwrap_or(shape.rows), "a page that gets on")));
+        if reached <= self.offset || count == 0 {
+            return Err(Malformed::new(self.next.unwrap_or(self.shape.rows), "a page that gets on"));
         }
-        offset = reached;
+        self.offset = reached;
+        Ok(Turn::Next)
     }
-    Err(Failure::Malformed(format!("the answer has more than {MOST_PAGES} pages")))
 }
 
 #[cfg(test)]
