@@ -1,12 +1,10 @@
 //! The configuration file: what was written, checked as a whole, and what is used.
 //!
-//! The text goes through `outline` (is it YAML that we take?), `written` (do all keys and values decode?) and
-//! `check` (does it hold together?); each of them only sees what the one before let pass.
+//! The text goes through `written` (does it decode, key by key?) and `check` (does it hold together?), which only sees what
+//! decodes.
 
 mod check;
 mod keys;
-mod message;
-mod outline;
 mod shard;
 mod units;
 mod written;
@@ -17,15 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
 
 use crate::day::{Cycle, Schedule};
 use crate::files::read_all;
 use crate::platform::{Credential, Secret};
 use crate::source::{Directory, Pseudonyms, Source, Target};
+use crate::yaml::{self, YamlError};
 
 pub use keys::known_keys;
-pub(crate) use message::printable;
 pub use shard::{ParseShardError, Shard};
 pub(crate) use units::duration as parse_duration;
 
@@ -72,19 +69,8 @@ pub enum ConfigError {
         byte: usize,
     },
     /// It is not YAML, or a key is unknown, or a value is of the wrong kind: the first such place.
-    #[error("{}", at(file, *line, *column, path, message))]
-    Decode {
-        /// Its name.
-        file: String,
-        /// The line, from 1; 0 where it is not known.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// The key path, such as `wecom[0].contact.users`; empty for the whole file.
-        path: String,
-        /// What is wrong there.
-        message: String,
-    },
+    #[error(transparent)]
+    Decode(#[from] YamlError),
     /// It decodes, and this is wrong with it.
     #[error("{}", faults.iter().map(|fault| format!("{file}: {fault}")).collect::<Vec<_>>().join("\n"))]
     Faults {
@@ -93,27 +79,6 @@ pub enum ConfigError {
         /// Each beginning with its key path.
         faults: Vec<String>,
     },
-}
-
-/// Reads the text of a file in YAML; `None` where nothing but comments stands in it.
-///
-/// # Errors
-/// [`ConfigError::Decode`] and [`ConfigError::Faults`], without values of the file.
-pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str, file: &str) -> Result<Option<T>, ConfigError> {
-    if let Some(why) = outline::too_much(text) {
-        return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![why] });
-    }
-    let decode_error = |error| message::decode_error(file, &error);
-    if !outline::check(text).map_err(decode_error)? {
-        return Ok(None);
-    }
-    serde_yaml::from_str(text).map(Some).map_err(decode_error)
-}
-
-fn at(file: &str, line: usize, column: usize, path: &str, message: &str) -> String {
-    let place = if line > 0 { format!("{file}:{line}:{column}") } else { file.to_owned() };
-    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
-    format!("{place}: {path}{message}")
 }
 
 impl Config {
@@ -161,11 +126,12 @@ impl Config {
 
     /// Comes with the key path of the first secret whose text stands in the file itself.
     fn parse_with(text: &str, file: &str, read: check::ReadSecret<'_>) -> Result<(Self, Option<String>), ConfigError> {
-        let Some(written) = read_yaml(text, file)? else {
+        let mut written = written::Written::new();
+        let Some(faults) = yaml::read_into(&mut written, text, file, &keys::secrets())? else {
             return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![check::nothing_written()] });
         };
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-        check::check(written, file, folder, read)
+        check::check(written, faults, file, folder, read)
     }
 }
 

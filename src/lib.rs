@@ -7,6 +7,7 @@
 //! * [`files`]: files read up to a limit, and written whole
 //! * [`telemetry`]: the exporter's own counters, and how its sources stand
 //! * [`platform`]: how each platform admits a caller and says no
+//! * [`yaml`]: files in YAML, with each error at its place
 //! * [`source`]: the statistics APIs, a file each, and the one decoder
 //! * [`config`]: the configuration file
 //! * [`client`]: the only outgoing I/O to platforms
@@ -36,3 +37,4 @@ pub mod simulator;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+pub mod yaml;

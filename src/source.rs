@@ -2,7 +2,7 @@
 //!
 //! A source is one API of one account. Each API is one file below this one; it holds the typed parameters of its
 //! block of the configuration, its targets and requests, and one declarative field table. Adding an API is such a
-//! file, its `mod` line and its line in [`visit`].
+//! file, its `mod` line and its line in [`BLOCKS`].
 
 mod decode;
 mod feishu_message_push;
@@ -19,10 +19,9 @@ mod wecom_kf;
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::MapAccess;
-
 use crate::day::{Cycle, Day, Days, Zone};
 use crate::platform::{Call, Platform};
+use crate::yaml::Key;
 
 pub use decode::{DecodedAnswer, Decoder, Malformed, Paging, Query, Shape, decode};
 pub use listing::{Directory, Entry, ListEntry, ListPaging, ListRequest, Need};
@@ -30,33 +29,32 @@ pub use pseudonyms::{PseudonymizedSource, Pseudonyms, RealIds};
 pub use selection::Selection;
 pub use table::{Combine, Field, Span, Table, Unit};
 
-/// Shows `visitor` every block of the configuration that holds sources: a new API is a line here.
-pub fn visit<V: Visit>(visitor: &mut V) {
-    visitor.visit::<wecom_contact::Params>();
-    visitor.visit::<wecom_groupchat::Params>();
-    visitor.visit::<wecom_kf::Params>();
-    visitor.visit::<tencent_desk_agent::Params>();
-    visitor.visit::<feishu_message_push::Params>();
-}
-
-/// Something that wants to see the typed parameters of every block.
-pub trait Visit {
-    /// Is called once for each block.
-    fn visit<P: Params>(&mut self);
-}
+/// Every block that an account of the configuration may have: a new API is a line here.
+pub const BLOCKS: &[&Block] = &[
+    &wecom_contact::BLOCK,
+    &wecom_groupchat::BLOCK,
+    &wecom_kf::BLOCK,
+    &tencent_desk_agent::BLOCK,
+    &feishu_message_push::BLOCK,
+];
 
 /// Every API, in the order in which they are shown.
 #[must_use]
 pub fn apis() -> Vec<&'static Api> {
-    struct Collect(Vec<&'static Api>);
-    impl Visit for Collect {
-        fn visit<P: Params>(&mut self) {
-            self.0.extend(P::APIS);
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    visit(&mut collect);
-    collect.0
+    BLOCKS.iter().flat_map(|block| block.apis).copied().collect()
+}
+
+/// A block of an account of the configuration, which asks for sources.
+#[derive(Debug)]
+pub struct Block {
+    /// The platform whose accounts have it.
+    pub platform: &'static dyn Platform,
+    /// Its key.
+    pub name: &'static str,
+    /// The APIs that it can make sources of.
+    pub apis: &'static [&'static Api],
+    /// The parameters of an empty one.
+    pub new: fn() -> Box<dyn Params>,
 }
 
 /// One statistics API.
@@ -211,28 +209,14 @@ pub trait Source: fmt::Debug + Send + Sync {
     }
 }
 
-/// The typed parameters of one block of an account of the configuration.
-pub trait Params: Sized + 'static {
-    /// The platform whose accounts have the block.
-    const PLATFORM: &'static dyn Platform;
-    /// The block's key.
-    const BLOCK: &'static str;
-    /// The keys in it that are its own.
-    const KEYS: &'static [&'static str];
-    /// The APIs that it can make sources of.
-    const APIS: &'static [&'static Api];
-
-    /// The parameters of an empty block.
-    fn new() -> Self;
-    /// Takes the value of `key`, which is one of [`Params::KEYS`].
-    ///
-    /// # Errors
-    /// What the decoder says of the value.
-    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+/// The typed parameters of one block.
+pub trait Params: fmt::Debug {
+    /// The keys that are its own, and where their values go.
+    fn keys(&mut self) -> Vec<Key<'_>>;
     /// Adds what is wrong with them, each with its key below `path`.
     fn check(&self, path: &str, faults: &mut Vec<String>);
     /// The sources that they ask for, in the account with credential id `id`, which may stand below the block.
-    fn sources(self, id: &str) -> Vec<Box<dyn Source>>;
+    fn sources(self: Box<Self>, id: &str) -> Vec<Box<dyn Source>>;
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "files",
     "telemetry",
     "platform",
+    "yaml",
     "source",
     "config",
     "client",
@@ -117,7 +118,7 @@ fn libraries_stay_in_their_rooms() {
         ("reqwest::Client", &["client", "history", "http"]),
         ("clap", &["cli"]),
         ("anyhow", &["cli"]),
-        ("serde_yaml", &["config", "http"]),
+        ("serde_yaml", &["yaml"]),
     ];
     for (library, modules) in rooms {
         for (module, path) in sources().into_iter().filter(|(_, path)| !is_test(path)) {

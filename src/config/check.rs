@@ -8,10 +8,11 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
-use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, printable, units};
+use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
 use crate::day::{Schedule, Zone};
 use crate::platform::{Credential, PLATFORMS, Secret, SecretError};
-use crate::source::{Api, PseudonymizedSource, Pseudonyms, Source};
+use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
+use crate::yaml::printable;
 
 /// How often a source wakes.
 const POLL_INTERVAL: Duration = Duration::from_mins(10);
@@ -46,15 +47,17 @@ pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, Sec
 /// The platforms count by company, whichever account or secret calls.
 type Rates = BTreeMap<(&'static str, String), BTreeMap<&'static str, (Rate, String)>>;
 
-/// Checks what was written in a file in `folder`, and fills in the defaults; tells also the key path of the first
+/// Checks what was written in a file in `folder`, in which `faults` were found before, and fills in the defaults; tells also the key path of the first
 /// secret whose text stands in the file.
 pub(super) fn check(
     written: Written,
+    faults: Vec<String>,
     file: &str,
     folder: &Path,
     read: ReadSecret<'_>,
 ) -> Result<(Config, Option<String>), ConfigError> {
-    let Written { poll_interval, accounts, faults } = written;
+    let poll_interval = written.poll_interval.unwrap_or(POLL_INTERVAL);
+    let accounts = written.into_accounts();
     let mut checking = Checking { folder, read, faults, warnings: Vec::new() };
     if accounts.is_empty() {
         checking.faults.push(nothing_written());
@@ -65,7 +68,7 @@ pub(super) fn check(
     let mut inline_secret = None;
     for account in accounts {
         inline_secret = inline_secret.or_else(|| first_inline(&account));
-        sources.extend(checking.account(account, &rates, poll_interval.unwrap_or(POLL_INTERVAL)));
+        sources.extend(checking.account(account, &rates, poll_interval));
     }
     if checking.faults.is_empty() {
         Ok((Config { sources, warnings: checking.warnings }, inline_secret))
@@ -87,8 +90,8 @@ fn first_inline(account: &WrittenAccount) -> Option<String> {
     let key = platform.keys().secret;
     let own = [
         (&account.secret, format!("{path}.{key}")),
-        (&account.proxy_url, format!("{path}.proxy_url")),
-        (&account.pseudonymize, format!("{path}.{}.key", keys::PSEUDONYMIZE)),
+        (&account.proxy_url, format!("{path}.{}", keys::PROXY_URL)),
+        (&account.pseudonymize.key, format!("{path}.{}.{}", keys::PSEUDONYMIZE, keys::PSEUDONYM_KEY)),
     ];
     let blocks = account.blocks.iter().map(|block| (&block.common.secret, format!("{}.{key}", block.path)));
     own.into_iter().chain(blocks).find(|(secret, _)| matches!(secret, Some(Secret::Inline(_)))).map(|(_, path)| path)
@@ -107,7 +110,7 @@ impl Checking<'_> {
         for WrittenAccount { platform, path, name, .. } in accounts {
             let Some(name) = name else { continue };
             if let Some(first) = seen.insert((platform.name(), name), path) {
-                self.faults.push(format!("{path}.account: `{name}` is already the name of {first}"));
+                self.faults.push(format!("{path}.{}: `{name}` is already the name of {first}", keys::ACCOUNT));
             }
         }
     }
@@ -119,8 +122,8 @@ impl Checking<'_> {
             let company = rates.entry((account.platform.name(), id.clone())).or_default();
             for block in &account.blocks {
                 let Some(rate) = block.common.rate_limit else { continue };
-                let path = format!("{}.rate_limit", block.path);
-                for api in block.apis {
+                let path = format!("{}.{}", block.path, keys::RATE_LIMIT);
+                for api in block.block.apis {
                     let (first, other) = company.entry(api.path).or_insert_with(|| (rate, path.clone()));
                     if *first != rate {
                         let company = account.platform.keys().id;
@@ -142,7 +145,7 @@ impl Checking<'_> {
         let pseudonyms = self.pseudonyms(&account);
         let WrittenAccount { platform, path, blocks, .. } = account;
         let credential = platform.keys();
-        let mut required = vec![("account", true), (credential.id, true)];
+        let mut required = vec![(keys::ACCOUNT, true), (credential.id, true)];
         required.extend(credential.caller.map(|caller| (caller, true)));
         required.push((credential.secret, blocks.iter().any(|block| block.common.secret.is_none())));
         for (key, required) in required {
@@ -151,7 +154,8 @@ impl Checking<'_> {
             }
         }
         if blocks.is_empty() {
-            let known: Vec<_> = keys::blocks(platform).into_iter().map(|(block, _)| block).collect();
+            let of_platform = BLOCKS.iter().filter(|block| block.platform.name() == platform.name());
+            let known: Vec<_> = of_platform.map(|block| block.name).collect();
             self.warnings.push(format!("{path}: nothing is polled: it has no block ({})", known.join(", ")));
         }
         let secret = self.secret(account.secret, &format!("{path}.{}", credential.secret));
@@ -177,14 +181,14 @@ impl Checking<'_> {
         };
         let shared = secret.map(|secret| with_secret("", secret));
         let mut configs = Vec::new();
-        for WrittenBlock { block, path, apis, mut common, sources } in blocks {
+        for WrittenBlock { block, path, mut common, params } in blocks {
             let own = self.secret(common.secret.take(), &format!("{path}.{}", credential.secret));
-            self.lookback(&path, apis, &common);
-            let sources = sources(&id);
+            self.lookback(&path, block.apis, &common);
+            let sources = params.sources(&id);
             if sources.is_empty() {
                 self.warnings.push(format!("{path}: nothing is polled: it selects nobody"));
             }
-            let account_of_block = own.map(|secret| with_secret(block, secret)).or_else(|| shared.clone());
+            let account_of_block = own.map(|secret| with_secret(block.name, secret)).or_else(|| shared.clone());
             let Some(account_of_block) = account_of_block else { continue };
             let names = account.names.unwrap_or(false);
             let config = |source| source_config(source, &account_of_block, &common, (poll_interval, names));
@@ -196,11 +200,11 @@ impl Checking<'_> {
     /// What `account` puts in the place of ids of people.
     fn pseudonyms(&mut self, account: &WrittenAccount) -> Option<Arc<Pseudonyms>> {
         let path = format!("{}.{}", account.path, keys::PSEUDONYMIZE);
-        if account.pseudonymize.is_some() && account.names == Some(true) {
+        if account.pseudonymize.key.is_some() && account.names == Some(true) {
             self.faults.push(format!("{path}: names would tell who is behind each pseudonym: leave one of both out"));
         }
-        let path = format!("{path}.key");
-        let secret = self.secret(account.pseudonymize.clone(), &path)?;
+        let path = format!("{path}.{}", keys::PSEUDONYM_KEY);
+        let secret = self.secret(account.pseudonymize.key.clone(), &path)?;
         // A fault of the first look was told.
         let key = (self.read)(&secret).ok()?;
         let key = key.expose_secret();
@@ -229,10 +233,10 @@ impl Checking<'_> {
         let path = &account.path;
         let base_url = account.base_url.as_deref().unwrap_or_else(|| account.platform.base_url());
         let base_url = units::base_url(base_url, account.insecure_http.unwrap_or(false)).unwrap_or_else(|why| {
-            self.faults.push(format!("{path}.base_url: {why}"));
+            self.faults.push(format!("{path}.{}: {why}", keys::BASE_URL));
             String::new()
         });
-        let proxy_path = format!("{path}.proxy_url");
+        let proxy_path = format!("{path}.{}", keys::PROXY_URL);
         // A second look at the secret, as a fault of the first was told.
         let proxy_url = self.secret(account.proxy_url.clone(), &proxy_path).and_then(|url| (self.read)(&url).ok());
         if let Some(Err(why)) = proxy_url.as_ref().map(|url| units::http_url(url.expose_secret())) {
@@ -240,7 +244,7 @@ impl Checking<'_> {
         }
         let ca_file = account.ca_file.as_ref().map(|file| self.folder.join(file));
         if let Some(Err(why)) = ca_file.as_ref().map(|file| readable(file)) {
-            self.faults.push(format!("{path}.ca_file: {why}"));
+            self.faults.push(format!("{path}.{}: {why}", keys::CA_FILE));
         }
         Reach { base_url, proxy_url, ca_file }
     }
@@ -249,9 +253,11 @@ impl Checking<'_> {
         let Some(days) = common.lookback_days else { return };
         let ranges = apis.iter().map(|api| api.days_per_call).filter(|days| *days > 1);
         match ranges.min() {
-            None if days > 1 => self.faults.push(format!("{path}.lookback_days: the API gives one day a call")),
+            None if days > 1 => {
+                self.faults.push(format!("{path}.{}: the API gives one day a call", keys::LOOKBACK_DAYS));
+            }
             Some(most) if days > most => {
-                self.faults.push(format!("{path}.lookback_days: the API gives at most {most} days a call"));
+                self.faults.push(format!("{path}.{}: the API gives at most {most} days a call", keys::LOOKBACK_DAYS));
             }
             _ => {}
         }

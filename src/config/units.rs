@@ -9,8 +9,8 @@ use jiff::civil::Time;
 use reqwest::Url;
 
 use super::Rate;
-use super::message::cut;
 use crate::day::Zone;
+use crate::yaml::cut;
 
 /// The units of a duration in milliseconds, in the order in which they are written, as in Prometheus.
 const UNITS: &[(&str, u64)] =

@@ -1,33 +1,36 @@
 //! What was written: the file as it decodes, before it is checked as a whole.
 //!
-//! Maps are read key by key, so that an unknown key is refused at its own line and column; `flatten` would lose them.
-//! A value of the wrong kind ends the reading, a text that can't be read becomes a fault, told with all others.
+//! Each key is one row, which names it and says where its value goes. A value of the wrong kind ends the reading, a text
+//! that can't be read becomes a fault, told with all others.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Time;
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Rate, keys, units};
 use crate::day::Zone;
 use crate::platform::{PLATFORMS, Platform, Secret};
-use crate::source::{self, Api, Params, Source, Visit};
+use crate::source::{BLOCKS, Block, Params};
+use crate::yaml::{Each, Group, Key, Slot};
 
 /// The file.
-#[derive(Default)]
+#[derive(Debug)]
 pub(super) struct Written {
     pub(super) poll_interval: Option<Duration>,
-    /// In the order of the file.
-    pub(super) accounts: Vec<WrittenAccount>,
-    /// What is wrong so far, each with its key path.
-    pub(super) faults: Vec<String>,
+    /// One for each platform; those that stand in the file first, in its order.
+    platforms: Vec<Accounts>,
+}
+
+/// The accounts of a platform.
+#[derive(Debug)]
+struct Accounts {
+    platform: &'static dyn Platform,
+    accounts: Vec<WrittenAccount>,
 }
 
 /// An account.
+#[derive(Debug)]
 pub(super) struct WrittenAccount {
     pub(super) platform: &'static dyn Platform,
     /// Its key path, such as `wecom[0]`.
@@ -42,30 +45,33 @@ pub(super) struct WrittenAccount {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) names: Option<bool>,
-    /// The key of its pseudonyms.
-    pub(super) pseudonymize: Option<Secret>,
+    pub(super) pseudonymize: Pseudonymize,
     pub(super) insecure_http: Option<bool>,
+    /// While it is read, each block that it may have; then those that stand there, in the order of the file.
     pub(super) blocks: Vec<WrittenBlock>,
     /// The keys that stand there, whether their values could be read or not.
     pub(super) present: Vec<&'static str>,
 }
 
-/// Makes the sources of a block from the credential id.
-type MakeSources = Box<dyn FnOnce(&str) -> Vec<Box<dyn Source>>>;
+/// The map of pseudonyms.
+#[derive(Debug, Default)]
+pub(super) struct Pseudonymize {
+    pub(super) key: Option<Secret>,
+}
 
 /// A block of an account.
+#[derive(Debug)]
 pub(super) struct WrittenBlock {
-    pub(super) block: &'static str,
+    pub(super) block: &'static Block,
     /// Its key path, such as `wecom[0].contact`.
     pub(super) path: String,
-    pub(super) apis: &'static [&'static Api],
     pub(super) common: Common,
-    /// Makes the sources, once the credential id is known, which may stand below the block.
-    pub(super) sources: MakeSources,
+    /// What is its own.
+    pub(super) params: Box<dyn Params>,
 }
 
 /// What every block may hold.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Common {
     pub(super) secret: Option<Secret>,
     pub(super) ready_at: Option<Time>,
@@ -79,179 +85,65 @@ pub(super) struct Common {
     pub(super) zone: Option<Zone>,
 }
 
-impl<'de> Deserialize<'de> for Written {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(File)
+/// A duration of at least `least`, which is written `written`.
+fn at_least(least: Duration, written: &'static str) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| units::at_least(text, least, written)
+}
+
+/// A whole number from `least` to `most`.
+fn number(least: u32, most: u32) -> impl Fn(&str) -> Result<u32, String> {
+    move |text| units::number(text, least, most)
+}
+
+/// Puts the entries that are named in `present` first, in that order.
+fn in_order<T>(entries: &mut [T], present: &[&'static str], name: impl Fn(&T) -> &'static str) {
+    entries.sort_by_key(|entry| present.iter().position(|key| *key == name(entry)).unwrap_or(usize::MAX));
+}
+
+impl Written {
+    pub(super) fn new() -> Self {
+        let accounts = |platform: &&'static dyn Platform| Accounts { platform: *platform, accounts: Vec::new() };
+        Self { poll_interval: None, platforms: PLATFORMS.iter().map(accounts).collect() }
+    }
+
+    /// The accounts in the order of the file.
+    pub(super) fn into_accounts(self) -> Vec<WrittenAccount> {
+        self.platforms.into_iter().flat_map(|platform| platform.accounts).collect()
     }
 }
 
-/// Reads the text at `key` with `read`; what is wrong with it becomes a fault below `path`.
-fn take<'de, A: MapAccess<'de>, T>(
-    (map, path, key): (&mut A, &str, &str),
-    faults: &mut Vec<String>,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, A::Error> {
-    let text: String = map.next_value()?;
-    let value = read(&text);
-    if let Err(why) = &value {
-        let dot = if path.is_empty() { "" } else { "." };
-        faults.push(format!("{path}{dot}{key}: {why}"));
-    }
-    Ok(value.ok())
-}
-
-/// Reads the file's map.
-struct File;
-
-impl<'de> Visitor<'de> for File {
-    type Value = Written;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a map with the keys {}", keys::of_file().join(", "))
+impl Group for Written {
+    fn shape(&self) -> String {
+        let names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name()).collect();
+        format!("a map with the keys poll_interval, {}", names.join(", "))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
-        let known = keys::of_file();
-        let mut written = Written::default();
-        while let Some(key) = map.next_key_seed(keys::Known(&known))? {
-            match PLATFORMS.iter().copied().find(|platform| platform.name() == key) {
-                Some(platform) => map.next_value_seed(Accounts { platform, written: &mut written })?,
-                None => {
-                    let least = |text: &str| units::at_least(text, Duration::from_secs(1), "1s");
-                    written.poll_interval = take((&mut map, "", key), &mut written.faults, least)?;
-                }
-            }
-        }
-        Ok(written)
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        let Self { poll_interval, platforms } = self;
+        let mut keys = vec![Key::text("poll_interval", poll_interval, at_least(Duration::from_secs(1), "1s"))];
+        keys.extend(platforms.iter_mut().map(|accounts| {
+            let shape = "a list of accounts, each beginning with `- account: NAME`";
+            Key::of(accounts.platform.name(), Slot::List(shape.to_owned(), accounts))
+        }));
+        keys
+    }
+
+    fn finish(&mut self, present: &[&'static str], _: &str, _: &mut Vec<String>) {
+        in_order(&mut self.platforms, present, |accounts| accounts.platform.name());
     }
 }
 
-/// Reads the list of a platform's accounts.
-struct Accounts<'a> {
-    platform: &'static dyn Platform,
-    written: &'a mut Written,
-}
-
-impl<'de> DeserializeSeed<'de> for Accounts<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Accounts<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of accounts, each beginning with `- account: NAME`")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let platform = self.platform;
-        for n in 0.. {
-            let path = format!("{}[{n}]", platform.name());
-            match list.next_element_seed(OneAccount { platform, path, faults: &mut self.written.faults })? {
-                Some(account) => self.written.accounts.push(account),
-                None => break,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads an account.
-struct OneAccount<'a> {
-    platform: &'static dyn Platform,
-    path: String,
-    faults: &'a mut Vec<String>,
-}
-
-impl<'de> DeserializeSeed<'de> for OneAccount<'_> {
-    type Value = WrittenAccount;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<WrittenAccount, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for OneAccount<'_> {
-    type Value = WrittenAccount;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an account, a map that begins with `account: NAME`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WrittenAccount, A::Error> {
-        let Self { platform, path, faults } = self;
-        let known = keys::of_account(platform);
-        let credential = platform.keys();
-        let mut account = WrittenAccount::new(platform, path.clone());
-        while let Some(key) = map.next_key_seed(keys::Known(&known))? {
-            account.present.push(key);
-            let at = (&mut map, path.as_str(), key);
-            match key {
-                "account" => account.name = take(at, faults, units::account_name)?,
-                "base_url" => account.base_url = take(at, faults, |url| Ok(url.to_owned()))?,
-                "proxy_url" => account.proxy_url = Some(map.next_value()?),
-                "ca_file" => account.ca_file = take(at, faults, units::id)?.map(PathBuf::from),
-                "connect_timeout" => account.connect_timeout = take(at, faults, units::timeout)?,
-                "timeout" => account.timeout = take(at, faults, units::timeout)?,
-                "names" => account.names = take(at, faults, units::truth)?,
-                keys::PSEUDONYMIZE => account.pseudonymize = Some(map.next_value_seed(Pseudonymize)?),
-                "insecure_http" => account.insecure_http = take(at, faults, units::truth)?,
-                id if id == credential.id => account.id = take(at, faults, units::id)?,
-                caller if Some(caller) == credential.caller => account.caller = take(at, faults, units::id)?,
-                secret if secret == credential.secret => account.secret = Some(map.next_value()?),
-                block => {
-                    let path = format!("{path}.{block}");
-                    let mut reading =
-                        ReadBlock { platform, block, path, map: &mut map, faults, read: None, de: PhantomData };
-                    source::visit(&mut reading);
-                    if let Some(block) = reading.read {
-                        account.blocks.push(block?);
-                    }
-                }
-            }
-        }
-        Ok(account)
-    }
-}
-
-/// Reads `{key: SECRET}`.
-struct Pseudonymize;
-
-impl Pseudonymize {
-    const SHAPE: &'static str = "{key: SECRET}, where SECRET is {env: NAME}, {file: PATH} or a quoted text";
-}
-
-impl<'de> DeserializeSeed<'de> for Pseudonymize {
-    type Value = Secret;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Secret, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Pseudonymize {
-    type Value = Secret;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::SHAPE)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
-        // What was found may be the key itself, so it is not repeated.
-        let wrong = || A::Error::custom(format!("it is written {}", Self::SHAPE));
-        let key = map.next_key::<String>()?.filter(|key| key == "key");
-        key.ok_or_else(wrong)?;
-        let secret = map.next_value()?;
-        if map.next_key::<serde::de::IgnoredAny>()?.is_some() { Err(wrong()) } else { Ok(secret) }
+impl Each for Accounts {
+    fn entry(&mut self, path: &str) -> Slot<'_> {
+        self.accounts.push(WrittenAccount::new(self.platform, path.to_owned()));
+        // Just pushed.
+        Slot::Map(self.accounts.last_mut().expect("an account was pushed"))
     }
 }
 
 impl WrittenAccount {
     fn new(platform: &'static dyn Platform, path: String) -> Self {
+        let blocks = BLOCKS.iter().filter(|block| block.platform.name() == platform.name());
         Self {
             platform,
             path,
@@ -265,101 +157,169 @@ impl WrittenAccount {
             connect_timeout: None,
             timeout: None,
             names: None,
-            pseudonymize: None,
+            pseudonymize: Pseudonymize::default(),
             insecure_http: None,
-            blocks: Vec::new(),
+            blocks: blocks.map(|block| WrittenBlock::new(block)).collect(),
             present: Vec::new(),
         }
     }
 }
 
-/// Reads the block of that name from `map` when its parameters are shown.
-struct ReadBlock<'a, 'de, A: MapAccess<'de>> {
-    platform: &'static dyn Platform,
-    block: &'static str,
-    path: String,
-    map: &'a mut A,
-    faults: &'a mut Vec<String>,
-    read: Option<Result<WrittenBlock, A::Error>>,
-    de: PhantomData<&'de ()>,
-}
+impl Group for WrittenAccount {
+    fn shape(&self) -> String {
+        "an account, a map that begins with `account: NAME`".to_owned()
+    }
 
-impl<'de, A: MapAccess<'de>> Visit for ReadBlock<'_, 'de, A> {
-    fn visit<P: Params>(&mut self) {
-        if P::PLATFORM.name() == self.platform.name() && P::BLOCK == self.block {
-            let seed = Block::<P> { path: self.path.clone(), faults: self.faults, params: PhantomData };
-            self.read = Some(self.map.next_value_seed(seed));
-        }
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        let credential = self.platform.keys();
+        let mut keys = vec![
+            Key::text(keys::ACCOUNT, &mut self.name, units::account_name),
+            Key::text(credential.id, &mut self.id, units::id),
+        ];
+        keys.extend(credential.caller.map(|caller| Key::text(caller, &mut self.caller, units::id)));
+        keys.extend([
+            Key::secret(credential.secret, &mut self.secret),
+            // Checked when it is known whether plain http is allowed.
+            Key::text(keys::BASE_URL, &mut self.base_url, |url| Ok(url.to_owned())),
+            Key::secret(keys::PROXY_URL, &mut self.proxy_url),
+            Key::text(keys::CA_FILE, &mut self.ca_file, |path| units::id(path).map(PathBuf::from)),
+            Key::text("connect_timeout", &mut self.connect_timeout, units::timeout),
+            Key::text("timeout", &mut self.timeout, units::timeout),
+            Key::text("names", &mut self.names, units::truth),
+            Key { name: keys::PSEUDONYMIZE, secret: true, slot: Slot::Map(&mut self.pseudonymize) },
+            Key::text("insecure_http", &mut self.insecure_http, units::truth),
+        ]);
+        keys.extend(self.blocks.iter_mut().map(|block| Key::of(block.block.name, Slot::Map(block))));
+        keys
+    }
+
+    fn finish(&mut self, present: &[&'static str], _: &str, _: &mut Vec<String>) {
+        self.present = present.to_vec();
+        self.blocks.retain(|block| present.contains(&block.block.name));
+        in_order(&mut self.blocks, present, |block| block.block.name);
     }
 }
 
-/// Reads a block with the parameters `P`.
-struct Block<'a, P> {
-    path: String,
-    faults: &'a mut Vec<String>,
-    params: PhantomData<P>,
+impl Group for Pseudonymize {
+    fn shape(&self) -> String {
+        "{key: SECRET}, where SECRET is {env: NAME}, {file: PATH} or a quoted text".to_owned()
+    }
+
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![Key::secret(keys::PSEUDONYM_KEY, &mut self.key)]
+    }
+
+    fn finish(&mut self, _: &[&'static str], _: &str, _: &mut Vec<String>) {}
 }
 
-impl<'de, P: Params> DeserializeSeed<'de> for Block<'_, P> {
-    type Value = WrittenBlock;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<WrittenBlock, D::Error> {
-        deserializer.deserialize_map(self)
+impl WrittenBlock {
+    fn new(block: &'static Block) -> Self {
+        Self { block, path: String::new(), common: Common::default(), params: (block.new)() }
     }
 }
 
-impl<'de, P: Params> Visitor<'de> for Block<'_, P> {
-    type Value = WrittenBlock;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a map with keys such as {}; {{}} is all defaults", P::KEYS.join(", "))
+impl Group for WrittenBlock {
+    fn shape(&self) -> String {
+        let own: Vec<_> = (self.block.new)().keys().iter().map(|key| key.name).collect();
+        format!("a map with keys such as {}; {{}} is all defaults", own.join(", "))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WrittenBlock, A::Error> {
-        let Self { path, faults, .. } = self;
-        let known = keys::of_block(P::PLATFORM, P::KEYS);
-        let mut params = P::new();
-        let mut common = Common::default();
-        while let Some(key) = map.next_key_seed(keys::Known(&known))? {
-            if P::KEYS.contains(&key) {
-                params.set(key, &mut map)?;
-            } else {
-                common.set(P::PLATFORM, (&mut map, &path, key), faults)?;
-            }
-        }
-        params.check(&path, faults);
-        let sources = Box::new(|id: &str| params.sources(id));
-        Ok(WrittenBlock { block: P::BLOCK, path, apis: P::APIS, common, sources })
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        let mut keys = self.params.keys();
+        keys.extend(self.common.keys(self.block.platform));
+        keys
+    }
+
+    fn finish(&mut self, _: &[&'static str], path: &str, faults: &mut Vec<String>) {
+        path.clone_into(&mut self.path);
+        self.params.check(path, faults);
     }
 }
 
 impl Common {
-    fn set<'de, A: MapAccess<'de>>(
-        &mut self,
-        platform: &'static dyn Platform,
-        at: (&mut A, &str, &str),
-        faults: &mut Vec<String>,
-    ) -> Result<(), A::Error> {
-        match at.2 {
-            "ready_at" => self.ready_at = take(at, faults, units::time_of_day)?,
+    fn keys(&mut self, platform: &'static dyn Platform) -> Vec<Key<'_>> {
+        let zone = if platform.has_zones() {
+            Key::text("time_zone", &mut self.zone, units::zone)
+        } else {
+            let why = format!("{} counts its days in UTC+8, so leave the zone out", platform.title());
+            Key::of("time_zone", Slot::Refused(why))
+        };
+        vec![
+            Key::text("ready_at", &mut self.ready_at, units::time_of_day),
             // A day is over only on the next one, and no platform takes a month to count.
-            "lag_days" => self.lag_days = take(at, faults, |text| units::number(text, 1, 30))?,
-            "refresh_interval" => {
-                let least = |text: &str| units::at_least(text, Duration::from_mins(1), "1m");
-                self.refresh_interval = take(at, faults, least)?;
+            Key::text("lag_days", &mut self.lag_days, number(1, 30)),
+            Key::text("refresh_interval", &mut self.refresh_interval, at_least(Duration::from_mins(1), "1m")),
+            Key::text(keys::LOOKBACK_DAYS, &mut self.lookback_days, number(1, 366)),
+            Key::text("flip_after", &mut self.flip_after, units::duration),
+            Key::text("max_age", &mut self.max_age_days, units::whole_days),
+            Key::text("concurrency", &mut self.concurrency, number(1, 256)),
+            Key::text(keys::RATE_LIMIT, &mut self.rate_limit, units::rate),
+            zone,
+            Key::secret(platform.keys().secret, &mut self.secret),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::Words;
+
+    /// Writes something into the slot of the key at `place`; false where there is no such key.
+    fn fill(group: &mut dyn Group, place: usize) -> bool {
+        let mut keys = group.keys();
+        let Some(key) = keys.get_mut(place) else { return false };
+        match &mut key.slot {
+            Slot::Text(set) => {
+                let texts = ["7", "7m", "07:00", "7/s", "true", "Asia/Tokyo", "7d"];
+                assert!(texts.iter().any(|text| set(text).is_ok()), "{} takes none of {texts:?}", key.name);
             }
-            "lookback_days" => self.lookback_days = take(at, faults, |text| units::number(text, 1, 366))?,
-            "flip_after" => self.flip_after = take(at, faults, units::duration)?,
-            "max_age" => self.max_age_days = take(at, faults, units::whole_days)?,
-            "concurrency" => self.concurrency = take(at, faults, |text| units::number(text, 1, 256))?,
-            "rate_limit" => self.rate_limit = take(at, faults, units::rate)?,
-            keys::TIME_ZONE if platform.has_zones() => self.zone = take(at, faults, units::zone)?,
-            keys::TIME_ZONE => {
-                let why = format!("{} counts its days in UTC+8, so leave the zone out", platform.title());
-                take(at, faults, |_| Err::<(), _>(why.clone()))?;
+            Slot::Secret(place) => **place = Some(Secret::Env("X".to_owned())),
+            Slot::Words(_, set) => {
+                let lists = [vec!["7".to_owned()], vec!["month".to_owned()]];
+                assert!(lists.into_iter().any(|list| set(Words::List(list)).is_ok()), "{}", key.name);
             }
-            _ => self.secret = Some(at.0.next_value()?),
+            Slot::Map(group) => {
+                // A block is known by its path.
+                if !fill(*group, 0) {
+                    panic!("{} has no keys", key.name);
+                }
+            }
+            Slot::Named(_, each) | Slot::List(_, each) => drop(each.entry("x")),
+            Slot::Refused(_) => {}
         }
-        Ok(())
+        true
+    }
+
+    /// How many keys `new` has, each of which changed something, and something else than the others.
+    fn changes<G: Group + std::fmt::Debug>(new: impl Fn() -> G) -> usize {
+        let mut seen = vec![format!("{:?}", new())];
+        let mut refused = 0;
+        for place in 0.. {
+            let mut group = new();
+            if group.keys().get(place).is_some_and(|key| !key.is_known()) {
+                refused += 1;
+                continue;
+            }
+            if !fill(&mut group, place) {
+                return seen.len() - 1 + refused;
+            }
+            let name = group.keys()[place].name;
+            let now = format!("{group:?}");
+            assert!(!seen.contains(&now), "{name} changes nothing, or what another key changes: {now}");
+            seen.push(now);
+        }
+        unreachable!("keys end")
+    }
+
+    #[test]
+    fn each_key_changes_something_of_its_own() {
+        assert_eq!(changes(Written::new), 1 + PLATFORMS.len());
+        for platform in PLATFORMS {
+            assert!(changes(|| WrittenAccount::new(*platform, String::new())) >= 12);
+        }
+        for block in BLOCKS {
+            assert!(changes(|| WrittenBlock::new(block)) >= 11, "{}", block.name);
+        }
     }
 }

@@ -18,8 +18,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::config::read_yaml;
 use crate::files::read_bounded;
+use crate::yaml;
 
 pub use error::WebConfigError;
 use limiter::Limiter;
@@ -150,8 +150,8 @@ impl Files {
         };
         let text = String::from_utf8(read(path)?)
             .map_err(|error| WebConfigError::Syntax(format!("{}: {error}", path.display())))?;
-        let written: Option<Written> =
-            read_yaml(&text, &path.display().to_string()).map_err(|error| WebConfigError::Syntax(error.to_string()))?;
+        let written: Option<Written> = yaml::read(&text, &path.display().to_string())
+            .map_err(|error| WebConfigError::Syntax(error.to_string()))?;
         let written = written.unwrap_or_default();
         let beside = |name: &str| read(&path.parent().unwrap_or(Path::new("")).join(name));
         let pem = match &written.tls_server_config {

@@ -8,16 +8,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::de::{Error, MapAccess};
 use serde_json::{Value, json};
 
 use super::listing::{array, id, text};
 use super::{
-    Api, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need, Paging,
+    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need, Paging,
     Selection, Shape, Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Cycle, Days, Zone};
-use crate::platform::{Call, Feishu, Platform};
+use crate::platform::{Call, Feishu};
+use crate::yaml::{Key, Words};
 
 /// The largest page of departments that Feishu gives.
 const PAGE: &str = "50";
@@ -89,6 +89,10 @@ pub(super) const API: Api = Api {
 };
 
 /// The block `message_push`.
+pub(super) const BLOCK: Block =
+    Block { platform: &Feishu, name: "message_push", apis: &[&API], new: || Box::new(Params::new()) };
+
+/// Its parameters.
 #[derive(Debug)]
 pub(super) struct Params {
     /// The account's own application unless written.
@@ -99,30 +103,28 @@ pub(super) struct Params {
 
 const CYCLES: &[Cycle] = &[Cycle::Day, Cycle::Week, Cycle::Month];
 
-impl super::Params for Params {
-    const PLATFORM: &'static dyn Platform = &Feishu;
-    const BLOCK: &'static str = "message_push";
-    const KEYS: &'static [&'static str] = &["apps", "departments", "cycles"];
-    const APIS: &'static [&'static Api] = &[&API];
-
+impl Params {
     fn new() -> Self {
         Self { apps: None, departments: Selection::None, cycles: vec![Cycle::Day] }
     }
+}
 
-    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "apps" => self.apps = Some(map.next_value()?),
-            "departments" => self.departments = map.next_value()?,
-            _ => {
-                let words: Vec<String> = map.next_value()?;
-                let cycle = |word: &String| {
-                    let known = CYCLES.iter().find(|cycle| cycle.name() == word);
-                    known.copied().ok_or_else(|| A::Error::custom("a cycle is day, week or month"))
-                };
-                self.cycles = words.iter().map(cycle).collect::<Result<_, _>>()?;
-            }
-        }
-        Ok(())
+impl super::Params for Params {
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        let apps = |words| match words {
+            Words::List(apps) => Ok(Some(apps)),
+            Words::One(_) => Err("expected a list of app ids".to_owned()),
+        };
+        let cycles = |words| {
+            let cycle = |word: &String| CYCLES.iter().copied().find(|cycle| cycle.name() == word);
+            let read = if let Words::List(words) = &words { words.iter().map(cycle).collect() } else { None };
+            read.ok_or_else(|| "it is a list of cycles, each of them day, week or month".to_owned())
+        };
+        vec![
+            Key::words("apps", "a list of app ids", &mut self.apps, apps),
+            Key::words("departments", Selection::SHAPE, &mut self.departments, Selection::read),
+            Key::words("cycles", "a list of cycles", &mut self.cycles, cycles),
+        ]
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
@@ -145,8 +147,9 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self, id: &str) -> Vec<Box<dyn Source>> {
-        vec![Box::new(Self { apps: Some(self.apps.unwrap_or_else(|| vec![id.to_owned()])), ..self })]
+    fn sources(self: Box<Self>, id: &str) -> Vec<Box<dyn Source>> {
+        let apps = self.apps.unwrap_or_else(|| vec![id.to_owned()]);
+        vec![Box::new(Self { apps: Some(apps), ..*self })]
     }
 }
 

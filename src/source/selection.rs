@@ -1,11 +1,9 @@
 //! The words `all`, `none` and `top`, and lists of ids, as they are written in the configuration.
 
 use std::collections::HashMap;
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::decode::MOST_ID_BYTES;
+use crate::yaml::Words;
 
 /// Which subjects are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +20,26 @@ pub enum Selection {
 }
 
 impl Selection {
+    /// How one is written, in words.
+    pub const SHAPE: &'static str = "`all`, `none` or a list of ids";
+
+    /// Reads what was written.
+    ///
+    /// # Errors
+    /// What is wrong with a word.
+    pub fn read(words: Words) -> Result<Self, String> {
+        match words {
+            Words::List(ids) if ids.is_empty() => Ok(Self::None),
+            Words::List(ids) => Ok(Self::These(ids)),
+            Words::One(word) => match word.as_str() {
+                "all" => Ok(Self::All),
+                "none" => Ok(Self::None),
+                "top" => Ok(Self::Top),
+                id => Err(format!("`{id}` is neither `all` nor `none`; a single id is written [{id}]")),
+            },
+        }
+    }
+
     /// The ids that were written down.
     #[must_use]
     pub fn listed(&self) -> &[String] {
@@ -47,77 +65,18 @@ impl Selection {
     }
 }
 
-impl<'de> Deserialize<'de> for Selection {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SelectionVisitor;
-
-        impl<'de> Visitor<'de> for SelectionVisitor {
-            type Value = Selection;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`all`, `none` or a list of ids")
-            }
-
-            fn visit_str<E: Error>(self, word: &str) -> Result<Selection, E> {
-                match word {
-                    "all" => Ok(Selection::All),
-                    "none" => Ok(Selection::None),
-                    "top" => Ok(Selection::Top),
-                    id => Err(E::custom(format!("`{id}` is neither `all` nor `none`; a single id is written [{id}]"))),
-                }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Selection, A::Error> {
-                let mut ids = Vec::new();
-                while let Some(Id(id)) = list.next_element()? {
-                    ids.push(id);
-                }
-                Ok(if ids.is_empty() { Selection::None } else { Selection::These(ids) })
-            }
-        }
-
-        deserializer.deserialize_any(SelectionVisitor)
-    }
-}
-
-/// An id, which people may write as a number.
-struct Id(String);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IdVisitor;
-
-        impl Visitor<'_> for IdVisitor {
-            type Value = Id;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id: a text or a whole number")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Id, E> {
-                Ok(Id(text.to_owned()))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Id, E> {
-                Ok(Id(number.to_string()))
-            }
-        }
-
-        deserializer.deserialize_any(IdVisitor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn words_and_lists_are_read() {
-        let read = |text: &str| serde_yaml::from_str::<Selection>(text).unwrap();
-        assert_eq!(read("all"), Selection::All);
-        assert_eq!(read("[]"), read("none"));
-        assert_eq!(read("[1001, zhangsan]"), Selection::These(vec!["1001".into(), "zhangsan".into()]));
-        assert!(serde_yaml::from_str::<Selection>("zhangsan").unwrap_err().to_string().contains("[zhangsan]"));
+        let word = |text: &str| Selection::read(Words::One(text.to_owned()));
+        let list = |ids: &[&str]| Selection::read(Words::List(ids.iter().map(|id| (*id).to_owned()).collect()));
+        assert_eq!(word("all"), Ok(Selection::All));
+        assert_eq!(list(&[]), word("none"));
+        assert_eq!(list(&["1001", "zhangsan"]), Ok(Selection::These(vec!["1001".into(), "zhangsan".into()])));
+        assert!(word("zhangsan").unwrap_err().contains("[zhangsan]"));
     }
 
     #[test]

@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use serde::de::MapAccess;
 use serde_json::json;
 
 use super::{
-    Api, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
+    Api, Block, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target,
+    Unit,
 };
 use crate::day::{Days, Zone};
-use crate::platform::{Call, Platform, TencentDesk};
+use crate::platform::{Call, TencentDesk};
+use crate::yaml::Key;
 
 /// The largest page, and the most agents in one request.
 const PAGE: usize = 100;
@@ -118,24 +119,24 @@ pub(super) const API: Api = Api {
 };
 
 /// The block `agent_statistics`.
+pub(super) const BLOCK: Block =
+    Block { platform: &TencentDesk, name: "agent_statistics", apis: &[&API], new: || Box::new(Params::new()) };
+
+/// Its parameters.
 #[derive(Debug)]
 pub(super) struct Params {
     agents: Selection,
 }
 
-impl super::Params for Params {
-    const PLATFORM: &'static dyn Platform = &TencentDesk;
-    const BLOCK: &'static str = "agent_statistics";
-    const KEYS: &'static [&'static str] = &["agents"];
-    const APIS: &'static [&'static Api] = &[&API];
-
+impl Params {
     fn new() -> Self {
         Self { agents: Selection::All }
     }
+}
 
-    fn set<'de, A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
-        self.agents = map.next_value()?;
-        Ok(())
+impl super::Params for Params {
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![Key::words("agents", Selection::SHAPE, &mut self.agents, Selection::read)]
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
@@ -147,8 +148,8 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
-        vec![Box::new(self)]
+    fn sources(self: Box<Self>, _: &str) -> Vec<Box<dyn Source>> {
+        vec![self]
     }
 }
 

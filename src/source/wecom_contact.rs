@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::MapAccess;
 use serde_json::json;
 
 use super::wecom_directory::{
@@ -15,11 +13,12 @@ use super::wecom_directory::{
     follow_users, user_names,
 };
 use super::{
-    Api, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
-    listing,
+    Api, Block, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target,
+    Unit, listing,
 };
 use crate::day::{Days, Zone};
-use crate::platform::{Call, Platform, Wecom};
+use crate::platform::{Call, Wecom};
+use crate::yaml::{Each, Group, Key, Slot};
 
 /// The most members, and the most departments, that WeCom aggregates in one answer.
 const MOST_IDS: usize = 100;
@@ -141,6 +140,10 @@ pub(super) const API: Api = Api {
 };
 
 /// The block `contact`.
+pub(super) const BLOCK: Block =
+    Block { platform: &Wecom, name: "contact", apis: &[&API], new: || Box::new(Params::new()) };
+
+/// Its parameters.
 #[derive(Debug)]
 pub(super) struct Params {
     users: Selection,
@@ -149,30 +152,46 @@ pub(super) struct Params {
 }
 
 /// A union of members and departments.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Default)]
 struct Team {
     users: Selection,
     departments: Selection,
 }
 
-impl super::Params for Params {
-    const PLATFORM: &'static dyn Platform = &Wecom;
-    const BLOCK: &'static str = "contact";
-    const KEYS: &'static [&'static str] = &["users", "departments", "teams"];
-    const APIS: &'static [&'static Api] = &[&API];
+impl Group for Team {
+    fn shape(&self) -> String {
+        "a team, a map with users or departments".to_owned()
+    }
 
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![
+            Key::words("users", Selection::SHAPE, &mut self.users, Selection::read),
+            Key::words("departments", Selection::SHAPE, &mut self.departments, Selection::read),
+        ]
+    }
+
+    fn finish(&mut self, _: &[&'static str], _: &str, _: &mut Vec<String>) {}
+}
+
+impl Each for BTreeMap<String, Team> {
+    fn entry(&mut self, name: &str) -> Slot<'_> {
+        Slot::Map(self.entry(name.to_owned()).or_default())
+    }
+}
+
+impl Params {
     fn new() -> Self {
         Self { users: Selection::All, departments: Selection::None, teams: BTreeMap::new() }
     }
+}
 
-    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "users" => self.users = map.next_value()?,
-            "departments" => self.departments = map.next_value()?,
-            _ => self.teams = map.next_value()?,
-        }
-        Ok(())
+impl super::Params for Params {
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![
+            Key::words("users", Selection::SHAPE, &mut self.users, Selection::read),
+            Key::words("departments", Selection::SHAPE, &mut self.departments, Selection::read),
+            Key::of("teams", Slot::Named("a map of teams, each with its name".to_owned(), &mut self.teams)),
+        ]
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
@@ -199,11 +218,11 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
+    fn sources(self: Box<Self>, _: &str) -> Vec<Box<dyn Source>> {
         if self.users == Selection::None && self.departments == Selection::None && self.teams.is_empty() {
             return Vec::new();
         }
-        vec![Box::new(self)]
+        vec![self]
     }
 }
 

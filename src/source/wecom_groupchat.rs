@@ -7,17 +7,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::MapAccess;
 use serde_json::{Value, json};
 
 use super::wecom_directory::{FOLLOW_USERS, USER_INFO, USER_NAMES, follow_users, user_names};
 use super::{
-    Api, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target, Unit,
-    listing,
+    Api, Block, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target,
+    Unit, listing,
 };
 use crate::day::{Days, Zone};
-use crate::platform::{Call, Platform, Wecom};
+use crate::platform::{Call, Wecom};
+use crate::yaml::{Each, Group, Key, Slot};
 
 /// The most owners that WeCom takes in one request.
 const MOST_OWNERS: usize = 100;
@@ -128,34 +127,51 @@ pub(super) const TEAM_API: Api = Api {
 };
 
 /// The block `groupchat`.
+pub(super) const BLOCK: Block =
+    Block { platform: &Wecom, name: "groupchat", apis: &[&OWNER_API, &TEAM_API], new: || Box::new(Params::new()) };
+
+/// Its parameters.
 #[derive(Debug)]
 pub(super) struct Params {
     owners: Selection,
     teams: BTreeMap<String, Team>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Default)]
 struct Team {
     owners: Selection,
 }
 
-impl super::Params for Params {
-    const PLATFORM: &'static dyn Platform = &Wecom;
-    const BLOCK: &'static str = "groupchat";
-    const KEYS: &'static [&'static str] = &["owners", "teams"];
-    const APIS: &'static [&'static Api] = &[&OWNER_API, &TEAM_API];
+impl Group for Team {
+    fn shape(&self) -> String {
+        "a team, a map with owners".to_owned()
+    }
 
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![Key::words("owners", Selection::SHAPE, &mut self.owners, Selection::read)]
+    }
+
+    fn finish(&mut self, _: &[&'static str], _: &str, _: &mut Vec<String>) {}
+}
+
+impl Each for BTreeMap<String, Team> {
+    fn entry(&mut self, name: &str) -> Slot<'_> {
+        Slot::Map(self.entry(name.to_owned()).or_default())
+    }
+}
+
+impl Params {
     fn new() -> Self {
         Self { owners: Selection::All, teams: BTreeMap::new() }
     }
+}
 
-    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "owners" => self.owners = map.next_value()?,
-            _ => self.teams = map.next_value()?,
-        }
-        Ok(())
+impl super::Params for Params {
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![
+            Key::words("owners", Selection::SHAPE, &mut self.owners, Selection::read),
+            Key::of("teams", Slot::Named("a map of teams, each with its name".to_owned(), &mut self.teams)),
+        ]
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
@@ -169,7 +185,7 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
+    fn sources(self: Box<Self>, _: &str) -> Vec<Box<dyn Source>> {
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         if self.owners != Selection::None {
             sources.push(Box::new(Owners(self.owners)));

@@ -8,17 +8,17 @@
 
 use std::time::Duration;
 
-use serde::de::MapAccess;
 use serde_json::json;
 
 use super::listing::{each, id, text};
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
 use super::{
-    Api, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Need, Paging, Selection, Shape,
-    Source, Span, Table, Target, Unit, listing,
+    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Need, Paging, Selection,
+    Shape, Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
-use crate::platform::{Call, Platform, Wecom};
+use crate::platform::{Call, Wecom};
+use crate::yaml::Key;
 
 /// The largest page of accounts that WeCom gives.
 const PAGE: usize = 100;
@@ -153,28 +153,27 @@ pub(super) const API: Api = Api {
 };
 
 /// The block `kf`.
+pub(super) const BLOCK: Block = Block { platform: &Wecom, name: "kf", apis: &[&API], new: || Box::new(Params::new()) };
+
+/// Its parameters.
 #[derive(Debug)]
 pub(super) struct Params {
     accounts: Selection,
     servicers: Selection,
 }
 
-impl super::Params for Params {
-    const PLATFORM: &'static dyn Platform = &Wecom;
-    const BLOCK: &'static str = "kf";
-    const KEYS: &'static [&'static str] = &["accounts", "servicers"];
-    const APIS: &'static [&'static Api] = &[&API];
-
+impl Params {
     fn new() -> Self {
         Self { accounts: Selection::All, servicers: Selection::None }
     }
+}
 
-    fn set<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "accounts" => self.accounts = map.next_value()?,
-            _ => self.servicers = map.next_value()?,
-        }
-        Ok(())
+impl super::Params for Params {
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        vec![
+            Key::words("accounts", Selection::SHAPE, &mut self.accounts, Selection::read),
+            Key::words("servicers", Selection::SHAPE, &mut self.servicers, Selection::read),
+        ]
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
@@ -187,8 +186,8 @@ impl super::Params for Params {
         }
     }
 
-    fn sources(self, _: &str) -> Vec<Box<dyn Source>> {
-        vec![Box::new(self)]
+    fn sources(self: Box<Self>, _: &str) -> Vec<Box<dyn Source>> {
+        vec![self]
     }
 }
 

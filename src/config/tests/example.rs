@@ -56,18 +56,21 @@ fn the_example_has_every_known_key_and_no_other() {
         let map = value.as_mapping().cloned().unwrap_or_default();
         map.into_iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), value)).collect()
     };
-    let blocks: Vec<_> = crate::platform::PLATFORMS.iter().flat_map(|platform| keys::blocks(*platform)).collect();
+    let known: std::collections::BTreeSet<_> = known_keys().into_iter().collect();
     let mut found = std::collections::BTreeSet::new();
-    for (platform, accounts) in keys(&example) {
-        for account in accounts.as_sequence().into_iter().flatten() {
-            for (key, value) in keys(account) {
-                if blocks.iter().any(|(block, _)| *block == key) {
-                    found.extend(keys(&value).into_iter().map(|(inner, _)| format!("{platform}[].{key}.{inner}")));
-                }
-                found.insert(format!("{platform}[].{key}"));
+    let mut maps = vec![(String::new(), example)];
+    while let Some((path, map)) = maps.pop() {
+        for (key, value) in keys(&map) {
+            let path = format!("{path}{key}");
+            // The keys of a map below which none is known are names.
+            if known.iter().any(|other| other.starts_with(&format!("{path}."))) {
+                maps.push((format!("{path}."), value.clone()));
             }
+            for entry in value.as_sequence().into_iter().flatten() {
+                maps.push((format!("{path}[]."), entry.clone()));
+            }
+            found.insert(path);
         }
-        found.insert(platform);
     }
-    assert_eq!(found, known_keys().into_iter().collect());
+    assert_eq!(found, known);
 }

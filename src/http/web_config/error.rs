@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::printable;
+use crate::yaml::printable;
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,7 @@
 //! What the YAML library says, in our words: with file, line, column and key path, and without values that may be
 //! secrets.
 
-use super::ConfigError;
-use super::keys::{is_secret, unknown};
+use super::YamlError;
 
 /// The most characters of a key or value that are repeated.
 const SHOWN: usize = 64;
@@ -16,7 +15,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// The beginning of a text of the file, printable and short.
-pub(super) fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     cut_at(text, SHOWN)
 }
 
@@ -36,8 +35,30 @@ pub(super) fn show_key(key: &str) -> String {
     }
 }
 
-/// Our error for the library's.
-pub(super) fn decode_error(file: &str, error: &serde_yaml::Error) -> ConfigError {
+/// Says that `key` is unknown, and which of `known` was probably meant.
+pub(super) fn unknown(key: &str, known: &[&str]) -> String {
+    let shown = show_key(key);
+    let near = nearest(&shown, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let hint = if key.contains(':') { "; a colon is followed by a space" } else { "" };
+    let end = if near.is_empty() { ";" } else { "" };
+    format!("unknown key `{shown}`{hint}{near}{end} known keys here: {}", known.join(", "))
+}
+
+/// The one of `known` that is at most a third of its letters away from `key`.
+fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(&key.to_lowercase(), known);
+    let near = known.iter().map(|known| (distance(known), *known)).min()?;
+    (near.0 <= 1.max(near.1.len() / 3)).then_some(near.1)
+}
+
+/// Our error for the library's, which arose at the key `wrong_key` where that is known; nothing below one of the keys
+/// `secrets` is repeated.
+pub(super) fn decode_error(
+    file: &str,
+    error: &serde_yaml::Error,
+    wrong_key: Option<&str>,
+    secrets: &[&str],
+) -> YamlError {
     let mut text = error.to_string();
     let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
     if line > 0 {
@@ -48,13 +69,12 @@ pub(super) fn decode_error(file: &str, error: &serde_yaml::Error) -> ConfigError
         Some((path, message)) if !path.contains([' ', '`']) => (path, message),
         _ => ("", text.as_str()),
     };
-    let mut path = without_secret(path);
-    let message = plain(message);
-    if let Some((_, rest)) = message.split_once("key `").filter(|(before, _)| ["", "unknown "].contains(before)) {
-        let key = rest.split('`').next().unwrap_or_default();
+    let mut path = without_secret(path, secrets);
+    let (message, field) = plain(message);
+    if let Some(key) = wrong_key.or(field.as_deref()) {
         path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     }
-    ConfigError::Decode {
+    YamlError {
         file: file.to_owned(),
         line,
         column,
@@ -64,11 +84,11 @@ pub(super) fn decode_error(file: &str, error: &serde_yaml::Error) -> ConfigError
 }
 
 /// The path down to the first secret: a map below it may hold the secret as a key.
-fn without_secret(path: &str) -> String {
+fn without_secret(path: &str, secrets: &[&str]) -> String {
     let mut parts = Vec::new();
     for part in path.split('.') {
         parts.push(part);
-        if is_secret(part) {
+        if secrets.contains(&part) {
             break;
         }
     }
@@ -88,12 +108,12 @@ const PLAINER: &[(&str, &str)] = &[
 /// What is wrong with a file whose aliases don't end.
 pub(super) const TOO_LARGE: &str = "the file is too large once its aliases (`*name`) are followed";
 
-/// The message without values, and with the nearest known key where the library lists fields.
-fn plain(message: &str) -> String {
+/// The message without values; where the library lists fields, with the nearest known one, and the field itself.
+fn plain(message: &str) -> (String, Option<String>) {
     for prefix in ["invalid type: ", "invalid value: ", "invalid length "] {
         if let Some((found, expected)) = message.strip_prefix(prefix).and_then(|rest| rest.rsplit_once(", expected ")) {
             let expected = if expected == "a string" { "a text" } else { expected };
-            return format!("found {}, expected {expected}", kind(found));
+            return (format!("found {}, expected {expected}", kind(found)), None);
         }
     }
     // The field comes first and may hold anything, the known ones last and hold no backtick.
@@ -101,9 +121,10 @@ fn plain(message: &str) -> String {
         message.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "))
     {
         let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
-        return unknown(field, &known);
+        return (unknown(field, &known), Some(show_key(field)));
     }
-    PLAINER.iter().find(|(theirs, _)| *theirs == message).map_or(message, |(_, ours)| ours).to_owned()
+    let plainer = PLAINER.iter().find(|(theirs, _)| *theirs == message);
+    (plainer.map_or(message, |(_, ours)| ours).to_owned(), None)
 }
 
 /// What kind of value the library found, without the value.
@@ -127,7 +148,7 @@ mod tests {
     #[test]
     fn values_are_not_repeated() {
         for found in ["string \"hidden, expected x\"", "integer `4711`", "floating point `1.5`", "boolean `true`"] {
-            let message = plain(&format!("invalid type: {found}, expected a list"));
+            let (message, _) = plain(&format!("invalid type: {found}, expected a list"));
             assert!(message.starts_with("found ") && message.ends_with(", expected a list"), "{message}");
             assert!(!message.contains("hidden") && !message.contains("4711"), "{message}");
         }
@@ -143,19 +164,38 @@ mod tests {
             ("unknown field `ownerz`, expected `owners`", "mean `owners`? known keys here: owners"),
             ("unknown field `x`, expected one of `a`, `b`, `c`", "mean `a`? known keys here: a, b, c"),
         ] {
-            assert!(plain(serde).contains(ours), "{}", plain(serde));
+            let (message, field) = plain(serde);
+            assert!(message.contains(ours), "{message}");
+            assert!(field.is_some_and(|field| serde.contains(&format!("`{field}`"))), "{message}");
         }
     }
 
     #[test]
     fn a_path_ends_with_the_secret() {
-        assert_eq!(without_secret("wecom[0].secret.hidden.x"), "wecom[0].secret");
-        assert_eq!(without_secret("wecom[0].contact.teams"), "wecom[0].contact.teams");
+        assert_eq!(without_secret("wecom[0].secret.hidden.x", &["secret"]), "wecom[0].secret");
+        assert_eq!(without_secret("wecom[0].contact.teams", &["secret"]), "wecom[0].contact.teams");
     }
 
     #[test]
     fn long_texts_are_cut_and_control_characters_hidden() {
         assert_eq!(cut(&"é".repeat(100)).chars().count(), SHOWN + 1);
         assert_eq!(cut("a\u{1b}[31m\n"), "a?[31m?");
+    }
+
+    #[test]
+    fn the_nearest_key_is_told_and_a_far_one_is_not() {
+        let known = ["users", "departments", "teams"];
+        assert_eq!(
+            unknown("userz", &known),
+            "unknown key `userz`; did you mean `users`? known keys here: users, departments, teams"
+        );
+        assert_eq!(unknown("zzz", &known), "unknown key `zzz`; known keys here: users, departments, teams");
+        assert!(unknown("Teams", &known).contains("mean `teams`"));
+    }
+
+    #[test]
+    fn a_value_that_sticks_to_its_key_is_not_repeated() {
+        let message = unknown("secret:hidden", &["secret"]);
+        assert!(message.contains("followed by a space") && !message.contains("hidden"), "{message}");
     }
 }

@@ -3,38 +3,38 @@
 //! The library takes the last of two equal keys of a map without a word, follows aliases until memory ends, and
 //! leaves merge keys and tags to whoever meets them. All are refused here, each at its line and column.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_BYTES;
-use super::keys::is_secret;
-use super::message::{TOO_LARGE, show_key};
+use super::YamlError;
+use super::message::{TOO_LARGE, decode_error, show_key};
 
-/// The most bytes and values that a file may have once its aliases are followed; without any it can't have more, as
-/// each value takes a byte beside its text.
-const MOST: usize = 2 * MAX_BYTES;
+/// The most bytes and values that a file may have once its aliases are followed: twice the bytes of the largest file, as
+/// without aliases each value takes a byte beside its text.
+const MOST: usize = 8 * 1024 * 1024;
 
 /// The most `{` and `[`: the library's time grows with the square of those that are open at once.
 const MOST_BRACKETS: usize = 20_000;
 
-/// Tells why `text` should not be given to the library at all.
-pub(super) fn too_much(text: &str) -> Option<String> {
+/// Checks `text`, in which what is below a key of `secrets` is not repeated; tells whether there is anything but comments.
+pub(super) fn check(text: &str, file: &str, secrets: &[&str]) -> Result<bool, YamlError> {
     let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    (brackets > MOST_BRACKETS).then(|| {
-        format!("{brackets} opening brackets are more than {MOST_BRACKETS}: write long lists and maps a line for each")
-    })
-}
-
-/// Checks `text`; tells whether anything but comments stands in it.
-pub(super) fn check(text: &str) -> Result<bool, serde_yaml::Error> {
-    let size = Cell::new(0);
-    let outline = Outline { size: &size, secret: false };
+    if brackets > MOST_BRACKETS {
+        let message = format!(
+            "{brackets} opening brackets are more than {MOST_BRACKETS}: write long lists and maps a line for each"
+        );
+        return Err(YamlError { file: file.to_owned(), line: 0, column: 0, path: String::new(), message });
+    }
+    let (size, twice) = (Cell::new(0), RefCell::new(None));
+    let outline = Outline { size: &size, twice: &twice, secrets, secret: false };
     // A file of comments is the one document without a value.
-    let kind = outline.deserialize(serde_yaml::Deserializer::from_str(text))?;
-    Ok(kind == Kind::Something)
+    match outline.deserialize(serde_yaml::Deserializer::from_str(text)) {
+        Ok(kind) => Ok(kind == Kind::Something),
+        Err(error) => Err(decode_error(file, &error, twice.take().as_deref(), secrets)),
+    }
 }
 
 /// What stands at the root.
@@ -48,6 +48,10 @@ enum Kind {
 #[derive(Clone, Copy)]
 struct Outline<'a> {
     size: &'a Cell<usize>,
+    /// The key that was found twice.
+    twice: &'a RefCell<Option<String>>,
+    /// The keys of secrets.
+    secrets: &'a [&'a str],
     /// Whether it stands below a key of a secret, so that nothing of it is repeated.
     secret: bool,
 }
@@ -124,7 +128,7 @@ impl<'de> Visitor<'de> for Outline<'_> {
         self.add(0)?;
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key_seed(Key { map: self, seen: &seen })? {
-            map.next_value_seed(Self { secret: self.secret || is_secret(&key), ..self })?;
+            map.next_value_seed(Self { secret: self.secret || self.secrets.contains(&key.as_str()), ..self })?;
             seen.insert(key);
         }
         Ok(Kind::Something)
@@ -162,8 +166,13 @@ impl Visitor<'_> for Key<'_> {
             return Err(E::custom("merge keys (`<<`) are not supported; an alias (`key: *name`) is"));
         }
         if self.seen.contains(key) {
-            let shown = if self.map.secret { String::new() } else { format!(" `{}`", show_key(key)) };
-            return Err(E::custom(format!("key{shown} stands twice in this map")));
+            if self.map.secret {
+                return Err(E::custom("a key stands twice in this map"));
+            }
+            let shown = show_key(key);
+            let message = format!("key `{shown}` stands twice in this map");
+            self.map.twice.replace(Some(shown));
+            return Err(E::custom(message));
         }
         Ok(key.to_owned())
     }
