@@ -35,7 +35,7 @@ pub use reply::Reply;
 pub(crate) use scrub::scrub;
 pub(crate) use transport::{is_loopback, words};
 
-/// A pause up to this long is waited for; calls that would wait longer fail at once.
+/// The patience of a program that nobody watches.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a call is repeated that the platform could not answer.
@@ -54,8 +54,8 @@ pub enum Failure {
     #[error("{}", .0.text)]
     Denied(Denial),
     /// The API is paused for longer than is worth waiting.
-    #[error("the platform wants no calls of this API for {} s", .0.as_secs())]
-    Throttled(Duration),
+    #[error("the platform wants no calls of this API for {} s: {}", .0.left.as_secs(), .0.why)]
+    Throttled(Pause),
     /// It may work later.
     #[error("{0}")]
     Unavailable(String),
@@ -67,6 +67,15 @@ pub enum Failure {
     Unknown(Refusal),
 }
 
+/// A pause that a platform asked for.
+#[derive(Clone, Debug)]
+pub struct Pause {
+    /// How long it lasts yet.
+    pub left: Duration,
+    /// What the platform said, with its code.
+    pub why: String,
+}
+
 impl From<Malformed> for Failure {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed.to_string())
@@ -75,7 +84,11 @@ impl From<Malformed> for Failure {
 
 /// Asks platforms. Cloning gives another handle to the same client.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    inner: Arc<Inner>,
+    /// A pause up to this long is waited for; calls that would wait longer fail at once.
+    patience: Duration,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -85,7 +98,7 @@ struct Inner {
     /// By platform and API.
     gates: Mutex<HashMap<(&'static str, &'static str), Gates>>,
     /// By [`Account::key`], like the connections.
-    admittances: Mutex<HashMap<String, Arc<CredentialState>>>,
+    credentials: Mutex<HashMap<String, Arc<CredentialState>>>,
     connections: Mutex<HashMap<String, reqwest::Client>>,
 }
 
@@ -111,14 +124,21 @@ impl Client {
     /// A client that repeats what may pass after about `repeat_delay`, then twice that.
     #[must_use]
     pub fn new(clock: Clock, telemetry: Telemetry, repeat_delay: Duration) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             clock,
             telemetry,
             repeat_delay,
             gates: Mutex::default(),
-            admittances: Mutex::default(),
+            credentials: Mutex::default(),
             connections: Mutex::default(),
-        }))
+        };
+        Self { inner: Arc::new(inner), patience: PATIENCE }
+    }
+
+    /// Another handle to the same client that waits for no pause longer than `patience`: for somebody at a terminal.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { inner: Arc::clone(&self.inner), patience }
     }
 
     /// Asks `account`'s platform.
@@ -127,12 +147,12 @@ impl Client {
     /// The [`Failure`]; whatever may pass by itself was tried again before.
     pub async fn ask(&self, account: &Account, call: &Call) -> Result<Reply, Failure> {
         let delays =
-            ExponentialBuilder::default().with_min_delay(self.0.repeat_delay).with_max_times(REPEATS).with_jitter();
+            ExponentialBuilder::default().with_min_delay(self.inner.repeat_delay).with_max_times(REPEATS).with_jitter();
         (|| self.attempt(account, call))
             .retry(delays)
             .when(|failure| match failure {
                 Failure::Unavailable(_) => true,
-                Failure::Throttled(pause) => *pause <= PATIENCE,
+                Failure::Throttled(pause) => pause.left <= self.patience,
                 _ => false,
             })
             // A pause is waited for at the gate; without a delay there are no more repetitions.
@@ -146,13 +166,13 @@ impl Client {
     /// The refusal that forbids calling `api` of `account` now.
     #[must_use]
     pub fn denial(&self, account: &Account, api: &'static str) -> Option<Denial> {
-        self.credential_state(account).denial(api, &account.credential, self.0.clock.now())
+        self.credential_state(account).denial(api, &account.credential, self.inner.clock.now())
     }
 
     /// How long `api` of `account` is paused yet; zero where it is not.
     #[must_use]
     pub fn pause_left(&self, account: &Account, api: &'static str) -> Duration {
-        self.gate(account, api).pause_left(self.0.clock.elapsed())
+        self.gate(account, api).pause_left(self.inner.clock.elapsed())
     }
 
     /// When the token of `account` expires, where there is one.
@@ -164,8 +184,8 @@ impl Client {
     /// Takes up a changed configuration: refusals are forgotten, secrets compared, connections made anew; pacing and
     /// tokens of unchanged secrets stay.
     pub async fn reload(&self) {
-        lock(&self.0.connections).clear();
-        let all: Vec<_> = lock(&self.0.admittances).values().cloned().collect();
+        lock(&self.inner.connections).clear();
+        let all: Vec<_> = lock(&self.inner.credentials).values().cloned().collect();
         for state in all {
             state.forgive();
             if let Some(held) = &mut *state.token.lock().await {
@@ -199,7 +219,7 @@ impl Client {
                 Class::Target => Failure::Refused(refusal),
                 Class::Token => {
                     let text = format!("{refusal} (of a token that was made just now)");
-                    Failure::Denied(state.deny(None, text, &account.credential, self.0.clock.now()))
+                    Failure::Denied(state.deny(None, text, None, &account.credential, self.inner.clock.now()))
                 }
                 _ => self.failure(account, &state, call.api, refusal),
             }),
@@ -208,25 +228,25 @@ impl Client {
 
     /// What a refusal means that concerns more than what was asked for.
     fn failure(&self, account: &Account, state: &CredentialState, api: &'static str, refusal: Refusal) -> Failure {
-        let now = self.0.clock.now();
+        let now = self.inner.clock.now();
+        let deny = |api| Failure::Denied(state.deny(api, refusal.to_string(), refusal.wait, &account.credential, now));
         match refusal.class {
-            Class::Account | Class::Token => {
-                Failure::Denied(state.deny(None, refusal.to_string(), &account.credential, now))
-            }
-            Class::Permission => Failure::Denied(state.deny(Some(api), refusal.to_string(), &account.credential, now)),
+            Class::Account | Class::Token => deny(None),
+            Class::Permission => deny(Some(api)),
             Class::Throttled => {
-                let pause = self.gate(account, api).pause(refusal.wait, self.0.clock.elapsed());
-                let until = now.checked_add(pause).unwrap_or(Timestamp::MAX);
-                self.0.telemetry.paused(&account.name, api, Some(until));
+                let why = refusal.to_string();
+                let left = self.gate(account, api).pause(refusal.wait, why.clone(), self.inner.clock.elapsed());
+                let until = now.checked_add(left).unwrap_or(Timestamp::MAX);
+                self.inner.telemetry.paused(&account.name, api, Some(until));
                 tracing::warn!(
                     account = account.name,
                     api,
-                    seconds = pause.as_secs(),
-                    "the platform wants a pause: {refusal}"
+                    seconds = left.as_secs(),
+                    "the platform wants a pause: {why}"
                 );
-                Failure::Throttled(pause)
+                Failure::Throttled(Pause { left, why })
             }
-            Class::Unavailable => Failure::Unavailable(refusal.to_string()),
+            Class::Unavailable | Class::Foreign => Failure::Unavailable(refusal.to_string()),
             Class::NoData | Class::Target | Class::Unknown => Failure::Unknown(refusal),
         }
     }
@@ -243,7 +263,7 @@ impl Client {
         let gate = self.gate(account, call.api);
         self.turn(account, &gate, call.api).await?;
         // Others may have been refused while this one waited.
-        if let Some(denial) = state.denial(call.api, &account.credential, self.0.clock.now()) {
+        if let Some(denial) = state.denial(call.api, &account.credential, self.inner.clock.now()) {
             return Err(Failure::Denied(denial));
         }
         let http = self.connection(account).map_err(Failure::Unavailable)?;
@@ -251,34 +271,44 @@ impl Client {
         let body = if let Aim::Token(body) = aim { body } else { None };
         let answer = transport::exchange(&http, account, call, pass, body).await;
         let platform = account.credential.platform;
-        let mut judged = answer.map(|mut reply| (scrub::judge(platform, &mut reply, pass, body), reply.body));
+        let mut judged = answer.map(|mut reply| (scrub::judge(platform, call.api, &mut reply, pass, body), reply.body));
         if let Ok((Err(refusal), _)) = &mut judged
-            && refusal.class == Class::Unknown
             && account.pseudonyms.is_some()
         {
-            // Only these are the platform's own words.
-            "the platform's words may name people, and are not repeated".clone_into(&mut refusal.text);
+            refusal.quoted = None;
+            if refusal.class == Class::Unknown {
+                // Only these are the platform's own words.
+                "the platform's words may name people, and are not repeated".clone_into(&mut refusal.text);
+            }
         }
-        let count = Count::new(&self.0.telemetry, &account.name, call.api, started.elapsed());
+        let is_login = matches!(aim, Aim::Token(_));
+        let count = Count::new(&self.inner.telemetry, &account.name, call.api, started.elapsed());
         match judged {
             Ok((Ok(()), body)) => {
-                if gate.accepted(self.0.clock.elapsed()) {
-                    self.0.telemetry.paused(&account.name, call.api, None);
+                if gate.accepted(self.inner.clock.elapsed()) {
+                    self.inner.telemetry.paused(&account.name, call.api, None);
                 }
-                state.accepted(call.api);
+                if !is_login {
+                    // A login shows that the secret is right, and not that anything may be asked with it.
+                    state.accepted(call.api);
+                }
                 Ok(Verdict::Yes(Reply::new(body, count)))
             }
             Ok((Err(refusal), _)) => {
-                count.end_as(match refusal.class {
-                    // A login has no token that could have been refused.
-                    Class::Token if matches!(aim, Aim::Token(_)) => Outcome::Denied,
-                    class => outcome(class),
+                count.end_as(match outcome(refusal.class) {
+                    // A login has no token that could have been refused, and no target.
+                    Outcome::Token | Outcome::Refused | Outcome::NoData if is_login => Outcome::Denied,
+                    outcome => outcome,
                 });
                 Ok(Verdict::No(refusal))
             }
             Err(ExchangeError::Unavailable(text)) => {
                 count.end_as(Outcome::Unavailable);
                 Err(Failure::Unavailable(text))
+            }
+            Err(ExchangeError::Foreign(text)) => {
+                count.end_as(Outcome::Unavailable);
+                Err(if is_login { Failure::Malformed(text) } else { Failure::Unavailable(text) })
             }
             Err(ExchangeError::Malformed(text)) => {
                 count.end_as(Outcome::Malformed);
@@ -289,10 +319,12 @@ impl Client {
 
     /// Waits for the call's turn.
     async fn turn(&self, account: &Account, gate: &Gate, api: &'static str) -> Result<(), Failure> {
-        let clock = &self.0.clock;
+        let clock = &self.inner.clock;
         loop {
             match gate.take(account.rate(api), clock.elapsed()) {
-                Turn::Paused(left) if left > PATIENCE => return Err(Failure::Throttled(left)),
+                Turn::Paused(left) if left > self.patience => {
+                    return Err(Failure::Throttled(Pause { left, why: gate.why() }));
+                }
                 Turn::Paused(left) => clock.sleep(left).await,
                 Turn::After(wait) => {
                     if !wait.is_zero() {
@@ -307,22 +339,22 @@ impl Client {
     }
 
     fn connection(&self, account: &Account) -> Result<reqwest::Client, String> {
-        if let Some(http) = lock(&self.0.connections).get(&account.key) {
+        if let Some(http) = lock(&self.inner.connections).get(&account.key) {
             return Ok(http.clone());
         }
         let http = transport::connect(account)?;
-        lock(&self.0.connections).insert(account.key.clone(), http.clone());
+        lock(&self.inner.connections).insert(account.key.clone(), http.clone());
         Ok(http)
     }
 
     fn gate(&self, account: &Account, api: &'static str) -> Arc<Gate> {
         let credential = &account.credential;
         let of_company = (credential.platform.name(), api);
-        entry(lock(&self.0.gates).entry(of_company).or_default(), &credential.id)
+        entry(lock(&self.inner.gates).entry(of_company).or_default(), &credential.id)
     }
 
     fn credential_state(&self, account: &Account) -> Arc<CredentialState> {
-        entry(&mut lock(&self.0.admittances), &account.key)
+        entry(&mut lock(&self.inner.credentials), &account.key)
     }
 }
 
@@ -332,7 +364,7 @@ fn outcome(class: Class) -> Outcome {
         Class::Account | Class::Permission => Outcome::Denied,
         Class::Target | Class::Unknown => Outcome::Refused,
         Class::Throttled => Outcome::Throttled,
-        Class::Unavailable => Outcome::Unavailable,
+        Class::Unavailable | Class::Foreign => Outcome::Unavailable,
         Class::NoData => Outcome::NoData,
     }
 }

@@ -46,11 +46,11 @@ pub trait Platform: fmt::Debug + Send + Sync {
     fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String>;
     /// Says how `token` travels with a call.
     fn pass(&self, credential: &Credential, token: &Token) -> Pass;
-    /// Tells whether the platform accepted the call.
+    /// Tells whether the platform accepted the call of `api`, which may be a login.
     ///
     /// # Errors
-    /// The [`Refusal`], by the platform's code.
-    fn judge(&self, reply: &Reply) -> Result<(), Refusal>;
+    /// The [`Refusal`], by the platform's code, which may mean something else for another API.
+    fn judge(&self, api: &str, reply: &Reply) -> Result<(), Refusal>;
 }
 
 /// The configuration keys of a platform's credential.
@@ -177,6 +177,9 @@ pub enum Class {
     Throttled,
     /// The platform can't answer now: tried again with backoff.
     Unavailable,
+    /// The answer is not one of the platform's, but of a proxy or another server: tried again with backoff, but not
+    /// at a login, where it refuses the account.
+    Foreign,
     /// There are no figures for this target and day.
     NoData,
     /// A code that we don't know: the target fails, and is asked again at the next waking.
@@ -194,6 +197,23 @@ pub struct Refusal {
     pub text: String,
     /// How long the platform asks us to wait, where it says so.
     pub wait: Option<Duration>,
+    /// What the platform quotes as the culprit. It is mostly a person's id: for `check --online` and the log's debug
+    /// level, and never with pseudonyms.
+    pub quoted: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without a wait and without a quotation.
+    #[must_use]
+    pub fn new(class: Class, code: i64, text: impl Into<String>) -> Self {
+        Self { class, code, text: text.into(), wait: None, quoted: None }
+    }
+
+    /// One whose code the table does not know: the platform's own words are all there is to tell.
+    #[must_use]
+    pub fn unknown(code: i64, message: &str) -> Self {
+        Self::new(Class::Unknown, code, format!("the platform says: {}", plain(message)))
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -214,18 +234,31 @@ pub struct Code(
 );
 
 impl Code {
-    /// The refusal that `code` stands for by `table`; the platform's own `message` only where the table has no row.
+    /// The row for `code` in the first of `tables` that has one.
     #[must_use]
-    pub fn look_up(table: &[Self], code: i64, message: &str) -> Refusal {
-        match table.iter().find(|row| row.0 == code) {
-            Some(row) => Refusal { class: row.1, code, text: row.2.to_owned(), wait: None },
-            None => Refusal {
-                class: Class::Unknown,
-                code,
-                text: format!("the platform says: {}", plain(message)),
-                wait: None,
-            },
-        }
+    pub fn find<'a>(tables: &[&'a [Self]], code: i64) -> Option<&'a Self> {
+        tables.iter().find_map(|table| table.iter().find(|row| row.0 == code))
+    }
+
+    /// The refusal that `code` stands for by the first of `tables` that has it; the platform's own `message` only where
+    /// none has.
+    #[must_use]
+    pub fn look_up(tables: &[&[Self]], code: i64, message: &str) -> Refusal {
+        Self::find(tables, code).map_or_else(|| Refusal::unknown(code, message), |row| Refusal::new(row.1, code, row.2))
+    }
+}
+
+/// The whole number that `value` holds, as a number or as a text: gateways turn one into the other.
+#[must_use]
+pub fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            // A number with a fraction of zero, such as `7200.0`; above 2^53 not every number is one.
+            let number = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 9e15)?;
+            Some(number as i64)
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
     }
 }
 
@@ -234,16 +267,17 @@ fn plain(message: &str) -> String {
     message.chars().filter(|c| !c.is_control()).take(160).collect()
 }
 
-/// The refusal of an answer whose body holds no envelope of the platform.
+/// The refusal of an answer whose body holds no envelope of the platform: by its HTTP status where that says enough, else
+/// in the words `foreign`.
 #[must_use]
-pub fn judge_status(status: u16, reset: Option<Duration>) -> Option<Refusal> {
-    let (class, text) = match status {
+pub fn no_envelope(reply: &Reply, foreign: &str) -> Refusal {
+    let (class, text) = match reply.status {
         429 => (Class::Throttled, "too many calls, by the HTTP status"),
         500..=599 => (Class::Unavailable, "the server failed, by the HTTP status"),
         407 => (Class::Unavailable, "the proxy wants a user and a password: set them in proxy_url"),
-        _ => return None,
+        _ => (Class::Foreign, foreign),
     };
-    Some(Refusal { class, code: i64::from(status), text: text.to_owned(), wait: reset })
+    Refusal { wait: reply.reset, ..Refusal::new(class, i64::from(reply.status), text) }
 }
 
 #[cfg(test)]
@@ -252,23 +286,47 @@ mod tests {
 
     #[test]
     fn an_unknown_code_brings_the_platforms_words_without_control_characters() {
-        let refusal = Code::look_up(&[], 7, "a\nb\u{1b}[31m");
+        let refusal = Code::look_up(&[&[]], 7, "a\nb\u{1b}[31m");
         assert_eq!(refusal.class, Class::Unknown);
         assert_eq!(refusal.to_string(), "code 7: the platform says: ab[31m");
     }
 
     #[test]
     fn an_answer_without_an_envelope_is_judged_by_its_status() {
-        let of = |status| judge_status(status, None).map(|refusal| (refusal.class, refusal.code));
-        assert_eq!(of(429), Some((Class::Throttled, 429)));
+        let of = |status, reset| no_envelope(&Reply { status, reset, body: Value::Null }, "whose is it?");
+        assert_eq!(of(429, None).class, Class::Throttled);
         for status in [407, 500, 502, 599] {
-            assert_eq!(of(status), Some((Class::Unavailable, status.into())), "{status}");
+            assert_eq!(
+                (of(status, None).class, of(status, None).code),
+                (Class::Unavailable, status.into()),
+                "{status}"
+            );
         }
         for status in [200, 302, 403, 404, 499, 600] {
-            assert_eq!(of(status), None, "{status}");
+            assert_eq!(of(status, None).class, Class::Foreign, "{status}");
+            assert_eq!(of(status, None).text, "whose is it?");
         }
         let wait = Some(Duration::from_secs(7));
-        assert_eq!(judge_status(429, wait).unwrap().wait, wait);
+        assert_eq!(of(429, wait).wait, wait);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_as_a_text_or_with_a_fraction_of_zero() {
+        use serde_json::json;
+        for (value, number) in [
+            (json!(48002), Some(48002)),
+            (json!("48002"), Some(48002)),
+            (json!(" -1 "), Some(-1)),
+            (json!(7200.0), Some(7200)),
+            (json!(0.5), None),
+            (json!("7200s"), None),
+            (json!(""), None),
+            (json!(1e300), None),
+            (json!(true), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(whole(&value), number, "{value}");
+        }
     }
 
     #[test]

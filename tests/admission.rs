@@ -137,8 +137,13 @@ async fn a_token_refused_for_ever_denies_the_account_after_two_tries() {
 #[tokio::test]
 async fn a_wrong_secret_is_told_in_words_and_tried_after_10_then_20_then_40_then_60_minutes() {
     for (yaml, source, api, words) in [
-        (CONTACT_ONLY, "wecom_contact", GETTOKEN, "admin console"),
-        ("feishu: [{$feishu, message_push: {}}]", "feishu_message_push", TENANT_TOKEN, "developer console"),
+        (CONTACT_ONLY, "wecom_contact", GETTOKEN, "我的企业 > 企业信息 > 企业ID (My company"),
+        (
+            "feishu: [{$feishu, message_push: {}}]",
+            "feishu_message_push",
+            TENANT_TOKEN,
+            "开发者后台 > the app > 凭证与基础信息 (Developer Console",
+        ),
         ("tencent_desk: [{$desk, agent_statistics: {}}]", "tencent_desk_agent", DESK, "secret_key"),
     ] {
         let mut stage = Stage::new(MORNING, yaml).await;

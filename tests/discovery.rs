@@ -126,6 +126,33 @@ async fn without_any_list_the_round_fails_and_the_source_is_down() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_refused_or_has_no_form_leaves_the_source_down_and_is_not_hammered() {
+    for (effect, words, again) in [
+        // Each of three sources asks; but where the app sees nobody: as long as that is so, the list is asked for as seldom as a missing permission.
+        (Effect::Refuse(60011), "可见范围", 2),
+        (Effect::Refuse(84061), "权限配置", 2),
+        (Effect::Refuse(301_002), "self-built app", 2),
+        (Effect::Refuse(48002), "可调用接口的应用", 2),
+        (Effect::Refuse(40058), "40058", 6),
+        (Effect::Refuse(7), "code 7", 6),
+        (raw(r#"{"errcode": 0}"#), "/follow_user", 6),
+    ] {
+        let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
+        stage.every(FOLLOW, effect.clone());
+        stage.wake().await;
+        for source in ["wecom_contact", "wecom_groupchat_owner"] {
+            assert!(!stage.up(source), "{effect:?}");
+            assert!(stage.error(source).contains(words), "{effect:?}: {}", stage.error(source));
+        }
+        stage.wake_at("2026-11-20T06:10:00").await;
+        assert_eq!((stage.calls(FOLLOW), stage.calls(CONTACT)), (again, 0), "{effect:?}");
+        stage.mend();
+        stage.wake_at("2026-11-20T06:40:00").await;
+        assert!(stage.up("wecom_contact") && stage.shown("wecom_contact").is_some(), "{effect:?}");
+    }
+}
+
+#[tokio::test]
 async fn written_lists_need_no_discovery() {
     let yaml = "
 wecom: [{$wecom, contact: {users: [WangWu], departments: [1]}, groupchat: {owners: [WangWu], teams: {t: {owners: [WangWu]}}}, kf: {accounts: [wk1], servicers: [WangWu], $kf_secret}}]

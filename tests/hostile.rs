@@ -124,7 +124,8 @@ async fn rows_that_come_twice_count_only_where_both_agree() {
 #[tokio::test]
 async fn half_an_answer_and_none_at_all() {
     spoils("truncated", |_| Effect::Truncate, "not JSON").await;
-    spoils("empty", |_| raw(""), "not JSON").await;
+    spoils("empty", |_| Effect::Empty, "the answer is empty").await;
+    spoils("blank", |_| raw("\r\n"), "the answer is empty").await;
     spoils(
         "cut in a character",
         |platform| Effect::Raw {
@@ -144,8 +145,61 @@ async fn text_that_is_no_text() {
         let (before, after) = answer.split_once('?').unwrap();
         Effect::Raw { status: 200, headers: Vec::new(), body: [before.as_bytes(), name, after.as_bytes()].concat() }
     };
-    spoils("not UTF-8", |platform| with(platform, b"\xff\xfe"), "not JSON").await;
     spoils("half a pair", |platform| with(platform, b"\\ud800"), "not JSON").await;
+    // In a field that is not used it spoils nothing; in an id it does, as half of an id is somebody else's.
+    for platform in PLATFORMS {
+        let mut stage = Stage::new(MORNING, WELL).await;
+        stage.every(platform.api, with(&platform, b"\xff\xfe"));
+        stage.wake_slowly().await;
+        assert_eq!(stage.page().all(platform.metric), [1.0], "{}", platform.name);
+        assert_eq!(stage.error(platform.source), "", "{}", platform.name);
+    }
+    let answer = [
+        b"{\"ActionStatus\": \"OK\", \"ErrorCode\": 0, \"TotalCount\": 1, \"Data\": [{\"AgentId\": \"a\xff".as_slice(),
+        b"\", \"TotalSessionCnt\": 1}]}",
+    ]
+    .concat();
+    let spoilt = |_: &Platform| Effect::Raw { status: 200, headers: Vec::new(), body: answer.clone() };
+    let mut stage = Stage::new(MORNING, WELL).await;
+    stage.every(DESK, spoilt(&PLATFORMS[1]));
+    stage.wake_slowly().await;
+    assert!(stage.error("tencent_desk_agent").contains("/Data/0/AgentId"), "{}", stage.error("tencent_desk_agent"));
+    assert_eq!(stage.page().all("tencent_desk_agent_sessions"), [0.0; 0]);
+}
+
+#[tokio::test]
+async fn what_gateways_do_to_an_answer_is_undone() {
+    let well = well().await;
+    for platform in PLATFORMS {
+        for effect in [Effect::ByteOrderMark, Effect::CodeAsText(0)] {
+            let mut stage = Stage::new(MORNING, WELL).await;
+            stage.every(platform.name, effect.clone());
+            stage.wake_slowly().await;
+            assert_eq!(stage.page().figures(), well, "{} {effect:?}: {}", platform.name, stage.error(platform.source));
+        }
+        // An empty answer is asked for again.
+        let mut stage = Stage::new(MORNING, WELL).await;
+        stage.fault(Fault::on(platform.api, Effect::Empty).times(2));
+        stage.wake_slowly().await;
+        assert_eq!((stage.calls(platform.api), stage.page().figures()), (3, well.clone()), "{}", platform.name);
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_comes_as_a_text_means_the_same() {
+    for (platform, code, words) in PLATFORMS
+        .iter()
+        .zip([48002, 60021, 99_991_672])
+        .zip(["可调用接口的应用", "IP 白名单", "权限管理"])
+        .map(|((platform, code), words)| (platform, code, words))
+    {
+        let mut stage = Stage::new(MORNING, WELL).await;
+        stage.every(platform.api, Effect::CodeAsText(code));
+        stage.wake_slowly().await;
+        let error = stage.error(platform.source);
+        assert!(error.contains(words) && error.contains(&code.to_string()), "{}: {error}", platform.name);
+        assert_eq!((stage.up(platform.source), stage.calls(platform.api)), (false, 1), "{}", platform.name);
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod house;
 mod ill;
 mod jumps;
 mod kills;
+mod logins;
 mod machine;
 mod page;
 mod paging;

@@ -98,7 +98,7 @@ async fn every_throttle_of_every_platform_is_one() {
         ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK, "tencent_desk_agent", Effect::TooManyRequests(None)),
         ("wecom: [{$wecom, contact: {users: [WangWu]}}]", CONTACT, "wecom_contact", Effect::Refuse(45033)),
         ("wecom: [{$wecom, contact: {users: [WangWu]}}]", CONTACT, "wecom_contact", Effect::TooManyRequests(None)),
-        ("wecom: [{$wecom, contact: {users: [WangWu]}}]", GETTOKEN, "wecom_contact", Effect::Refuse(45009)),
+        ("wecom: [{$wecom, contact: {users: [WangWu]}}]", GETTOKEN, "wecom_contact", Effect::Refuse(45033)),
         (
             "feishu: [{$feishu, message_push: {}}]",
             TENANT_TOKEN,

@@ -180,14 +180,14 @@ async fn too_many_requests_is_a_pause_of_the_platforms_length_or_ours() {
 async fn no_token_is_had() {
     let well = well().await;
     for platform in PLATFORMS.iter().filter(|platform| platform.first != platform.api) {
-        for (effect, up, words) in [
-            (Effect::Html(502), false, "the server failed"),
-            (Effect::Reset, false, "the exchange broke off"),
-            (Effect::Truncate, true, "not JSON"),
-            (raw("{\"errcode\": 0, \"code\": 0}"), true, "token is not a text"),
+        for (effect, logins, words) in [
+            (Effect::Html(502), 3, "the server failed"),
+            (Effect::Reset, 3, "the exchange broke off"),
+            (Effect::Truncate, 1, "not JSON"),
+            (raw("{\"errcode\": 0, \"code\": 0}"), 1, "token is not a text"),
             (
                 raw("{\"errcode\": 0, \"code\": 0, \"access_token\": \"t\", \"tenant_access_token\": \"t\"}"),
-                true,
+                1,
                 "is not a positive number",
             ),
         ] {
@@ -195,7 +195,7 @@ async fn no_token_is_had() {
             stage.every(platform.first, effect.clone());
             stage.wake_slowly().await;
             assert!(stage.error(platform.source).contains(words), "{effect:?}: {}", stage.error(platform.source));
-            assert_eq!(stage.up(platform.source), up, "{effect:?}");
+            assert_eq!((stage.up(platform.source), stage.calls(platform.first)), (false, logins), "{effect:?}");
             assert_eq!((stage.calls(platform.api), stage.targets(platform.source)), (0, [0, 0, 0, 1, 0]), "{effect:?}");
             only_the_others(&stage, platform, &well, words);
             recovers(&mut stage, platform, &well, words).await;

@@ -64,11 +64,12 @@ impl CredentialState {
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the platform refuses `api`, or everything; returns the denial.
+    /// Notes that the platform refuses `api`, or everything, for `wait` at least where it says so; returns the denial.
     pub(super) fn deny(
         &self,
         api: Option<&'static str>,
         text: String,
+        wait: Option<Duration>,
         credential: &Credential,
         now: Timestamp,
     ) -> Denial {
@@ -80,6 +81,7 @@ impl CredentialState {
             None => 0,
         };
         let backoff = FIRST_BACKOFF.saturating_mul(1 << times.min(8)).min(LONGEST_BACKOFF);
+        let backoff = backoff.max(wait.unwrap_or_default().min(LONGEST_BACKOFF));
         let until = now.checked_add(backoff).unwrap_or(Timestamp::MAX);
         let denial = Denial { until, text, since: now, times, secret: credential.secret.read().ok() };
         denials.insert(api, denial.clone());
@@ -132,20 +134,31 @@ mod tests {
         let state = CredentialState::default();
         let mut now = at(0);
         for minutes in [10, 20, 40, 60, 60] {
-            let denial = state.deny(None, "no".into(), &credential("a"), now);
+            let denial = state.deny(None, "no".into(), None, &credential("a"), now);
             assert_eq!(denial.until.duration_since(now).as_mins(), minutes);
-            assert_eq!(state.deny(None, "no".into(), &credential("a"), now).until, denial.until, "in flight");
+            assert_eq!(state.deny(None, "no".into(), None, &credential("a"), now).until, denial.until, "in flight");
             now = denial.until;
             assert!(state.denial("x", &credential("a"), now).is_none());
         }
         state.accepted("x");
-        assert_eq!(state.deny(None, "no".into(), &credential("a"), now).until.duration_since(now).as_mins(), 10);
+        assert_eq!(state.deny(None, "no".into(), None, &credential("a"), now).until.duration_since(now).as_mins(), 10);
+    }
+
+    #[test]
+    fn a_platform_may_ask_for_a_longer_wait() {
+        let state = CredentialState::default();
+        let deny = |wait| state.deny(None, "no".into(), Some(Duration::from_mins(wait)), &credential("a"), at(0));
+        assert_eq!(deny(45).until, at(45));
+        state.forgive();
+        assert_eq!(deny(1).until, at(10));
+        state.forgive();
+        assert_eq!(deny(3 * 24 * 60).until, at(60));
     }
 
     #[test]
     fn a_refusal_of_a_clock_that_was_ahead_does_not_hold() {
         let state = CredentialState::default();
-        state.deny(None, "no".into(), &credential("a"), at(60));
+        state.deny(None, "no".into(), None, &credential("a"), at(60));
         assert!(state.denial("x", &credential("a"), at(61)).is_some());
         assert!(state.denial("x", &credential("a"), at(1)).is_none());
     }
@@ -153,7 +166,7 @@ mod tests {
     #[test]
     fn a_new_secret_is_tried_at_once() {
         let state = CredentialState::default();
-        state.deny(None, "no".into(), &credential("a"), at(0));
+        state.deny(None, "no".into(), None, &credential("a"), at(0));
         assert!(state.denial("x", &credential("a"), at(1)).is_some());
         assert!(state.denial("x", &credential("b"), at(1)).is_none());
         assert!(state.denial("x", &credential("a"), at(1)).is_none(), "forgiven for good");
@@ -162,7 +175,7 @@ mod tests {
     #[test]
     fn a_missing_permission_stops_that_api_only() {
         let state = CredentialState::default();
-        state.deny(Some("x"), "no".into(), &credential("a"), at(0));
+        state.deny(Some("x"), "no".into(), None, &credential("a"), at(0));
         assert!(state.denial("x", &credential("a"), at(1)).is_some());
         assert!(state.denial("y", &credential("a"), at(1)).is_none());
     }

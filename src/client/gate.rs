@@ -27,6 +27,8 @@ struct State {
     due: Duration,
     /// No calls before this.
     paused_until: Duration,
+    /// What the platform said when it asked for that.
+    why: String,
     /// How many pauses followed each other without an accepted call between.
     pauses: u32,
 }
@@ -62,11 +64,17 @@ impl Gate {
         self.state().paused_until.saturating_sub(now)
     }
 
-    /// Pauses the API, for `wait` where the platform says so; returns for how long.
+    /// What the platform said when it last asked for a pause.
+    pub(super) fn why(&self) -> String {
+        self.state().why.clone()
+    }
+
+    /// Pauses the API, for `wait` where the platform says so, and keeps `why`; returns for how long.
     ///
     /// Calls that were under way when the platform first said no say no as well; they do not make the pause longer.
-    pub(super) fn pause(&self, wait: Option<Duration>, now: Duration) -> Duration {
+    pub(super) fn pause(&self, wait: Option<Duration>, why: String, now: Duration) -> Duration {
         let mut state = self.state();
+        state.why = why;
         let running = state.paused_until > now;
         let pause = match wait {
             Some(wait) => wait.min(LONGEST_PAUSE),
@@ -124,21 +132,21 @@ mod tests {
     #[test]
     fn the_first_pause_is_a_minute_and_the_next_an_hour() {
         let gate = Gate::default();
-        assert_eq!(gate.pause(None, SECOND), SHORT_PAUSE);
-        assert_eq!(gate.pause(None, 2 * SECOND), SHORT_PAUSE - SECOND, "one that was under way");
+        assert_eq!(gate.pause(None, String::new(), SECOND), SHORT_PAUSE);
+        assert_eq!(gate.pause(None, String::new(), 2 * SECOND), SHORT_PAUSE - SECOND, "one that was under way");
         assert_eq!(gate.take(rate(10), 2 * SECOND), Turn::Paused(SHORT_PAUSE - SECOND));
-        assert_eq!(gate.pause(None, 62 * SECOND), LONG_PAUSE);
+        assert_eq!(gate.pause(None, String::new(), 62 * SECOND), LONG_PAUSE);
         assert!(!gate.accepted(63 * SECOND), "one that was under way");
-        assert_eq!(gate.pause(None, 2 * LONG_PAUSE), LONG_PAUSE);
+        assert_eq!(gate.pause(None, String::new(), 2 * LONG_PAUSE), LONG_PAUSE);
         assert!(gate.accepted(4 * LONG_PAUSE));
-        assert_eq!(gate.pause(None, 4 * LONG_PAUSE), SHORT_PAUSE);
+        assert_eq!(gate.pause(None, String::new(), 4 * LONG_PAUSE), SHORT_PAUSE);
     }
 
     #[test]
     fn the_platforms_own_wait_is_kept_within_a_day() {
         let gate = Gate::default();
-        assert_eq!(gate.pause(Some(7 * SECOND), SECOND), 7 * SECOND);
-        assert_eq!(gate.pause(Some(Duration::MAX), SECOND), LONGEST_PAUSE);
+        assert_eq!(gate.pause(Some(7 * SECOND), String::new(), SECOND), 7 * SECOND);
+        assert_eq!(gate.pause(Some(Duration::MAX), String::new(), SECOND), LONGEST_PAUSE);
         assert_eq!(gate.pause_left(LONGEST_PAUSE), SECOND);
     }
 }

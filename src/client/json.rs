@@ -1,5 +1,7 @@
-//! JSON as it is taken from a platform: of a bounded number of values, and without keys that contradict each other.
+//! JSON as it is taken from a platform: of a bounded number of values, without keys that contradict each other, and
+//! without what gateways spoil on the way as far as it does not matter.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
@@ -9,15 +11,25 @@ use serde_json::{Map, Value};
 /// Sixteen mebibytes of small values would take a gibibyte in memory; a batch of 1,000 rows has about 25,000.
 const MOST_VALUES: usize = 1_000_000;
 
-/// Reads `bytes`.
+/// What stands for bytes that are no UTF-8 when they are read as text.
+const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
+
+/// Reads `bytes`, without byte order marks before them. Where they are not UTF-8, a text with such bytes in it reads as
+/// `null`, and a key with such bytes is left out: nobody is taken for another, and a field that is not used spoils nothing.
 ///
 /// # Errors
 /// Where they are not JSON, where that has more than 1,000,000 values, and where an object has two different values for
 /// one key: nobody knows which the platform meant.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut bytes = bytes;
+    while let Some(rest) = bytes.strip_prefix("\u{feff}".as_bytes()) {
+        bytes = rest;
+    }
+    let text = String::from_utf8_lossy(bytes);
     let left = Cell::new(MOST_VALUES);
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Reader { left: &left }.deserialize(&mut deserializer)?;
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let mended = matches!(text, Cow::Owned(_));
+    let value = Reader { left: &left, mended }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -26,6 +38,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     left: &'a Cell<usize>,
+    /// Whether bytes that are no UTF-8 were replaced.
+    mended: bool,
+}
+
+impl Reader<'_> {
+    /// Whether `text` is one of those in which something was replaced.
+    fn is_spoilt(&self, text: &str) -> bool {
+        self.mended && text.contains(NO_TEXT)
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
@@ -68,11 +89,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(if self.is_spoilt(value) { Value::Null } else { value.into() })
     }
 
     fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(if self.is_spoilt(&value) { Value::Null } else { value.into() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
@@ -87,6 +108,9 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let mut values = Map::new();
         while let Some(key) = object.next_key::<String>()? {
             let value = object.next_value_seed(self)?;
+            if self.is_spoilt(&key) {
+                continue;
+            }
             if values.get(&key).is_some_and(|other| *other != value) {
                 let key: String = key.chars().filter(|c| !c.is_control()).take(64).collect();
                 return Err(A::Error::custom(format_args!("`{key}` comes twice with different values")));
@@ -106,10 +130,26 @@ mod tests {
         let text = r#" {"a": [1, -2, 3.5, 1e3, 18446744073709551615, 99999999999999999999], "b": {"": null},
             "c": [true, false, "\u5ba2\n", []], "d": {}} "#;
         assert_eq!(read(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
-        for text in ["", "{", "1 2", "[1,]", "1e400", "NaN", "\"\\ud800\"", "{\"a\" 1}", "\u{feff}{}"] {
+        for text in ["", "{", "1 2", "[1,]", "1e400", "NaN", "\"\\ud800\"", "{\"a\" 1}", "\u{feff}"] {
             assert!(read(text.as_bytes()).is_err(), "{text}");
         }
         assert!(read("[".repeat(129).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn byte_order_marks_before_json_are_skipped_and_not_in_it() {
+        assert_eq!(read("\u{feff}{\"a\": 1}".as_bytes()).unwrap(), serde_json::json!({"a": 1}));
+        assert_eq!(read("\u{feff}\u{feff} []".as_bytes()).unwrap(), serde_json::json!([]));
+        assert!(read("{\u{feff}}".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_text_is_absent_and_spoils_nothing_else() {
+        let read = |text: &[u8]| read(text).unwrap();
+        assert_eq!(read(b"{\"id\": \"a\xff\", \"n\": 1, \"k\xfe\": 2}"), serde_json::json!({"id": null, "n": 1}));
+        // 客户 in GBK.
+        assert_eq!(read(b"[\"\xbf\xcd\xbb\xa7\", \"b\"]"), serde_json::json!([null, "b"]));
+        assert_eq!(read("[\"\u{fffd}\"]".as_bytes()), serde_json::json!(["\u{fffd}"]), "it is text where all is");
     }
 
     #[test]

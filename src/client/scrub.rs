@@ -23,14 +23,15 @@ pub(super) fn scrub_of(text: &str, pass: &Pass, body: Option<&SecretString>) -> 
     scrub(text, secrets(pass, body).iter().map(ExposeSecret::expose_secret))
 }
 
-/// What `platform` says in `reply`; a refusal without what the request gave away.
+/// What `platform` says in `reply` to a call of `api`; a refusal without what the request gave away.
 pub(super) fn judge(
     platform: &dyn Platform,
+    api: &str,
     reply: &mut Reply,
     pass: &Pass,
     body: Option<&SecretString>,
 ) -> Result<(), Refusal> {
-    platform.judge(reply).or_else(|_| {
+    platform.judge(api, reply).or_else(|_| {
         // Before it is cut: half of a secret would no longer be found.
         let fields = reply.body.as_object_mut().into_iter().flat_map(|body| body.values_mut());
         for field in fields {
@@ -38,7 +39,7 @@ pub(super) fn judge(
                 *text = scrub_of(text, pass, body);
             }
         }
-        platform.judge(reply)
+        platform.judge(api, reply)
     })
 }
 

@@ -5,13 +5,13 @@ use secrecy::ExposeSecret;
 use super::credential::{CachedToken, CredentialState};
 use super::{Aim, Client, Failure, Verdict};
 use crate::config::Account;
-use crate::platform::{Call, Login, Pass, Token};
+use crate::platform::{Call, Class, Login, Pass, Token};
 
 impl Client {
     /// The account's token; fetched by one of those who wait for it.
     pub(super) async fn token(&self, account: &Account, state: &CredentialState) -> Result<Token, Failure> {
         let mut slot = state.token.lock().await;
-        let now = self.0.clock.now();
+        let now = self.inner.clock.now();
         let credential = &account.credential;
         if let Some(held) = &mut *slot {
             if !held.current {
@@ -30,7 +30,7 @@ impl Client {
         let secret = credential
             .secret
             .read()
-            .map_err(|error| Failure::Denied(state.deny(None, error.to_string(), credential, now)))?;
+            .map_err(|error| Failure::Denied(state.deny(None, error.to_string(), None, credential, now)))?;
         let made = match credential.platform.admission(credential, &secret, now) {
             Login::Signed(token) => Ok(token),
             Login::Ask { call, pass, body } => self.fetch_token(account, state, &call, &pass, body.as_ref()).await,
@@ -47,6 +47,8 @@ impl Client {
         }
     }
 
+    /// Asks for a token. Any answer that is none refuses the account, whatever its code or form, unless the platform can't
+    /// answer now: platforms ban addresses from which too many logins fail.
     async fn fetch_token(
         &self,
         account: &Account,
@@ -55,12 +57,21 @@ impl Client {
         pass: &Pass,
         body: Option<&secrecy::SecretString>,
     ) -> Result<Token, Failure> {
-        match self.exchange(account, state, call, pass, Aim::Token(body)).await? {
-            Verdict::Yes(mut reply) => {
-                let read = reply.read(|body| account.credential.platform.token(body, self.0.clock.now()));
-                read.map_err(Failure::Malformed)
+        let failed = |text: String, wait| {
+            let now = self.inner.clock.now();
+            Failure::Denied(state.deny(None, format!("the login failed: {text}"), wait, &account.credential, now))
+        };
+        match self.exchange(account, state, call, pass, Aim::Token(body)).await {
+            Ok(Verdict::Yes(mut reply)) => {
+                let token = reply.read(|body| account.credential.platform.token(body, self.inner.clock.now()));
+                token.map_err(|text| failed(format!("the answer at {text}"), None))
             }
-            Verdict::No(refusal) => Err(self.failure(account, state, call.api, refusal)),
+            Ok(Verdict::No(refusal)) => Err(match refusal.class {
+                Class::Throttled | Class::Unavailable => self.failure(account, state, call.api, refusal),
+                _ => failed(refusal.to_string(), refusal.wait),
+            }),
+            Err(Failure::Malformed(text)) => Err(failed(text, None)),
+            Err(failure) => Err(failure),
         }
     }
 

@@ -27,6 +27,9 @@ const MOST_CA_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) enum ExchangeError {
     /// It may work later.
     Unavailable(String),
+    /// Another server than the platform's answered, or what answered said nothing: it may work later, but a login that is
+    /// repeated comes to the same.
+    Foreign(String),
     /// The answer is not what it should be.
     Malformed(String),
 }
@@ -119,17 +122,25 @@ pub(super) async fn exchange(
         // What is wrong with the page of a failing server is of no interest.
         Err(_) if status == 429 || status >= 500 || status == 407 => Ok(Reply { status, reset, body: Value::Null }),
         Err(_) if (300..400).contains(&status) => {
-            Err(ExchangeError::Unavailable(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
+            Err(ExchangeError::Foreign(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
         }
-        Err(_) if status >= 400 => Err(ExchangeError::Unavailable(format!(
+        Err(_) if status >= 400 => Err(ExchangeError::Foreign(format!(
             "HTTP {status} and no JSON: check base_url, and any proxy or firewall on the way"
         ))),
+        Err(_) if bytes.trim_ascii().is_empty() => {
+            Err(ExchangeError::Foreign(format!("the answer is empty (HTTP {status}): does a proxy answer?")))
+        }
         Err(error) if error.is_data() => {
             // It names a key of the platform's.
             let error = scrub_of(&error.to_string(), pass, body);
             Err(ExchangeError::Malformed(format!("the answer is not as it should be: {error}")))
         }
-        Err(error) => Err(ExchangeError::Malformed(format!("the answer is not JSON: {error}"))),
+        Err(error) => {
+            let page = bytes.trim_ascii_start().starts_with(b"<");
+            let what =
+                if page { "a page of HTML (does a proxy or a login page answer?) and no JSON" } else { "not JSON" };
+            Err(ExchangeError::Malformed(format!("the answer is {what}: {error}")))
+        }
     }
 }
 

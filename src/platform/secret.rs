@@ -18,7 +18,7 @@ pub enum Secret {
     Inline(SecretString),
     /// An environment variable of this name holds it.
     Env(String),
-    /// This file holds it; a line end after it does not belong to it.
+    /// This file holds it; blanks and line ends around it do not belong to it, nor does a byte order mark.
     File(PathBuf),
 }
 
@@ -56,7 +56,8 @@ impl Secret {
                 (text, path.display().to_string())
             }
         };
-        let text = text.trim_end_matches(['\r', '\n']);
+        // Editors put a byte order mark before a text, and people copy blanks with one; no platform's secret has any.
+        let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() { Err(SecretError::Empty(place)) } else { Ok(text.into()) }
     }
 }
@@ -123,11 +124,13 @@ mod tests {
     use secrecy::ExposeSecret;
 
     #[test]
-    fn a_file_is_read_without_its_line_end() {
+    fn a_file_is_read_without_what_editors_put_around_a_secret() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "s3cret\r\n").unwrap();
         assert_eq!(Secret::File(file.path().into()).read().unwrap().expose_secret(), "s3cret");
-        std::fs::write(file.path(), "\n").unwrap();
+        std::fs::write(file.path(), "\u{feff}\t s3cret \n\n").unwrap();
+        assert_eq!(Secret::File(file.path().into()).read().unwrap().expose_secret(), "s3cret");
+        std::fs::write(file.path(), "\u{feff} \n").unwrap();
         assert!(matches!(Secret::File(file.path().into()).read(), Err(SecretError::Empty(_))));
     }
 

@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::Class::{Account, Permission, Target, Throttled, Unavailable, Unknown};
-use super::{Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, judge_status};
+use super::{
+    Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, plain, whole,
+};
 
 /// How long a signature holds; Tencent asks for a day at least.
 const LIFE: i64 = 7 * 86_400;
@@ -80,23 +82,26 @@ impl Platform for TencentDesk {
         Pass { query, bearer: None }
     }
 
-    fn judge(&self, reply: &Reply) -> Result<(), Refusal> {
+    fn judge(&self, _: &str, reply: &Reply) -> Result<(), Refusal> {
         let message = reply.body["ErrorInfo"].as_str().unwrap_or_default();
-        match (reply.body["ErrorCode"].as_i64(), reply.body["ActionStatus"].as_str()) {
-            (Some(0), Some("OK")) => Ok(()),
-            (Some(code), Some(_)) => {
-                let mut refusal = Code::look_up(CODES, code, message);
+        let status = reply.body["ActionStatus"].as_str();
+        match (whole(&reply.body["ErrorCode"]), status) {
+            (Some(0), Some(status)) if status.eq_ignore_ascii_case("OK") => Ok(()),
+            // A success that does not say so is none; a refusal is one, whether it says so or not.
+            (Some(0), None) | (None, _) => {
+                Err(no_envelope(reply, "the answer has no ActionStatus and ErrorCode: is base_url Tencent's?"))
+            }
+            (Some(0), Some(_)) => {
+                let text = format!("the platform says FAIL without a code: {}", plain(message));
+                Err(Refusal::new(Unknown, 0, text))
+            }
+            (Some(code), _) => {
+                let mut refusal = Code::look_up(&[CODES], code, message);
                 if refusal.class == Throttled {
                     refusal.wait = Some(reply.reset.unwrap_or(THROTTLE_WAIT));
                 }
                 Err(refusal)
             }
-            _ => Err(judge_status(reply.status, reply.reset).unwrap_or_else(|| Refusal {
-                class: Unavailable,
-                code: i64::from(reply.status),
-                text: "the answer has no ActionStatus and ErrorCode: is base_url Tencent's?".to_owned(),
-                wait: None,
-            })),
         }
     }
 }
@@ -122,9 +127,13 @@ fn user_sig(sdk_app_id: u64, identifier: &str, key: &str, time: i64, expire: i64
     STANDARD.encode(packed).replace('+', "*").replace('/', "-").replace('=', "_")
 }
 
-const BAD_KEY: &str = "the signature does not fit: copy sdk_app_id and secret_key anew from the console (Chat > the \
-    application > Basic configuration)";
+const BAD_KEY: &str = "the signature does not fit: copy sdk_app_id and secret_key anew from 即时通信 IM 控制台 > 应用管理 > the \
+    application > 应用详情 > 密钥 (Chat console > Applications > the application > Details > Key)";
 const BAD_APP: &str = "the application is unknown here: check sdk_app_id, and that base_url is that of its data centre";
+const BAD_CALLER: &str = "the identifier is not an administrator of the application: make one under 即时通信 IM 控制台 > the \
+    application > 账号管理 > 管理员 (Chat console > the application > Accounts > Administrator)";
+const CHECK_APP: &str = "the application or its requests are disabled: look at it in 即时通信 IM 控制台 > 应用管理 (Chat console > \
+    Applications)";
 const TOO_OFTEN: &str = "too many calls; the company's other programs share the quota";
 const INTERNAL: &str = "this request should not have been made like this: please report it with the code";
 
@@ -135,11 +144,11 @@ const CODES: &[Code] = &[
     Code(60012, Unknown, INTERNAL),
     Code(60013, Unknown, INTERNAL),
     Code(60004, Account, BAD_KEY),
-    Code(60005, Account, "the identifier is wrong: it must be an administrator of the application"),
+    Code(60005, Account, BAD_CALLER),
     Code(60006, Account, BAD_APP),
     Code(60015, Account, BAD_APP),
-    Code(60016, Account, "the application is disabled: check it in the console"),
-    Code(60017, Account, "the application's requests are disabled: check it in the console"),
+    Code(60016, Account, CHECK_APP),
+    Code(60017, Account, CHECK_APP),
     Code(60007, Throttled, TOO_OFTEN),
     Code(60011, Throttled, TOO_OFTEN),
     Code(60018, Throttled, TOO_OFTEN),
@@ -151,14 +160,14 @@ const CODES: &[Code] = &[
     Code(70500, Unavailable, "the server failed"),
     Code(141_002, Unavailable, "the server failed"),
     Code(60009, Permission, "there is no such API at this address: check base_url"),
+    Code(60010, Account, BAD_CALLER),
+    Code(60020, Account, "the application's package has expired: renew it in 即时通信 IM 控制台 (Chat console)"),
     Code(
-        60010,
+        60021,
         Account,
-        "the identifier is not an administrator: make it one in the console (Chat > the application > \
-        Account administrators)",
+        "this address is not allowed: add it to the addresses for REST calls, IP 白名单 (IP allowlist), of the application in \
+        即时通信 IM 控制台 (Chat console)",
     ),
-    Code(60020, Account, "the package has expired: renew it in the console"),
-    Code(60021, Account, "this address is not allowed: add it to the application's IP allowlist in the console"),
     Code(70001, Class::Token, "the signature has expired; if that comes at once, this machine's clock is wrong"),
     Code(70003, Account, BAD_KEY),
     Code(70009, Account, BAD_KEY),
@@ -168,8 +177,12 @@ const CODES: &[Code] = &[
     Code(70020, Account, BAD_APP),
     Code(70050, Account, "too many wrong signatures: the account is frozen for a minute; check secret_key"),
     Code(70051, Account, "the identifier is on the blacklist"),
-    Code(70107, Account, "the identifier is not an account of the application: import it, or name an administrator"),
-    Code(141_000, Account, "the application has no Desk: activate Desk in the console, or check sdk_app_id"),
+    Code(70107, Account, BAD_CALLER),
+    Code(
+        141_000,
+        Account,
+        "the application has no Desk: activate Desk (智能客服) for it in the console, or check sdk_app_id",
+    ),
     Code(141_004, Target, "Tencent does not accept the agents or the day that were asked for"),
     Code(141_010, Target, "there is no such agent"),
 ];
@@ -233,14 +246,30 @@ mod tests {
 
     #[test]
     fn a_failure_comes_with_http_200() {
-        let judge = |body| TencentDesk.judge(&Reply { status: 200, reset: None, body });
+        let judge = |body| TencentDesk.judge("desk", &Reply { status: 200, reset: None, body });
         assert_eq!(judge(json!({"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""})), Ok(()));
         assert!(judge(json!({"ActionStatus": "FAIL", "ErrorCode": 0})).is_err());
         let expired = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 70001, "ErrorInfo": "x"})).unwrap_err();
         assert_eq!(expired.class, Class::Token);
         let throttled = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 60007})).unwrap_err();
         assert_eq!((throttled.class, throttled.wait), (Throttled, Some(THROTTLE_WAIT)));
-        assert_eq!(judge(json!({"Data": []})).unwrap_err().class, Unavailable);
+        assert_eq!(judge(json!({"Data": []})).unwrap_err().class, Class::Foreign);
+    }
+
+    #[test]
+    fn an_envelope_is_read_in_each_form_in_which_it_comes() {
+        let judge = |body| TencentDesk.judge("desk", &Reply { status: 200, reset: None, body });
+        assert_eq!(judge(json!({"ActionStatus": "Ok", "ErrorCode": "0"})), Ok(()));
+        for body in [
+            json!({"ActionStatus": "FAIL", "ErrorCode": "70003", "ErrorInfo": "x"}),
+            json!({"ErrorCode": 70003, "ErrorInfo": "x"}),
+        ] {
+            let refusal = judge(body).unwrap_err();
+            assert_eq!((refusal.class, refusal.code), (Account, 70003));
+        }
+        let refusal = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 0, "ErrorInfo": "odd"})).unwrap_err();
+        assert_eq!(refusal.to_string(), "code 0: the platform says FAIL without a code: odd");
+        assert_eq!(judge(json!({"ErrorCode": 0})).unwrap_err().class, Class::Foreign);
     }
 
     #[test]

@@ -216,7 +216,8 @@ impl<'a> Round<'a> {
             let outcome = match given {
                 Ok(Given::Rows(rows)) => Outcome::Rows(rows),
                 Ok(Given::Refusal(refusal)) => {
-                    tracing::debug!(source = self.config.source.api().name, target = key, "refused: {refusal}");
+                    let (source, quoted) = (self.config.source.api().name, refusal.quoted.as_deref());
+                    tracing::debug!(source, target = key, quoted, "refused: {refusal}");
                     let code = refusal.code;
                     self.report.refusal = Some(refusal);
                     Outcome::Refused { code }

@@ -50,7 +50,9 @@ impl Worker {
     ) -> Result<(), StoreError> {
         let now = self.context.clock.now();
         let cut_off = matches!(report.ended, Some(Failure::Denied(_) | Failure::Unavailable(_)));
-        self.kept.up = !cut_off && (report.answered || report.asked == 0);
+        // Where nothing was asked and yet something failed, there is no list of whom to ask about.
+        let no_list = report.asked == 0 && report.failures > 0;
+        self.kept.up = !cut_off && !no_list && (report.answered || report.asked == 0);
         self.kept.last_round = Some(now);
         self.kept.round_seconds = Some(now.duration_since(started).as_secs_f64().max(0.0));
         if report.failures == 0 && error.is_none() {

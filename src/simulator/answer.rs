@@ -61,6 +61,25 @@ impl Answer {
         Self { status: 200, headers, body: Bytes::from(value.to_string()), refused: None, broken: false }
     }
 
+    /// The same answer, in which the envelope's code is a text.
+    pub(super) fn with_code_as_text(mut self) -> Self {
+        if let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body) {
+            for key in ["errcode", "ErrorCode", "code"] {
+                if let Some(code) = body.get_mut(key) {
+                    *code = Value::from(code.to_string());
+                }
+            }
+            self.body = Bytes::from(Value::Object(body).to_string());
+        }
+        self
+    }
+
+    /// The same answer after a byte order mark.
+    pub(super) fn with_byte_order_mark(self) -> Self {
+        let body = Bytes::from([b"\xef\xbb\xbf".as_slice(), &self.body].concat());
+        Self { body, ..self }
+    }
+
     /// What a gateway says, in HTML.
     pub(super) fn html(status: u16, title: &str) -> Self {
         let headers = vec![("content-type".to_owned(), "text/html".to_owned())];

@@ -53,6 +53,12 @@ impl Fault {
 pub enum Effect {
     /// The platform refuses with this code, in its own envelope and with its own HTTP status.
     Refuse(i64),
+    /// The same with the code written as a text, as some gateways do; code 0 is the right answer.
+    CodeAsText(i64),
+    /// The right answer comes with a byte order mark before it.
+    ByteOrderMark,
+    /// HTTP 200, and nothing.
+    Empty,
     /// A gateway answers with this HTTP status and a page of HTML: 500, 502, 503 for a platform that is down.
     Html(u16),
     /// HTTP 429; with `x-ogw-ratelimit-reset` where seconds are given.

@@ -144,7 +144,7 @@ fn department<'a>(company: &'a Company, received: &Received) -> Result<Option<&'
         Some("department_id") => department.department_id == id,
         _ => department.open_department_id == id,
     };
-    company.feishu_departments.iter().find(of_type).map(Some).ok_or_else(|| refuse(99_992_402))
+    company.feishu_departments.iter().find(of_type).map(Some).ok_or_else(|| refuse(99_992_357))
 }
 
 /// The newest day that is produced: at ten o'clock the one before yesterday.

@@ -108,11 +108,13 @@ fn answer(world: &World, place: usize, received: &Received, effect: Option<Effec
     };
     match effect {
         None => honest(),
-        Some(Effect::Refuse(code)) => match platform {
-            Platform::Wecom => wecom::envelope(APIS[place].path, Err(wecom::refuse(code))),
-            Platform::TencentDesk => desk::envelope(Err(desk::refuse(code))),
-            Platform::Feishu => feishu::envelope(Err(feishu::refuse(code))),
-        },
+        Some(Effect::Refuse(code)) => refuse(place, code),
+        Some(Effect::CodeAsText(0)) => honest().with_code_as_text(),
+        Some(Effect::CodeAsText(code)) => refuse(place, code).with_code_as_text(),
+        Some(Effect::ByteOrderMark) => honest().with_byte_order_mark(),
+        Some(Effect::Empty) => {
+            Answer { status: 200, headers: Vec::new(), body: Bytes::new(), refused: Some(0), broken: false }
+        }
         Some(Effect::Html(status)) => Answer::html(status, "the platform is down"),
         Some(Effect::TooManyRequests(reset)) => too_many(platform, reset),
         Some(Effect::Reset) => Answer { broken: true, refused: Some(0), ..honest() },
@@ -132,6 +134,15 @@ fn answer(world: &World, place: usize, received: &Received, effect: Option<Effec
             | Effect::ZerosBefore(_)
             | Effect::Restate { .. },
         ) => honest(),
+    }
+}
+
+/// The refusal with `code` of the API at `place`.
+fn refuse(place: usize, code: i64) -> Answer {
+    match APIS[place].platform {
+        Platform::Wecom => wecom::envelope(APIS[place].path, Err(wecom::refuse(code))),
+        Platform::TencentDesk => desk::envelope(Err(desk::refuse(code))),
+        Platform::Feishu => feishu::envelope(Err(feishu::refuse(code))),
     }
 }
 

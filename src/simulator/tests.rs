@@ -205,7 +205,7 @@ async fn feishu_answers_with_its_own_http_statuses() {
         (403, 211_010, json!({ "date": "2026-11-19", "cycle_type": 1 })),
         (400, 211_007, json!({ "date": "2026/11/18", "cycle_type": 1 })),
         (400, 9499, json!({ "date": "2026-11-18", "cycle_type": "1" })),
-        (400, 99_992_402, json!({ "date": "2026-11-18", "cycle_type": 1, "department_id": "od-x" })),
+        (400, 99_992_357, json!({ "date": "2026-11-18", "cycle_type": 1, "department_id": "od-x" })),
         (404, 211_011, json!({ "date": "2026-11-18", "cycle_type": 1, "department_id": silent })),
     ] {
         let (got, answer) = client.push(body.clone()).await;

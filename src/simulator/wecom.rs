@@ -42,6 +42,10 @@ pub(super) fn refuse(code: i64) -> Refusal {
         40013 => "invalid corpid",
         40014 => "invalid access_token",
         40058 => "invalid Request Parameter",
+        41002 => "corpid missing",
+        41004 => "corpsecret missing",
+        60011 => "no privilege to access/modify contact/party/agent",
+        301002 => "not allow operate another agent with this accesstoken",
         41001 => "access_token missing",
         42001 => "access_token expired",
         45009 => "api freq out of limit",
@@ -67,6 +71,10 @@ pub(super) fn refuse(code: i64) -> Refusal {
 /// The same, with the part of the request that was at fault.
 pub(super) fn refuse_for(code: i64, what: &str) -> Refusal {
     let refusal = refuse(code);
+    if code == 60111 {
+        // Here WeCom quotes the id.
+        return Refusal { message: format!("invalid string value `{what}`. {}", refusal.message), ..refusal };
+    }
     Refusal { message: format!("{}: {what}", refusal.message), ..refusal }
 }
 
@@ -150,10 +158,16 @@ fn login(world: &World, place: usize, received: &Received) -> Result<Value, Refu
     if received.method != APIS[place].verb {
         return Err(refuse(40058));
     }
+    if received.parameter("corpid").is_none_or(str::is_empty) {
+        return Err(refuse(41002));
+    }
     if received.parameter("corpid") != Some(&world.company.corp_id) {
         return Err(failed(40013));
     }
     let given = received.parameter("corpsecret").unwrap_or_default();
+    if given.is_empty() {
+        return Err(refuse(41004));
+    }
     let credential = [Credential::Wecom, Credential::WecomKf].into_iter().find(|c| world.tokens.secret(*c) == given);
     let credential = credential.ok_or_else(|| failed(40001))?;
     let (token, lifetime) = world.tokens.issue(credential, received.now, SignedDuration::ZERO);
