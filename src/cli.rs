@@ -13,6 +13,7 @@ mod once;
 mod output;
 mod program;
 mod progress;
+mod selection;
 mod serve;
 
 use std::path::PathBuf;

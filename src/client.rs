@@ -9,6 +9,7 @@ mod json;
 mod lookup;
 mod reply;
 mod scrub;
+mod tls_cause;
 mod token;
 mod transport;
 
@@ -33,6 +34,7 @@ use transport::ExchangeError;
 pub use credential::Denial;
 pub use reply::Reply;
 pub(crate) use scrub::scrub;
+pub(crate) use tls_cause::tls_cause;
 pub(crate) use transport::{is_loopback, words};
 
 /// The patience of a program that nobody watches.

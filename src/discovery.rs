@@ -117,7 +117,7 @@ impl Discovery {
         listing: &ListRequest,
         day: Day,
     ) -> Result<ResolvedList, DiscoveryError> {
-        let (platform, key) = (account.credential.platform.name(), stored_key(account, listing));
+        let (platform, key) = (account.credential.platform.name(), stored_key(account, &listing.key, listing.people));
         let slot = self.slot(format!("{platform}/{}/{key}", account.name));
         let now = self.clock.now();
         let fetched = |list: &Arc<Vec<ListEntry>>| CachedList { day, list: Arc::clone(list), at: Some(now) };
@@ -191,7 +191,7 @@ impl Discovery {
     /// # Errors
     /// [`StoreError`].
     pub async fn stored(&self, account: &Account, listing: &ListRequest) -> Result<Arc<Vec<ListEntry>>, StoreError> {
-        let (platform, key) = (account.credential.platform.name(), stored_key(account, listing));
+        let (platform, key) = (account.credential.platform.name(), stored_key(account, &listing.key, listing.people));
         let stored = self.store.list(platform, &account.name, &key).await?;
         Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
     }
@@ -263,10 +263,10 @@ fn recent(stored: Option<&CachedList>, day: Day) -> Option<Arc<Vec<ListEntry>>> 
 }
 
 /// What the list is stored under: one secret may see more than another, and pseudonyms are not ids.
-fn stored_key(account: &Account, listing: &ListRequest) -> String {
-    let pseudonyms = if hidden(account, listing).is_some() { "pseudonyms of " } else { "" };
+pub(crate) fn stored_key(account: &Account, key: &str, people: bool) -> String {
+    let pseudonyms = if people && account.pseudonyms.is_some() { "pseudonyms of " } else { "" };
     let block = if account.block.is_empty() { String::new() } else { format!("@{}", account.block) };
-    format!("{pseudonyms}{}{block}", listing.key)
+    format!("{pseudonyms}{key}{block}")
 }
 
 /// The pseudonyms of those whom the list names, where they have any.

@@ -268,6 +268,11 @@ async fn the_commands_say_what_they_do_and_fail_when_something_is_missing() {
     assert!(code == Some(0) && said.contains("1 calls made"), "{said}");
     let (code, text, error) = run(&past, &[&["export"][..], &days].concat()).await;
     assert!(code == Some(0) && text.ends_with("# EOF\n"), "{error}");
+    assert!(error.contains("1 MB at most will be written"), "{error}");
+    let (code, text, _) = run(&past, &[&["export", "--source", "wecom_contact"][..], &days].concat()).await;
+    assert!(code == Some(0) && !text.contains("tencent_desk_agent"), "{text}");
+    let (code, _, error) = run(&past, &[&["export", "--account", "nobody"][..], &days].concat()).await;
+    assert!(code == Some(1) && error.contains("no such account"), "{error}");
     let (code, _, error) = run(&past, &[&["export", "--format", "csv"][..], &days].concat()).await;
     assert!(code == Some(1) && error.contains("--output"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::estimate::words;
 use super::output::{answer, remark};
 use super::progress::{Display, State, TICK};
+use super::selection::Selection;
 use super::serve::Ending;
 use super::{Flags, program};
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days, Zone};
 use crate::history::{self, Bounds, OutOfBounds, Plan, Progress, Summary};
 use crate::poller::Context;
-use crate::source::apis;
 
 #[derive(Debug, Args)]
 pub(super) struct BackfillArgs {
@@ -29,12 +29,8 @@ pub(super) struct BackfillArgs {
     /// The last day; those that are not ready yet are left out.
     #[arg(long, value_name = "DAY")]
     to: Day,
-    /// Only this source, such as wecom_contact; may be given several times.
-    #[arg(long = "source", value_name = "NAME")]
-    sources: Vec<String>,
-    /// Only this account; may be given several times.
-    #[arg(long = "account", value_name = "NAME")]
-    accounts: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// Only says how many calls it would make and how long they would take; asks for nothing but lists.
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +40,7 @@ pub(super) struct BackfillArgs {
 pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Result<ExitCode> {
     ensure!(!flags.storage_path.is_empty(), "past days are kept in the store: give it a folder with --storage.path");
     ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
-    let sources = chosen(flags.config()?.sources, &args)?;
+    let sources = args.selection.of(flags.config()?.sources)?;
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
     ensure_kept(&sources, flags.retention_days)?;
     let mut ending = Ending::listen()?;
@@ -61,27 +57,6 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     }
     let whole = carry_out(&context, plans, &mut ending).await?;
     Ok(if complete && whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The sources that the arguments name, or all.
-fn chosen(mut sources: Vec<SourceConfig>, args: &BackfillArgs) -> anyhow::Result<Vec<SourceConfig>> {
-    for name in &args.sources {
-        if !apis().iter().any(|api| api.name == name) {
-            let known: Vec<_> = apis().iter().map(|api| api.name).collect();
-            bail!("--source {name}: there is no such source; there are {}", known.join(", "));
-        }
-    }
-    for account in &args.accounts {
-        ensure!(
-            sources.iter().any(|config| config.account.name == *account),
-            "--account {account}: the configuration has no such account"
-        );
-    }
-    let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|other| other == name);
-    sources
-        .retain(|config| named(&args.sources, config.source.api().name) && named(&args.accounts, &config.account.name));
-    ensure!(!sources.is_empty(), "the configuration has no source that fits --source, --account and --shard");
-    Ok(sources)
 }
 
 /// Makes sure that the exporter, started with the same retention, does not delete what is to be fetched.

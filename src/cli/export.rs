@@ -12,12 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::output::remark;
 use super::progress::{Display, State, TICK};
+use super::selection::Selection;
 use super::{Flags, program};
 use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::files::{WholeFile, read_all};
 use crate::history::{
-    Authorization, ExportHistory, Receiver, Sent, Tally, export_csv, export_openmetrics, export_remote_write,
+    Authorization, ExportHistory, Receiver, Sent, StoredName, Tally, export_csv, export_names_csv, export_openmetrics,
+    export_remote_write, openmetrics_bytes, stored_names,
 };
 
 /// promtool must not write blocks of the time that Prometheus still holds in memory.
@@ -25,6 +27,9 @@ const TOO_NEW: SignedDuration = SignedDuration::from_hours(3);
 
 /// A receiver that takes no samples gets them again after about this long, then twice that.
 const REPEAT_DELAY: Duration = Duration::from_secs(1);
+
+/// A text from which on it is worth to think of another way.
+const LARGE: u64 = 1_000_000_000;
 
 /// The largest file with a token or password.
 const MOST_SECRET_BYTES: u64 = 64 * 1024;
@@ -53,6 +58,8 @@ pub(super) struct ExportArgs {
     /// The last day.
     #[arg(long, value_name = "DAY")]
     to: Day,
+    #[command(flatten)]
+    selection: Selection,
     /// What is written; openmetrics unless told.
     #[arg(long)]
     format: Option<Format>,
@@ -69,6 +76,10 @@ pub(super) struct ExportArgs {
     /// IMSTATS_REMOTE_WRITE_URL).
     #[arg(long, value_name = "URL", conflicts_with_all = ["format", "output"])]
     remote_write: Option<String>,
+    /// A header for the receiver, such as X-Scope-OrgID=tenant; may be given several times. No secrets: others on this
+    /// machine can read command lines.
+    #[arg(long = "remote-write.header", value_name = "NAME=VALUE", value_parser = label)]
+    headers: Vec<(String, String)>,
     /// A file with the bearer token for the receiver (or IMSTATS_REMOTE_WRITE_BEARER_TOKEN).
     #[arg(long = "remote-write.bearer-token-file", value_name = "FILE", conflicts_with = "username")]
     token_file: Option<PathBuf>,
@@ -103,20 +114,24 @@ pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Resul
         "--label is for series; a spreadsheet has a column for the account"
     );
     // Of all shards: what another one polls is not in this store anyway.
-    let config = Config::load(&flags.config_file)?;
+    let sources = args.selection.of(Config::load(&flags.config_file)?.sources)?;
     let file = Path::new(&flags.storage_path).join("imstats.db");
     ensure!(!flags.storage_path.is_empty() && file.exists(), "there is no store to export at {}", file.display());
     let context = program::assemble_beside(&flags.storage_path)?;
-    context.claim(&config.sources).await?;
+    context.claim(&sources).await?;
     let now = Timestamp::now();
     let until = if args.remote_write.is_some() { now } else { now.saturating_sub(TOO_NEW)? };
     let days = Days { first: args.from, last: args.to };
-    let history = ExportHistory::new(context.store, days, &config.sources, args.step, until, args.labels.clone())?;
+    let names = stored_names(&context.store, &sources).await?;
+    let mut history = ExportHistory::new(context.store, days, &sources, args.step, until, args.labels.clone())?;
+    if !args.selection.accounts.is_empty() {
+        history = history.only(&args.selection.accounts);
+    }
     let tally = if args.remote_write.is_some() {
         send(history, &args).await?
     } else {
         let output = args.output.clone();
-        tokio::task::spawn_blocking(move || write(&history, format, output.as_deref())).await??
+        tokio::task::spawn_blocking(move || write(&history, format, output.as_deref(), &names)).await??
     };
     for account in &tally.unconfigured {
         remark(format_args!(
@@ -132,7 +147,12 @@ pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Resul
 }
 
 /// Writes a file, a folder, or to standard output.
-fn write(history: &ExportHistory, format: Format, output: Option<&Path>) -> anyhow::Result<Tally> {
+fn write(
+    history: &ExportHistory,
+    format: Format,
+    output: Option<&Path>,
+    names: &[StoredName],
+) -> anyhow::Result<Tally> {
     match (format, output) {
         (Format::Csv, None) => Err(anyhow!("a folder is needed for the files: --output FOLDER")),
         (Format::Csv, Some(folder)) => {
@@ -142,10 +162,18 @@ fn write(history: &ExportHistory, format: Format, output: Option<&Path>) -> anyh
             }
             if tables.is_empty() {
                 remark(format_args!("the store has no rows on these days"));
+            } else if !names.is_empty() {
+                export_names_csv(names, folder)?;
+                remark(format_args!("{}: {} names", folder.join("names.csv").display(), names.len()));
             }
             Ok(Tally::default())
         }
         (Format::Openmetrics, output) => {
+            let size = openmetrics_bytes(history)?;
+            remark(format_args!("about {} will be written", megabytes(size)));
+            if size > LARGE {
+                remark(format_args!("--step 1d makes it 24 times smaller, and --remote-write needs no file at all"));
+            }
             let tally = match output {
                 Some(path) => {
                     let explain = || format!("cannot write {}", path.display());
@@ -165,10 +193,21 @@ fn write(history: &ExportHistory, format: Format, output: Option<&Path>) -> anyh
     }
 }
 
+/// A size for people.
+fn megabytes(bytes: u64) -> String {
+    match bytes / 1_000_000 {
+        0 => "1 MB at most".to_owned(),
+        megabytes => format!("{megabytes} MB"),
+    }
+}
+
 /// Sends it to the receiver.
 async fn send(history: ExportHistory, args: &ExportArgs) -> anyhow::Result<Tally> {
     let url = args.remote_write.as_deref().unwrap_or_default();
-    let receiver = Receiver::new(url, authorization(args)?, REPEAT_DELAY).context("--remote-write")?;
+    let mut receiver = Receiver::new(url, authorization(args)?, REPEAT_DELAY).context("--remote-write")?;
+    for (name, value) in &args.headers {
+        receiver = receiver.with_header(name, value).context("--remote-write.header")?;
+    }
     if receiver.is_exposed() {
         remark(format_args!(
             "warning: {} is not https: whoever listens on the way learns the credentials",
@@ -179,7 +218,7 @@ async fn send(history: ExportHistory, args: &ExportArgs) -> anyhow::Result<Tally
     let state = || State {
         done: sent.samples(),
         most: None,
-        held_up: sent.is_waiting().then(|| "the receiver takes none now: it is tried again".to_owned()),
+        held_up: sent.held_up().map(|reason| format!("the receiver takes none now, and is tried again: {reason}")),
     };
     let mut display = Display::new(vec![receiver.name()], "samples");
     let mut tick = tokio::time::interval(TICK);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::names::{fetch_names, keep_row_names};
 use super::plan::{Plan, Question};
 use crate::client::Failure;
 use crate::day::{Cycle, Day, Days};
@@ -94,11 +95,18 @@ pub async fn backfill(
         edges: BTreeMap::new(),
         troubles: BTreeMap::new(),
         refused: 0,
+        names: BTreeMap::new(),
     };
     for depth in 0..=run.plan.deepest() {
         if run.ended.is_none() && !stop.is_cancelled() {
             run.wave(depth, stop).await?;
         }
+    }
+    if run.ended.is_none() && !stop.is_cancelled() {
+        let config = &run.plan.config;
+        let newest = run.plan.days().last;
+        fetch_names(context, config, newest).await?;
+        keep_row_names(context, config, newest, std::mem::take(&mut run.names)).await?;
     }
     Ok(run.summary())
 }
@@ -126,6 +134,8 @@ struct Run<'a> {
     /// By their failures.
     troubles: BTreeMap<String, Trouble>,
     refused: usize,
+    /// Names that came with the figures, by id.
+    names: BTreeMap<String, String>,
 }
 
 impl Run<'_> {
@@ -198,6 +208,7 @@ impl Run<'_> {
         let mut answered = Vec::new();
         let mut throttled = Vec::new();
         let mut unavailable = None;
+        self.names.extend(answers.names);
         for (target, given) in answers.targets {
             let Some(place) = self.plan.place(&target) else { continue };
             let days = question.days;

@@ -28,6 +28,34 @@ pub fn export_openmetrics(history: &ExportHistory, output: &mut dyn Write) -> Re
     Ok(tally)
 }
 
+/// About how many bytes [`export_openmetrics`] will write, known from one look at the store. Blocks.
+///
+/// # Errors
+/// [`ExportError`]
+pub fn openmetrics_bytes(history: &ExportHistory) -> Result<u64, ExportError> {
+    let added: usize = history.labels().iter().map(|(name, value)| name.len() + value.len() + QUOTES).sum();
+    let mut bytes = 0;
+    for (api, table) in history.tables() {
+        let names: Vec<_> = table.fields.iter().map(|field| table.metric(field).len()).collect();
+        let labels: usize = table.labels.iter().map(|label| label.len() + QUOTES).sum();
+        history.rows_by_day::<ExportError>(api, table, &mut |Shown { account, row, show_times, cycle }| {
+            let ids: usize = row.labels.iter().map(String::len).sum();
+            let series = "account".len() + account.len() + QUOTES + labels + ids + added;
+            let values = row.values.iter().zip(&names).filter(|(value, _)| value.is_some());
+            let line: usize = values.map(|(_, name)| name + series + VALUE_AND_TIME).sum();
+            bytes += (show_times.instants(row.day, cycle).len() * line) as u64;
+            Ok(())
+        })?;
+    }
+    Ok(bytes)
+}
+
+/// `="",` of each label.
+const QUOTES: usize = 4;
+
+/// ` 12 1700000000` and the line end, for a value of two characters.
+const VALUE_AND_TIME: usize = 16;
+
 struct Writer<'a> {
     output: &'a mut dyn Write,
     added: &'a [(String, String)],

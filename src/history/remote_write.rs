@@ -8,7 +8,8 @@ mod batch;
 mod message;
 mod send;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -19,13 +20,17 @@ pub use send::{Authorization, Receiver, ReceiverError};
 /// How many batches wait to be sent; the thread that fills them waits for a place.
 const WAITING: usize = 2;
 
+/// What a receiver said last, while it takes no samples.
+pub(super) type Waiting = Mutex<Option<String>>;
+
 /// What was sent so far; others may read it meanwhile.
 #[derive(Debug, Default)]
 pub struct Sent {
     samples: AtomicU64,
     batches: AtomicU64,
     bytes: AtomicU64,
-    waiting: AtomicBool,
+    /// Why the batch at hand waits to be sent again.
+    waiting: Waiting,
 }
 
 impl Sent {
@@ -44,9 +49,9 @@ impl Sent {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether the receiver does not take samples now, so that a batch waits to be sent again.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
+    /// Why the receiver takes no samples now, while a batch waits to be sent again.
+    pub fn held_up(&self) -> Option<String> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

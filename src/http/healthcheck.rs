@@ -1,12 +1,12 @@
 //! Asks a running exporter on this machine whether it is ready, as container engines want it.
 
-use std::error::Error as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
 use super::ListenError;
+use crate::client::tls_cause;
 
 /// Shorter than what container engines and probes commonly allow.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -94,17 +94,8 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 fn wants_certificate(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Behind reqwest and hyper the error of TLS comes in an error of input and output, which hides it from `source`.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let found = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref());
-        if let Some(rustls::Error::AlertReceived(alert)) = found {
-            return *alert == rustls::AlertDescription::CertificateRequired;
-        }
-        cause = error.source();
-    }
-    false
+    let wanted = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+    tls_cause(error).is_some_and(|cause| *cause == wanted)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use imstats_exporter::day::{Day, Days, Zone};
-use imstats_exporter::history::{export_csv, export_openmetrics};
+use imstats_exporter::history::{export_csv, export_names_csv, export_openmetrics, openmetrics_bytes, stored_names};
 use imstats_exporter::simulator::figures;
 use serde_json::Value;
 
@@ -175,4 +175,44 @@ async fn a_table_is_a_spreadsheet_with_the_columns_of_the_store() {
     }
     assert_eq!(rows, tables[0].1);
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 3, "no partial file is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_names_of_departments_lie_beside_the_spreadsheets() {
+    let past = Past::new(20).await;
+    past.fetch("wecom_contact", days("2026-11-18", "2026-11-19")).await;
+    let names = stored_names(&past.context.store, &past.sources()).await.unwrap();
+    let folder = past.folder.path().join("csv");
+    std::fs::create_dir(&folder).unwrap();
+    export_names_csv(&names, &folder).unwrap();
+    let text = std::fs::read_to_string(folder.join("names.csv")).unwrap();
+    let mut lines = text.trim_start_matches('\u{feff}').split_terminator("\r\n");
+    assert_eq!(lines.next(), Some("info,account,id,parent,name"));
+    let departments: Vec<_> = lines.filter(|line| line.starts_with("wecom_department_info,acme,")).collect();
+    assert_eq!(departments.len(), past.simulator.company().departments.len(), "{text}");
+    assert!(text.contains("wecom_user_info,acme,"), "the configuration has names: true");
+    // Without it the names that are stored are not written.
+    let mut sources = past.sources();
+    for config in &mut sources {
+        config.names = false;
+    }
+    let names = stored_names(&past.context.store, &sources).await.unwrap();
+    assert!(!names.is_empty() && names.iter().all(|name| name.info != "wecom_user_info"), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_account_is_exported_and_the_size_is_told_before() {
+    let past = Past::new(20).await;
+    let span = days("2026-11-01", "2026-11-19");
+    past.fetch_all(span).await;
+    let history = || past.history(span, "2026-11-20T12:00:00+08:00", &[("job", "imstats_exporter")]);
+    let mut text = Vec::new();
+    export_openmetrics(&history(), &mut text).unwrap();
+    let (told, is) = (openmetrics_bytes(&history()).unwrap() as f64, text.len() as f64);
+    assert!((told / is - 1.0).abs() < 0.15, "told {told}, is {is}");
+    let (mut nobody, mut all) = (Vec::new(), Vec::new());
+    export_openmetrics(&history().only(&["nobody".to_owned()]), &mut nobody).unwrap();
+    export_openmetrics(&history().only(&["acme".to_owned(), "shop".to_owned()]), &mut all).unwrap();
+    assert!(!String::from_utf8(nobody).unwrap().contains("account=\"acme\""));
+    assert_eq!(all, text, "both accounts are all");
 }

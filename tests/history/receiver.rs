@@ -54,6 +54,8 @@ pub(super) struct Received {
     pub(super) largest: (usize, usize),
     /// The value of the last `Authorization`.
     pub(super) authorization: Option<String>,
+    /// The value of the last `X-Scope-OrgID`.
+    pub(super) tenant: Option<String>,
     /// The statuses and `Retry-After` of the next answers; then all are accepted.
     pub(super) script: VecDeque<(u16, Option<&'static str>)>,
 }
@@ -98,11 +100,12 @@ async fn answer(
     assert_eq!(header("content-encoding").as_deref(), Some("snappy"));
     assert_eq!(header("content-type").as_deref(), Some("application/x-protobuf"));
     assert_eq!(header("x-prometheus-remote-write-version").as_deref(), Some("0.1.0"));
-    let authorization = header("authorization");
+    let (authorization, tenant) = (header("authorization"), header("x-scope-orgid"));
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let mut received = received.lock().unwrap();
     received.requests += 1;
     received.authorization = authorization;
+    received.tenant = tenant;
     if let Some((status, retry_after)) = received.script.pop_front() {
         let mut response = Response::builder().status(status);
         if let Some(value) = retry_after {

@@ -8,6 +8,8 @@ use imstats_exporter::history::{Authorization, Receiver, ReceiverError, RemoteWr
 use super::export::{openmetrics, parse};
 use super::receiver::ReceiverServer;
 use super::{Past, days};
+use crate::harness::soon;
+use crate::wire::Wire;
 
 const UNTIL: &str = "2026-11-20T12:00:00+08:00";
 
@@ -66,4 +68,46 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
         assert_eq!(server.received.lock().unwrap().requests, 1);
         assert_eq!(server.received.lock().unwrap().authorization.as_deref(), Some("Bearer s3cret-out-of-order"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_named_in_each_request() {
+    let past = Past::new(4).await;
+    let span = days("2026-11-18", "2026-11-19");
+    past.fetch("wecom_contact", span).await;
+    let server = ReceiverServer::start(&[]).await;
+    let receiver = Receiver::new(&server.url(""), Authorization::None, Duration::from_millis(1)).unwrap();
+    let receiver = receiver.with_header("X-Scope-OrgID", "acme").unwrap();
+    export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap();
+    assert_eq!(server.received.lock().unwrap().tenant.as_deref(), Some("acme"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheme_that_is_wrong_ends_it_at_once() {
+    let past = Past::new(4).await;
+    let span = days("2026-11-18", "2026-11-19");
+    past.fetch("wecom_contact", span).await;
+    let server = ReceiverServer::start(&[]).await;
+    let url = server.url("").replace("http://", "https://");
+    let receiver = Receiver::new(&url, Authorization::None, Duration::from_mins(1)).unwrap();
+    let sent = Sent::default();
+    let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &sent);
+    let error = soon(sending).await.unwrap_err().to_string();
+    assert!(error.contains("no connection to https://") && error.contains("http instead of https"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_vouches_for_ends_it_at_once() {
+    let past = Past::new(4).await;
+    let span = days("2026-11-18", "2026-11-19");
+    past.fetch("wecom_contact", span).await;
+    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut wire = Wire::secured(&signed.cert.pem(), &signed.signing_key.serialize_pem());
+    wire.leads_to(past.simulator.address());
+    let url = format!("{}/api/v1/write", wire.base()).replace("127.0.0.1", "localhost");
+    let receiver = Receiver::new(&url, Authorization::None, Duration::from_mins(1)).unwrap();
+    let sent = Sent::default();
+    let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &sent);
+    let error = soon(sending).await.unwrap_err().to_string();
+    assert!(error.contains("no connection to https://localhost") && error.contains("SSL_CERT_FILE"), "{error}");
 }

@@ -1,18 +1,22 @@
 //! Sends batches, repeats what may pass, and keeps credentials out of every message.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::client::{is_loopback, scrub, words};
+use super::Waiting;
+use crate::client::{is_loopback, scrub, tls_cause, words};
 
 /// A batch that a receiver does not take is sent again that many times: with growing waits, about ten minutes.
 const REPEATS: usize = 24;
@@ -25,6 +29,12 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
 
 /// How long a receiver may take for a batch.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The version of the protocol that is spoken.
+const VERSION_HEADER: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
+
+/// Headers that sending sets itself; a token has flags of its own, which keep it off the command line.
+const OURS: [HeaderName; 6] = [AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, VERSION_HEADER];
 
 /// How we prove who we are.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +60,7 @@ pub struct Receiver {
     /// Without user and password.
     url: Url,
     authorization: Authorization,
+    headers: HeaderMap,
     repeat_delay: Duration,
 }
 
@@ -59,6 +70,24 @@ pub enum ReceiverError {
     /// The URL is none, or not of HTTP.
     #[error("the receiver is not an http or https URL")]
     Url,
+    /// A header that can't be sent, or must not be set.
+    #[error("the header {name}: {reason}")]
+    Header {
+        /// Its name, as it was given.
+        name: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// No connection can come about, however often it is tried: a certificate or scheme that is wrong.
+    #[error("no connection to {receiver}: {text}{hint}")]
+    Unreachable {
+        /// Its URL.
+        receiver: String,
+        /// What TLS says.
+        text: String,
+        /// What the operator may do.
+        hint: &'static str,
+    },
     /// TLS can't be set up.
     #[error("cannot set up the connection: {0}")]
     Setup(String),
@@ -118,7 +147,25 @@ impl Receiver {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| ReceiverError::Setup(words(error)))?;
-        Ok(Self { http, url, authorization, repeat_delay })
+        Ok(Self { http, url, authorization, headers: HeaderMap::new(), repeat_delay })
+    }
+
+    /// Adds a header to each request, such as the tenant of Mimir (`X-Scope-OrgID`).
+    ///
+    /// # Errors
+    /// [`ReceiverError::Header`]
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, ReceiverError> {
+        let wrong = |reason| ReceiverError::Header { name: name.to_owned(), reason };
+        let header: HeaderName = name.parse().map_err(|_| wrong("it is not the name of a header"))?;
+        if header == AUTHORIZATION {
+            return Err(wrong("use --remote-write.bearer-token-file, or a user and password file"));
+        }
+        if OURS.contains(&header) {
+            return Err(wrong("it is set by the protocol"));
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| wrong("its value has control characters"))?;
+        self.headers.append(header, value);
+        Ok(self)
     }
 
     /// The URL for people: without credentials and without a query, which may hold a token.
@@ -141,7 +188,7 @@ impl Receiver {
     ///
     /// # Errors
     /// [`ReceiverError`].
-    pub(super) async fn send(&self, body: &[u8], waiting: &AtomicBool) -> Result<(), ReceiverError> {
+    pub(super) async fn send(&self, body: &[u8], waiting: &Waiting) -> Result<(), ReceiverError> {
         let delays = ExponentialBuilder::default()
             .with_min_delay(self.repeat_delay)
             .with_max_delay(LONGEST_WAIT)
@@ -151,16 +198,19 @@ impl Receiver {
             .retry(delays)
             .when(|error| matches!(error, ReceiverError::Unavailable { .. }))
             .notify(|error, wait| {
-                if !waiting.swap(true, Ordering::Relaxed) {
+                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if waiting.is_none() {
                     tracing::warn!(seconds = wait.as_secs(), "sending again: {error}");
                 }
+                let ReceiverError::Unavailable { text, .. } = error else { return };
+                *waiting = Some(text.clone());
             })
             .adjust(|error, delay| match error {
                 ReceiverError::Unavailable { wait: Some(wait), .. } => delay.map(|_| (*wait).min(LONGEST_RETRY_AFTER)),
                 _ => delay,
             })
             .await;
-        waiting.store(false, Ordering::Relaxed);
+        *waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
         sent
     }
 
@@ -169,16 +219,20 @@ impl Receiver {
         let request = self
             .http
             .post(self.url.clone())
-            .header("content-type", "application/x-protobuf")
-            .header("content-encoding", "snappy")
-            .header("x-prometheus-remote-write-version", "0.1.0")
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, "application/x-protobuf")
+            .header(CONTENT_ENCODING, "snappy")
+            .header(VERSION_HEADER, "0.1.0")
             .body(body.to_vec());
         let request = match &self.authorization {
             Authorization::None => request,
             Authorization::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Authorization::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
         };
-        let response = request.send().await.map_err(|error| unavailable(words(error), None))?;
+        let response = request.send().await.map_err(|error| match lasting_fault(&error) {
+            Some(hint) => ReceiverError::Unreachable { receiver: self.name(), text: words(error), hint },
+            None => unavailable(words(error), None),
+        })?;
         let status = response.status();
         if status.is_success() {
             return Ok(());
@@ -188,14 +242,7 @@ impl Receiver {
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(unavailable(format!("HTTP {}: {text}", status.as_u16()), wait));
         }
-        let hint = match status.as_u16() {
-            400 => {
-                "; Prometheus takes old samples only within storage.tsdb.out_of_order_time_window of its configuration"
-            }
-            401 | 403 => "; check the bearer token, or the user and password",
-            404 => "; Prometheus receives only with --web.enable-remote-write-receiver, at /api/v1/write",
-            _ => "",
-        };
+        let hint = hint(status.as_u16(), &text);
         Err(ReceiverError::Refused { receiver: self.name(), status: status.as_u16(), text, hint })
     }
 
@@ -217,6 +264,32 @@ impl Receiver {
             }
         };
         text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+    }
+}
+
+/// What the operator may do about a refusal with `status` and `text`.
+fn hint(status: u16, text: &str) -> &'static str {
+    let text = text.to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    match status {
+        400 if says(&["out of order", "out of bounds", "out-of-order", "too old", "too far"]) => {
+            "; Prometheus takes old samples only within storage.tsdb.out_of_order_time_window of its configuration"
+        }
+        401 if says(&["org id", "tenant"]) => "; name the tenant by --remote-write.header X-Scope-OrgID=TENANT",
+        401 | 403 => "; check the bearer token, or the user and password",
+        404 => "; Prometheus receives only with --web.enable-remote-write-receiver, at /api/v1/write",
+        405 => "; the path of the URL is mostly /api/v1/write",
+        400 if says(&["unsupported path"]) => "; the path of the URL is mostly /api/v1/write",
+        _ => "",
+    }
+}
+
+/// What the operator may do about a fault that no repeating mends; `None` for what may pass.
+fn lasting_fault(error: &reqwest::Error) -> Option<&'static str> {
+    match tls_cause(error)? {
+        rustls::Error::InvalidCertificate(_) => Some("; SSL_CERT_FILE names a file of the authorities to trust"),
+        rustls::Error::InvalidMessage(_) => Some("; is it http instead of https?"),
+        _ => None,
     }
 }
 
@@ -260,6 +333,36 @@ mod tests {
         for bad in ["", "localhost:9090", "ftp://me:secret@x/", "http://"] {
             let error = Receiver::new(bad, Authorization::None, Duration::ZERO).unwrap_err();
             assert!(!error.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_hint_is_given_only_where_the_receiver_says_so() {
+        for (status, text, part) in [
+            (400, "out of order sample", "out_of_order_time_window"),
+            (400, "unsupported path requested: \"/write\"", "/api/v1/write"),
+            (400, "snappy: corrupt input", ""),
+            (401, "no org id", "X-Scope-OrgID"),
+            (401, "Unauthorized", "bearer token"),
+            (405, "Method Not Allowed", "/api/v1/write"),
+        ] {
+            let hint = hint(status, text);
+            assert!(hint.contains(part) && hint.is_empty() == part.is_empty(), "{status} {text}: {hint}");
+        }
+    }
+
+    #[test]
+    fn headers_are_the_operators_but_for_those_of_the_protocol() {
+        let receiver = || Receiver::new("https://example.org/", Authorization::None, Duration::ZERO).unwrap();
+        assert!(receiver().with_header("X-Scope-OrgID", "anonymous").is_ok());
+        for (name, value, part) in [
+            ("Authorization", "Bearer x", "bearer-token-file"),
+            ("content-type", "text/plain", "set by the protocol"),
+            ("a b", "x", "not the name"),
+            ("x", "a\nb", "control characters"),
+        ] {
+            let error = receiver().with_header(name, value).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 
