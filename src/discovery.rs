@@ -1,5 +1,6 @@
 //! Who there is to ask about: lists fetched once per account and day, shared by its sources, and stored.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, Failure};
 use crate::config::{Account, SourceConfig};
 use crate::day::{Clock, Day};
-use crate::source::{Directory, Entry, ListEntry, ListPaging, ListRequest, Malformed, Need, Pseudonyms};
+use crate::source::{Directory, Entry, ListEntry, ListPaging, ListRequest, Malformed, Need, Pseudonyms, person_key};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -237,7 +238,9 @@ impl Discovery {
                 if lists > MOST_LISTS || read > 2 * MOST_ENTRIES {
                     return Err(malformed(Malformed::new("/", "a list of so few lists and entries")));
                 }
-                found.extend(more.iter().filter(|subject| seen.insert(subject.id.clone())).cloned());
+                // The first spelling of a person's id is the one of the labels.
+                let identity = |id| if listing.people { person_key(id) } else { Cow::Borrowed(id) };
+                found.extend(more.iter().filter(|subject| seen.insert(identity(&subject.id).into_owned())).cloned());
             }
             if seen.len() > MOST_ENTRIES {
                 return Err(malformed(Malformed::new("/", "a list that ends")));

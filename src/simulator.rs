@@ -15,6 +15,7 @@ mod configuration;
 mod contact;
 mod desk;
 mod directory;
+mod distort;
 mod draw;
 mod faults;
 mod feishu;

@@ -9,6 +9,7 @@ mod feishu_message_push;
 mod listing;
 mod pseudonyms;
 mod selection;
+mod shape;
 mod table;
 mod tencent_desk_agent;
 mod wecom_contact;
@@ -23,11 +24,12 @@ use crate::day::{Cycle, Day, Days, Zone};
 use crate::platform::{Call, Platform};
 use crate::yaml::Key;
 
-pub use decode::{DecodedAnswer, Decoder, Malformed, Paging, Query, Shape, decode};
+pub use decode::{DecodedAnswer, Decoder, Malformed, Query, decode};
 pub use listing::{Directory, Entry, ListEntry, ListPaging, ListRequest, Need};
 pub use pseudonyms::{PseudonymizedSource, Pseudonyms, RealIds};
 pub use selection::Selection;
-pub use table::{Combine, Field, Span, Table, Unit};
+pub use shape::{NoRows, Paging, Shape};
+pub use table::{Combine, Field, Span, Table, Unit, person_key};
 
 /// Every block that an account of the configuration may have: a new API is a line here.
 pub const BLOCKS: &[&Block] = &[

@@ -59,10 +59,10 @@ async fn an_answer_of_another_form_fails_its_target_and_names_the_place() {
         (owners(r#"{"errcode": 0, "total": 1, "next_offset": 1, "items": [{"data": {}}]}"#), "/items/0/owner"),
         (owners(r#"{"errcode": 0, "total": 1, "next_offset": 1, "items": [{"owner": "Zhang.San"}]}"#), "/items/0/data"),
         (owners(r#"{"errcode": 0, "next_offset": 1, "items": []}"#), "/total"),
-        (owners(r#"{"errcode": 0, "total": 0, "items": []}"#), "/next_offset"),
+        (owners(r#"{"errcode": 0, "total": 1, "items": []}"#), "/next_offset"),
         ((SERVED, KF, raw(r#"{"errcode": 0}"#)), "/statistic_list"),
-        ((AGENTS, DESK, raw(r#"{"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": 0}"#)), "/Data"),
-        ((PUSHED, PUSH, raw(r#"{"code": 0, "data": {}}"#)), "/data/items"),
+        ((AGENTS, DESK, raw(r#"{"ActionStatus": "OK", "ErrorCode": 0, "TotalCount": 1}"#)), "/Data"),
+        ((PUSHED, PUSH, raw(r#"{"code": 0, "data": null}"#)), "/data/items"),
         ((PUSHED, PUSH, raw(r#"{"code": 0, "data": {"items": [{"metric_value": 1}]}}"#)), "/data/items/0/metric_name"),
     ] {
         let stage = answered(yaml, api, answer.clone()).await;

@@ -318,7 +318,9 @@ fn an_empty_list_is_no_data_and_a_missing_one_is_malformed() {
         let list = format!("/{}", row.trim_start_matches('/').split("/0").next().unwrap().split("/1").next().unwrap());
         *answer.pointer_mut(&list).unwrap() = json!([]);
         assert_eq!(samples(&page(name, prefix, days, &answer).unwrap()), Vec::<&str>::new(), "{name}");
-        for broken in [Value::Null, json!({}), json!("x")] {
+        // The others are known to write an empty list so, some where their total says 0: see tests/lists.rs.
+        let may_be_null = ["wecom_groupchat_owner", "tencent_desk_agent", "feishu_message_push"].contains(&name);
+        for broken in [Value::Null, json!({}), json!("x")].into_iter().skip(usize::from(may_be_null)) {
             *answer.pointer_mut(&list).unwrap() = broken;
             let error = page(name, prefix, days, &answer).unwrap_err();
             assert_eq!(error, format!("the answer at {list} is not a list"), "{name}");

@@ -141,7 +141,7 @@ async fn ask_pages(
 ) -> Result<Option<DecodedAnswer>, Failure> {
     let shape = &config.source.api().shape;
     let decoder = Decoder::new(config.source.api(), asked);
-    let Paging::Offset { offset: field, total, next } = shape.paging else {
+    let Paging::Offset { offset: field, next, .. } = shape.paging else {
         let mut page = client.ask(&config.account, call).await?;
         let decoded = page.read(|body| {
             let mut decoder = decoder;
@@ -150,7 +150,7 @@ async fn ask_pages(
         })?;
         return Ok(Some(blame(page, decoded)));
     };
-    let mut pages = Pages { decoder, shape, total, next, named: asked.named(), offset: 0, rows: 0, first_total: None };
+    let mut pages = Pages { decoder, shape, next, named: asked.named(), offset: 0, rows: 0, first_total: None };
     let mut call = call.clone();
     for _ in 0..MOST_PAGES {
         if let Some(body) = &mut call.body {
@@ -185,8 +185,7 @@ fn blame(mut page: Reply, decoded: DecodedAnswer) -> DecodedAnswer {
 struct Pages<'a> {
     decoder: Decoder<'a>,
     shape: &'static Shape,
-    /// Where a page says how many rows there are in all, and where the next one begins.
-    total: &'static str,
+    /// Where a page says where the next one begins.
     next: Option<&'static str>,
     /// How many subjects were asked for by name, where all were.
     named: Option<u64>,
@@ -209,22 +208,13 @@ enum Turn {
 impl Pages<'_> {
     /// Reads the next page.
     fn take(&mut self, page: &Value) -> Result<Turn, Malformed> {
-        let number = |pointer: &str| {
-            let number = page.pointer(pointer);
-            let number = number.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok()));
-            number.ok_or_else(|| Malformed::new(pointer, "a number of rows"))
-        };
-        let all = number(self.total)?;
+        let all = self.shape.total_of(page)?.unwrap_or_default();
         if *self.first_total.get_or_insert(all) != all {
             return Ok(Turn::Changed);
         }
-        let list = page.pointer(self.shape.rows).and_then(Value::as_array);
-        let count = list.ok_or_else(|| Malformed::new(self.shape.rows, "a list"))?.len() as u64;
+        let count = self.shape.rows_of(page)?.len() as u64;
         self.rows += count;
-        let reached = match self.next {
-            Some(next) => number(next)?,
-            None => self.offset + count,
-        };
+        let reached = self.shape.next_of(page, self.offset, count, all)?;
         self.decoder.page(page)?;
         // A total above the number of those asked for counts others too: then an empty page is the end.
         let counts_others = self.named.is_some_and(|named| all > named) && self.next.is_none();

@@ -1,5 +1,7 @@
 //! What a worker shows: the page of a day, and the names of its subjects.
 
+use std::collections::HashMap;
+
 use super::ledger::Ledger;
 use super::round::Report;
 use super::worker::Worker;
@@ -7,7 +9,7 @@ use crate::day::Day;
 use crate::discovery::DiscoveryError;
 use crate::exposition::{NamePage, Page};
 use crate::sample::Row;
-use crate::source::{Directory, ListEntry, ListRequest, Table};
+use crate::source::{Directory, ListEntry, ListRequest, Table, person_key};
 use crate::store::StoreError;
 
 /// The rows of some tables.
@@ -63,13 +65,19 @@ impl Worker {
     async fn names(&self, ledger: &Ledger, directory: &Directory) -> Result<Vec<NamePage>, StoreError> {
         let mut pages = Vec::new();
         let api = self.config.source.api();
-        let ids = ledger.ids();
+        // The list of names may spell an id otherwise than the figures do.
+        let ids: HashMap<_, _> = ledger.ids().into_iter().map(|id| (person_key(id), id)).collect();
         for (info, list) in self.config.source.names() {
             if self.config.names || !info.people {
                 let all = directory.get(&list).map_or(&[][..], |list| list.as_slice());
-                let known =
-                    |found: &&ListEntry| found.name.is_some() && (!info.people || ids.contains(found.id.as_str()));
-                pages.push(NamePage { info, names: all.iter().filter(known).cloned().collect() });
+                let named = all.iter().filter(|found| found.name.is_some());
+                let names = named.filter_map(|found| match info.people {
+                    true => {
+                        ids.get(&*person_key(&found.id)).map(|id| ListEntry { id: (*id).to_owned(), ..found.clone() })
+                    }
+                    false => Some(found.clone()),
+                });
+                pages.push(NamePage { info, names: names.collect() });
             }
         }
         if let Some(info) = api.row_names

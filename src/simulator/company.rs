@@ -155,9 +155,9 @@ impl Company {
             app_secret: id(seed, "feishu secret", 32),
             app_ids,
             feishu_departments: feishu_departments((count / 20).max(8), seed),
-            by_userid: people.iter().enumerate().map(|(n, user)| (user.userid.clone(), n)).collect(),
+            by_userid: people.iter().enumerate().map(|(n, user)| (user.userid.to_ascii_lowercase(), n)).collect(),
             by_partyid: departments.iter().enumerate().map(|(n, department)| (department.partyid, n)).collect(),
-            by_agent: agents.iter().enumerate().map(|(n, agent)| (agent.agent_id.clone(), n)).collect(),
+            by_agent: agents.iter().enumerate().map(|(n, agent)| (agent.agent_id.to_ascii_lowercase(), n)).collect(),
             users: people,
             departments,
             kf_accounts,
@@ -165,7 +165,7 @@ impl Company {
         }
     }
 
-    /// The member with that `userid`.
+    /// The member with that `userid`, in which case does not matter.
     #[must_use]
     pub fn user(&self, userid: &str) -> Option<&User> {
         self.user_place(userid).map(|place| &self.users[place])
@@ -193,10 +193,10 @@ impl Company {
         self.kf_accounts.iter().find(|account| account.open_kfid == open_kfid)
     }
 
-    /// The agent with that `AgentId`.
+    /// The agent with that `AgentId`, an e-mail address, in which case does not matter.
     #[must_use]
     pub fn agent(&self, agent_id: &str) -> Option<&Agent> {
-        self.by_agent.get(agent_id).map(|place| &self.agents[*place])
+        self.by_agent.get(&agent_id.to_ascii_lowercase()).map(|place| &self.agents[*place])
     }
 
     /// The department in Feishu with that id of either type.
@@ -206,7 +206,7 @@ impl Company {
     }
 
     pub(super) fn user_place(&self, userid: &str) -> Option<usize> {
-        self.by_userid.get(userid).copied()
+        self.by_userid.get(&userid.to_ascii_lowercase()).copied()
     }
 }
 

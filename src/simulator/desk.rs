@@ -2,6 +2,8 @@
 //!
 //! Every answer is HTTP 200; `ActionStatus` and `ErrorCode` tell how it went.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -238,7 +240,7 @@ fn statistics(world: &World, received: &Received) -> Result<Value, Refusal> {
     let agents: Vec<&Agent> = match received.field("AgentIds") {
         None => company.agents.iter().collect(),
         Some(Value::Array(ids)) if ids.is_empty() => company.agents.iter().collect(),
-        Some(Value::Array(ids)) => ids.iter().map(|id| named(world, id)).collect::<Result<_, Refusal>>()?,
+        Some(Value::Array(ids)) => each_once(ids.iter().map(|id| named(world, id)).collect::<Result<_, Refusal>>()?),
         Some(_) => return Err(refuse(141_004)),
     };
     let listed: Vec<&Agent> = agents
@@ -258,6 +260,13 @@ fn statistics(world: &World, received: &Received) -> Result<Value, Refusal> {
     };
     let page = listed.iter().skip(offset as usize).take(limit as usize);
     Ok(json!({ "TotalCount": listed.len(), "Data": page.map(row).collect::<Vec<Value>>() }))
+}
+
+/// The agents without those that were named before, in whatever case.
+fn each_once(mut agents: Vec<&Agent>) -> Vec<&Agent> {
+    let mut seen = BTreeSet::new();
+    agents.retain(|agent| seen.insert(agent.agent_id.as_str()));
+    agents
 }
 
 fn named<'a>(world: &'a World, id: &Value) -> Result<&'a Agent, Refusal> {

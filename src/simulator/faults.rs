@@ -80,6 +80,12 @@ pub enum Effect {
         /// The body.
         body: Vec<u8>,
     },
+    /// The list of the right answer comes empty, as this platform gives one that is: without the key, `null`, or `[]`.
+    EmptyList,
+    /// Another entry, of this form, stands first in the list of the right answer.
+    FirstEntry(serde_json::Value),
+    /// More ids than this in one call are refused, as of a field that is too long.
+    LongestList(usize),
     /// The subject has no figures: on these days, or on any if there are none.
     NoData(Vec<Day>),
     /// The figures of the newest day are missing until this hour of the day on which they are published.

@@ -151,15 +151,16 @@ fn tally(world: &World, received: &Received, owner: &User, days: Days, api: &'st
 /// The owners, each once, and the days that a call asks for.
 fn asked<'a>(world: &'a World, received: &Received) -> Result<(Vec<&'a User>, Days), Refusal> {
     let filter = received.field("owner_filter").and_then(|filter| filter.get("userid_list"));
-    let mut userids = strings(filter, "owner_filter.userid_list")?;
+    let userids = strings(filter, "owner_filter.userid_list")?;
     if userids.is_empty() {
         return Err(refuse_for(40058, "owner_filter.userid_list"));
     }
     let end = if received.field("day_end_time").is_some() { "day_end_time" } else { "day_begin_time" };
     let days = days(received, "day_begin_time", end, LONGEST_SPAN)?;
-    userids.sort_unstable();
-    userids.dedup();
-    let owners: Vec<&User> = userids.iter().filter_map(|userid| world.company.user(userid)).collect();
+    let mut places: Vec<usize> = userids.iter().filter_map(|userid| world.company.user_place(userid)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let owners: Vec<&User> = places.into_iter().map(|place| &world.company.users[place]).collect();
     match userids.iter().find(|userid| world.company.user(userid).is_none()) {
         None => Ok((owners, days)),
         Some(_) if owners.is_empty() && userids.len() > 1 => Err(refuse(81013)),

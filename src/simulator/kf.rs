@@ -135,7 +135,8 @@ pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusa
     let servicers: Vec<&Servicer> = match received.field("servicer_userid") {
         None => account.servicers.iter().collect(),
         Some(userid) => {
-            let found = account.servicers.iter().find(|servicer| Some(servicer.userid.as_str()) == userid.as_str());
+            let named = userid.as_str().unwrap_or_default();
+            let found = account.servicers.iter().find(|servicer| servicer.userid.eq_ignore_ascii_case(named));
             vec![found.ok_or_else(|| refuse_for(60253, &userid.to_string()))?]
         }
     };

@@ -18,7 +18,7 @@ use super::answer::{Answer, Payload, Received, decode_query};
 use super::apis::{APIS, Platform, find, platform_of};
 use super::faults::Effect;
 use super::journal::{LoggedCall, UNKNOWN};
-use super::{desk, feishu, subject, wecom};
+use super::{desk, distort, feishu, subject, wecom};
 use crate::day::Days;
 
 /// No request of any platform is longer.
@@ -79,7 +79,7 @@ async fn respond(world: Arc<World>, request: Request<Incoming>) -> Result<Respon
         tokio::time::sleep(duration).await;
     }
     let hangs = matches!(effect, Some(Effect::Hang));
-    let answer = answer(&world, place, &received, effect);
+    let answer = answer(&world, place, &received, &subjects, effect);
     world.journal.write(logged(place, &subjects, days, &received, &answer));
     if hangs {
         std::future::pending::<()>().await;
@@ -99,7 +99,7 @@ fn logged(place: usize, subjects: &[String], days: Option<Days>, received: &Rece
 }
 
 /// What the platform of the API at `place` answers, as a fault leaves it.
-fn answer(world: &World, place: usize, received: &Received, effect: Option<Effect>) -> Answer {
+fn answer(world: &World, place: usize, received: &Received, subjects: &[String], effect: Option<Effect>) -> Answer {
     let platform = APIS[place].platform;
     let honest = || match platform {
         Platform::Wecom => wecom::answer(world, place, received),
@@ -125,6 +125,12 @@ fn answer(world: &World, place: usize, received: &Received, effect: Option<Effec
         Some(Effect::Raw { status, headers, body }) => {
             Answer { status, headers, body: Bytes::from(body), refused: Some(i64::from(status)), broken: false }
         }
+        Some(Effect::EmptyList) => distort::empty(APIS[place].path, honest()),
+        Some(Effect::FirstEntry(entry)) => distort::with_first(APIS[place].path, entry, honest()),
+        Some(Effect::LongestList(most)) => match subjects.len() <= most {
+            true => honest(),
+            false => refuse(place, distort::TOO_LONG),
+        },
         Some(Effect::Hang) => Answer { refused: Some(0), ..Answer::html(504, "never sent") },
         // Those on figures are never taken.
         Some(

@@ -16,41 +16,6 @@ const MOST_ROWS: usize = 100_000;
 /// No platform's id or name is longer; one that is would be a label on the page.
 pub(super) const MOST_ID_BYTES: usize = 256;
 
-/// Where an answer holds its rows, their days, subjects and figures.
-#[derive(Debug)]
-pub struct Shape {
-    /// The JSON pointer of the list of rows.
-    pub rows: &'static str,
-    /// The field of a row with its day's midnight in seconds; `None` where all rows are of the day asked for.
-    pub day: Option<&'static str>,
-    /// The field of a row that says the value of the table's last label.
-    pub subject: Option<&'static str>,
-    /// The field of a row that holds the figures; empty where the row itself does.
-    pub figures: &'static str,
-    /// Whether figures that are left out mean that there are none, and not that the answer is broken.
-    pub figures_optional: bool,
-    /// The field of a row that names its subject for people.
-    pub name: Option<&'static str>,
-    /// How the answer goes on.
-    pub paging: Paging,
-}
-
-/// How a statistics answer goes on after its first page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paging {
-    /// It has one page.
-    Single,
-    /// The body's field `offset` says where a page starts; the answer says how many rows there are in all.
-    Offset {
-        /// The body's field for the offset.
-        offset: &'static str,
-        /// The JSON pointer of the number of all rows.
-        total: &'static str,
-        /// The JSON pointer of the next page's offset, where the answer has one.
-        next: Option<&'static str>,
-    },
-}
-
 /// An answer that does not have its documented form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
@@ -154,8 +119,7 @@ impl<'a> Decoder<'a> {
     pub fn page(&mut self, page: &Value) -> Result<(), Malformed> {
         let Self { api, asked, decoded, .. } = self;
         let Some(table) = asked.targets.first().map(|target| target.table) else { return Ok(()) };
-        let list = page.pointer(api.shape.rows).and_then(Value::as_array);
-        let list = list.ok_or_else(|| Malformed::new(api.shape.rows, "a list"))?;
+        let list = api.shape.rows_of(page)?;
         self.pages += 1;
         self.rows += list.len();
         if self.rows > MOST_ROWS {
@@ -164,20 +128,26 @@ impl<'a> Decoder<'a> {
         for (place, row) in list.iter().enumerate() {
             let row = row.as_object().ok_or_else(|| Malformed::new(&path(api, place), "an object"))?;
             let reader = Reader { api, table, place, row };
-            let Some((index, labels)) = reader.target(asked.targets)? else {
+            let subject = reader.subject()?;
+            let Some((index, labels)) = reader.target(asked.targets, subject.as_deref()) else {
                 self.strangers += 1;
                 continue;
             };
             let read = reader.read(asked, labels, &mut decoded.unmapped);
             if let (Some(field), Ok(_)) = (api.shape.name, &read)
-                && let (Some(id), Some(name)) = (reader.subject()?, row.get(field).and_then(Value::as_str))
+                && let (Some(id), Some(name)) = (&subject, row.get(field).and_then(Value::as_str))
                 && !name.trim().is_empty()
                 && name.len() <= MOST_ID_BYTES
             {
-                decoded.names.insert(id, name.to_owned());
+                // By the spelling that the figures have.
+                let asked_for = asked.targets[index].ids().last().filter(|asked| table.same_subject(asked, id));
+                decoded.names.insert(asked_for.unwrap_or(id).clone(), name.to_owned());
             }
             match (&mut self.kept[index], read) {
-                (Ok(rows), Ok(Some(row))) => rows.push(PlacedRow { page: self.pages, place, row }),
+                (Ok(rows), Ok(Some(row))) => {
+                    let subject = subject.map(|id| table.subject_key(&id).into_owned()).unwrap_or_default();
+                    rows.push(PlacedRow { page: self.pages, place, subject, row });
+                }
                 (Ok(_), Ok(None)) | (Err(_), _) => {}
                 (kept, Err(malformed)) => *kept = Err(malformed),
             }
@@ -215,29 +185,31 @@ fn path(api: &Api, place: usize) -> String {
     format!("{}/{place}", api.shape.rows)
 }
 
-/// A row, its page, and its place in that.
+/// A row, its page, its place in that, and whom it is about.
 #[derive(Debug)]
 struct PlacedRow {
     page: usize,
     place: usize,
+    /// The same for all spellings of an id; empty where rows name none.
+    subject: String,
     row: Row,
 }
 
 /// The rows, those that are given several times once; two different ones for one subject and day spoil the target.
 /// Counts in `again` those that came on another page before.
 fn each_once(api: &Api, mut rows: Vec<PlacedRow>, again: &mut usize) -> Result<Vec<Row>, Malformed> {
-    rows.sort_by(|a, b| a.row.day.cmp(&b.row.day).then_with(|| a.row.labels.cmp(&b.row.labels)));
-    let same = |pair: &&[PlacedRow]| pair[0].row.day == pair[1].row.day && pair[0].row.labels == pair[1].row.labels;
+    // All are of one target, and so their other labels are the same.
+    rows.sort_by(|a, b| a.row.day.cmp(&b.row.day).then_with(|| a.subject.cmp(&b.subject)));
+    let same = |pair: &&[PlacedRow]| pair[0].row.day == pair[1].row.day && pair[0].subject == pair[1].subject;
     *again += rows.windows(2).filter(same).filter(|pair| pair[0].page != pair[1].page).count();
-    if let Some(pair) = rows.windows(2).filter(same).find(|pair| pair[0].row != pair[1].row) {
+    if let Some(pair) = rows.windows(2).filter(same).find(|pair| pair[0].row.values != pair[1].row.values) {
         return Err(Malformed::new(
             &path(api, pair[1].place),
             "the same as an earlier row for the same subject and day",
         ));
     }
-    let mut rows: Vec<_> = rows.into_iter().map(|placed| placed.row).collect();
-    rows.dedup();
-    Ok(rows)
+    rows.dedup_by(|later, earlier| later.row.day == earlier.row.day && later.subject == earlier.subject);
+    Ok(rows.into_iter().map(|placed| placed.row).collect())
 }
 
 /// Reads one row.
@@ -264,18 +236,19 @@ impl Reader<'_> {
         }
     }
 
-    /// The target that the row belongs to, and the row's labels; `None` where nobody asked for it.
-    fn target(&self, targets: &[&Target]) -> Result<Option<(usize, Vec<String>)>, Malformed> {
-        let Some(subject) = self.subject()? else {
-            return Ok(targets.first().map(|target| (0, target.labels.clone())));
+    /// The target that the row about `subject` belongs to, and the row's labels; `None` where nobody asked for it.
+    fn target(&self, targets: &[&Target], subject: Option<&str>) -> Option<(usize, Vec<String>)> {
+        let Some(subject) = subject else {
+            return targets.first().map(|target| (0, target.labels.clone()));
         };
-        Ok(targets.iter().enumerate().find_map(|(index, target)| {
+        targets.iter().enumerate().find_map(|(index, target)| {
             if target.labels.len() == self.table.labels.len() {
-                (target.ids().last() == Some(&subject)).then(|| (index, target.labels.clone()))
+                let is_asked = target.ids().last().is_some_and(|id| self.table.same_subject(id, subject));
+                is_asked.then(|| (index, target.labels.clone()))
             } else {
-                Some((index, target.labels_with(subject.clone())))
+                Some((index, target.labels_with(subject.to_owned())))
             }
-        }))
+        })
     }
 
     fn day(&self, asked: &Query<'_>) -> Result<Day, Malformed> {

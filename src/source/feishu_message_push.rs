@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::listing::{array, id, text};
 use super::{
-    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need, Paging,
-    Selection, Shape, Source, Span, Table, Target, Unit, listing,
+    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need, NoRows,
+    Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Cycle, Days, Zone};
 use crate::platform::{Call, Feishu};
@@ -70,6 +70,7 @@ pub(super) const API: Api = Api {
     tables: &[&TENANT, &DEPARTMENT],
     shape: Shape {
         rows: "/data/items",
+        no_rows: NoRows::Empty,
         day: None,
         subject: Some("metric_name"),
         figures: "",

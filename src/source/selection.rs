@@ -1,8 +1,10 @@
 //! The words `all`, `none` and `top`, and lists of ids, as they are written in the configuration.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::decode::MOST_ID_BYTES;
+use super::table::person_key;
 use crate::yaml::Words;
 
 /// Which subjects are asked for.
@@ -46,8 +48,18 @@ impl Selection {
         if let Self::These(ids) = self { ids } else { &[] }
     }
 
+    /// Adds what is wrong with the ids of people at `key` to `faults`: they have no ASCII case.
+    pub fn check_people(&self, key: &str, faults: &mut Vec<String>) {
+        self.check_by(key, false, person_key, faults);
+    }
+
     /// Adds what is wrong with the ids at `key` to `faults`.
     pub fn check(&self, key: &str, may_be_top: bool, faults: &mut Vec<String>) {
+        self.check_by(key, may_be_top, |id| Cow::Borrowed(id), faults);
+    }
+
+    /// The same, where ids with one `identity` are of one subject.
+    fn check_by(&self, key: &str, may_be_top: bool, identity: fn(&str) -> Cow<'_, str>, faults: &mut Vec<String>) {
         if *self == Self::Top && !may_be_top {
             faults.push(format!("{key}: `top` is for Feishu departments only: write all, none or a list"));
         }
@@ -57,9 +69,14 @@ impl Selection {
                 faults.push(format!("{key}[{n}]: an id is empty"));
             } else if id.len() > MOST_ID_BYTES {
                 faults.push(format!("{key}[{n}]: an id is longer than {MOST_ID_BYTES} bytes"));
-            } else if let Some(before) = seen.insert(id, n) {
+            } else if let Some(before) = seen.insert(identity(id), n) {
                 // Not the id: people may have pseudonyms.
-                faults.push(format!("{key}[{n}]: the same id as in {key}[{before}]"));
+                let case = if self.listed()[before] == *id {
+                    ""
+                } else {
+                    ", but for upper and lower case, which ids don't have: drop one of them"
+                };
+                faults.push(format!("{key}[{n}]: the same id as in {key}[{before}]{case}"));
             }
         }
     }
@@ -85,5 +102,16 @@ mod tests {
         Selection::These(vec!["a".into(), " ".into(), "a".into()]).check("k", false, &mut faults);
         Selection::Top.check("k", false, &mut faults);
         assert_eq!(faults.len(), 3, "{faults:?}");
+    }
+
+    #[test]
+    fn two_people_differ_in_more_than_case() {
+        let ids = Selection::These(vec!["ZhangSan".into(), "lisi".into(), "zhangsan".into(), "lisi".into()]);
+        let (mut of_people, mut of_others) = (Vec::new(), Vec::new());
+        ids.check_people("users", &mut of_people);
+        ids.check("accounts", false, &mut of_others);
+        assert_eq!(of_others, ["accounts[3]: the same id as in accounts[1]"]);
+        assert!(of_people[0].starts_with("users[2]: the same id as in users[0], but for upper and lower case"));
+        assert_eq!(&of_people[1..], ["users[3]: the same id as in users[1]"]);
     }
 }

@@ -3,6 +3,18 @@
 //! A [`Table`] is the whole definition of a metric prefix: exposition, HELP, store columns, documents and tests
 //! follow from it.
 
+use std::borrow::Cow;
+
+/// What all spellings of a person's id have in common: it has no ASCII case.
+#[must_use]
+pub fn person_key(id: &str) -> Cow<'_, str> {
+    if id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(id.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(id)
+    }
+}
+
 /// The metric families with one prefix, and the store's table of that name.
 #[derive(Debug)]
 pub struct Table {
@@ -113,6 +125,25 @@ pub enum Combine {
 }
 
 impl Table {
+    /// Whether both are spellings of one id of the table's last label: ids of people have no ASCII case.
+    ///
+    /// WeCom says so of a `userid` (<https://developer.work.weixin.qq.com/document/path/90195>), and agents of Desk are
+    /// e-mail addresses.
+    #[must_use]
+    pub fn same_subject(&self, one: &str, other: &str) -> bool {
+        if self.names_people() { one.eq_ignore_ascii_case(other) } else { one == other }
+    }
+
+    /// What all spellings of an id of the table's last label have in common.
+    #[must_use]
+    pub fn subject_key<'i>(&self, id: &'i str) -> Cow<'i, str> {
+        if self.names_people() { person_key(id) } else { Cow::Borrowed(id) }
+    }
+
+    fn names_people(&self) -> bool {
+        self.person.is_some() && self.person == self.labels.last().copied()
+    }
+
     /// The name of the field's metric.
     #[must_use]
     pub fn metric(&self, field: &Field) -> String {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Api, Block, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target,
-    Unit,
+    Api, Block, Combine, Directory, Field, Info, ListRequest, NoRows, Paging, Selection, Shape, Source, Span, Table,
+    Target, Unit,
 };
 use crate::day::{Days, Zone};
 use crate::platform::{Call, TencentDesk};
@@ -100,6 +100,7 @@ pub(super) const API: Api = Api {
     tables: &[&AGENT],
     shape: Shape {
         rows: "/Data",
+        no_rows: NoRows::EmptyByTotal,
         day: None,
         subject: Some("AgentId"),
         figures: "",
@@ -140,7 +141,7 @@ impl super::Params for Params {
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
-        self.agents.check(&format!("{path}.agents"), false, faults);
+        self.agents.check_people(&format!("{path}.agents"), faults);
         if self.agents == Selection::None {
             faults.push(format!(
                 "{path}.agents: nothing is asked without agents: write all, list some, or drop the block"

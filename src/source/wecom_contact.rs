@@ -13,8 +13,8 @@ use super::wecom_directory::{
     follow_users, user_names,
 };
 use super::{
-    Api, Block, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target,
-    Unit, listing,
+    Api, Block, Combine, Directory, Field, Info, ListRequest, NoRows, Paging, Selection, Shape, Source, Span, Table,
+    Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
 use crate::platform::{Call, Wecom};
@@ -121,6 +121,7 @@ pub(super) const API: Api = Api {
     tables: &[&USER, &DEPARTMENT, &TEAM],
     shape: Shape {
         rows: "/behavior_data",
+        no_rows: NoRows::Malformed,
         day: Some("stat_time"),
         subject: None,
         figures: "",
@@ -195,11 +196,11 @@ impl super::Params for Params {
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
-        self.users.check(&format!("{path}.users"), false, faults);
+        self.users.check_people(&format!("{path}.users"), faults);
         check_departments(&self.departments, &format!("{path}.departments"), faults);
         for (name, team) in &self.teams {
             let path = format!("{path}.teams.{name}");
-            team.users.check(&format!("{path}.users"), false, faults);
+            team.users.check_people(&format!("{path}.users"), faults);
             check_departments(&team.departments, &format!("{path}.departments"), faults);
             for (key, ids) in [("users", &team.users), ("departments", &team.departments)] {
                 if *ids == Selection::All {

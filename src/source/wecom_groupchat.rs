@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::wecom_directory::{FOLLOW_USERS, USER_INFO, USER_NAMES, follow_users, user_names};
 use super::{
-    Api, Block, Combine, Directory, Field, Info, ListRequest, Paging, Selection, Shape, Source, Span, Table, Target,
-    Unit, listing,
+    Api, Block, Combine, Directory, Field, Info, ListRequest, NoRows, Paging, Selection, Shape, Source, Span, Table,
+    Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
 use crate::platform::{Call, Wecom};
@@ -80,6 +80,7 @@ pub(super) const OWNER_API: Api = Api {
     tables: &[&OWNER],
     shape: Shape {
         rows: "/items",
+        no_rows: NoRows::EmptyByTotal,
         day: None,
         subject: Some("owner"),
         figures: "data",
@@ -108,6 +109,7 @@ pub(super) const TEAM_API: Api = Api {
     tables: &[&TEAM],
     shape: Shape {
         rows: "/items",
+        no_rows: NoRows::Malformed,
         day: Some("stat_time"),
         subject: None,
         figures: "data",
@@ -175,10 +177,10 @@ impl super::Params for Params {
     }
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
-        self.owners.check(&format!("{path}.owners"), false, faults);
+        self.owners.check_people(&format!("{path}.owners"), faults);
         for (name, team) in &self.teams {
             let path = format!("{path}.teams.{name}.owners");
-            team.owners.check(&path, false, faults);
+            team.owners.check_people(&path, faults);
             if team.owners == Selection::None {
                 faults.push(format!("{path}: the team is empty: write all, or list owners"));
             }

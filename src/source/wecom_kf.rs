@@ -13,8 +13,8 @@ use serde_json::json;
 use super::listing::{each, id, text};
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
 use super::{
-    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Need, Paging, Selection,
-    Shape, Source, Span, Table, Target, Unit, listing,
+    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Need, NoRows, Paging,
+    Selection, Shape, Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
 use crate::platform::{Call, Wecom};
@@ -134,6 +134,7 @@ pub(super) const API: Api = Api {
     tables: &[&ACCOUNT, &SERVICER],
     shape: Shape {
         rows: "/statistic_list",
+        no_rows: NoRows::Malformed,
         day: Some("stat_time"),
         subject: None,
         figures: "statistic",
@@ -178,7 +179,7 @@ impl super::Params for Params {
 
     fn check(&self, path: &str, faults: &mut Vec<String>) {
         self.accounts.check(&format!("{path}.accounts"), false, faults);
-        self.servicers.check(&format!("{path}.servicers"), false, faults);
+        self.servicers.check_people(&format!("{path}.servicers"), faults);
         if self.accounts == Selection::None {
             faults.push(format!(
                 "{path}.accounts: nothing is asked without accounts: write all, list some, or drop the block"
