@@ -76,6 +76,14 @@ impl Context {
         }
     }
 
+    /// The same, in which calls and lists wait for no pause longer than `patience`.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        let client = self.client.with_patience(patience);
+        let discovery = Discovery::new(client.clone(), self.store.clone(), self.clock.clone());
+        Self { client, discovery, ..self }
+    }
+
     /// Makes sure that the store has figures of no other company under the names of these accounts.
     ///
     /// # Errors

@@ -217,6 +217,8 @@ pub trait Params: fmt::Debug {
     fn keys(&mut self) -> Vec<Key<'_>>;
     /// Adds what is wrong with them, each with its key below `path`.
     fn check(&self, path: &str, faults: &mut Vec<String>);
+    /// Adds what is allowed and most likely a mistake, each with its key below `path`.
+    fn warn(&self, _path: &str, _warnings: &mut Vec<String>) {}
     /// The sources that they ask for, in the account with credential id `id`, which may stand below the block.
     fn sources(self: Box<Self>, id: &str) -> Vec<Box<dyn Source>>;
 }

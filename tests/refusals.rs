@@ -125,6 +125,32 @@ async fn servicers_of_a_refused_account_are_not_asked() {
 }
 
 #[tokio::test]
+async fn one_wrong_department_of_feishu_withholds_nothing() {
+    for code in [99_992_357, 99_992_358, 99_992_379, 99_992_380, 40003, 40004] {
+        let mut stage = Stage::with(40, "2026-11-20T10:00:00", |simulator| {
+            let good = &simulator.company().feishu_departments[0].open_department_id;
+            filled(
+                &format!("feishu: [{{$feishu, message_push: {{departments: [{good}, od-gone], $fast}}}}]"),
+                simulator,
+            )
+        })
+        .await;
+        let app = stage.company().app_id.clone();
+        stage.fault(Fault::on(PUSH, Effect::Refuse(code)).subject(&format!("{app}/od-gone")));
+        stage.wake().await;
+        assert_eq!(stage.targets("feishu_message_push"), [2, 0, 1, 0, 0], "{code}");
+        assert_eq!(stage.shown("feishu_message_push").as_deref(), Some("2026-11-18"), "{code}: at once, and not later");
+        assert_eq!(stage.page().all("feishu_department_message_push").len(), 4, "{code}");
+        let told = stage.error("feishu_message_push");
+        assert!(told.contains(&code.to_string()) && told.contains("open_department_id such as od-"), "{told}");
+        // It is asked again with the refresh of an hour later, and not at each waking.
+        stage.simulator.reset_calls();
+        stage.wake_at("2026-11-20T10:50:00").await;
+        assert_eq!(stage.calls(PUSH), 0, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn departments_of_feishu_are_asked_only_below_those_with_figures() {
     let mut stage = Stage::of(400, MORNING, "feishu: [{$feishu, message_push: {departments: all, $fast}}]").await;
     stage.wake_slowly().await;

@@ -6,6 +6,7 @@
 mod admission;
 mod answers;
 mod budget;
+mod check_online;
 mod codes;
 mod commands;
 mod connections;

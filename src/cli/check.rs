@@ -16,10 +16,13 @@ use crate::source::Directory;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Also tries each credential, its permissions, the lists and one statistics call.
+    /// Also tries each credential, its permissions, the lists, and the figures of each table.
     #[arg(long)]
     online: bool,
 }
+
+/// How long a pause that a platform asks for is waited for: who looks on is told of a longer one at once.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Checks the configuration files and prints a line per source.
 pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
@@ -39,9 +42,12 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     if has_store && !args.online {
         context.claim(&config.sources).await?;
     }
-    let mut fits = !args.online || try_all(&context, &config.sources).await?;
+    let context = context.with_patience(PATIENCE);
+    let works = if args.online { try_all(&context, &config.sources).await? } else { vec![true; config.sources.len()] };
+    let mut fits = works.iter().all(|works| *works);
     answer(format_args!(""))?;
-    for source in &config.sources {
+    // What a source that does not work would cost is not known.
+    for (source, _) in config.sources.iter().zip(works).filter(|(_, works)| *works) {
         let directory = directory(&context, source).await?;
         let day = source.schedule.target_day(context.clock.now());
         let estimate = estimate(source, &directory, day);
@@ -58,21 +64,23 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tries every source at its platform, and prints what works and what does not.
-async fn try_all(context: &Context, sources: &[SourceConfig]) -> anyhow::Result<bool> {
-    let mut all_work = true;
+/// Tries every source at its platform, and prints what works and what does not; tells of each whether all of it works.
+async fn try_all(context: &Context, sources: &[SourceConfig]) -> anyhow::Result<Vec<bool>> {
+    let mut all = Vec::new();
     for source in sources {
         answer(format_args!("\n{} of {}", source.source.api().name, source.account.name))?;
+        let mut works = true;
         for step in probe(context, source).await? {
             let (mark, words) = match &step.result {
                 Ok(words) => ("ok  ", words),
                 Err(words) => ("FAIL", words),
             };
-            all_work &= step.result.is_ok();
+            works &= step.result.is_ok();
             answer(format_args!("  {mark}  {:<40} {words}", step.what))?;
         }
+        all.push(works);
     }
-    Ok(all_work)
+    Ok(all)
 }
 
 /// The lists that the store has, as far as it has them.
@@ -104,7 +112,11 @@ fn describe(source: &SourceConfig, estimate: &Estimate, open: bool) -> (String, 
         _ => words(rate.per),
     };
     let at = format!("at {}/{unit}", rate.calls);
-    let line = if open {
+    let line = if open && targets == 0 {
+        format!(
+            "{name}: what a round costs is known when the platform has listed whom to ask about: check --online asks it"
+        )
+    } else if open {
         let batch = source.source.api().batch;
         let share = if batch == 1 { "one call each".to_owned() } else { format!("one call for {batch}") };
         format!(

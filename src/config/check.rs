@@ -158,7 +158,7 @@ impl Checking<'_> {
             let known: Vec<_> = of_platform.map(|block| block.name).collect();
             self.warnings.push(format!("{path}: nothing is polled: it has no block ({})", known.join(", ")));
         }
-        let secret = self.secret(account.secret, &format!("{path}.{}", credential.secret));
+        let secret = self.issued_secret(account.secret, &format!("{path}.{}", credential.secret));
         let id = account.id.unwrap_or_default();
         let rates = rates.get(&(platform.name(), id.clone()));
         let rates: BTreeMap<_, _> = rates.into_iter().flatten().map(|(api, (rate, _))| (*api, *rate)).collect();
@@ -182,8 +182,9 @@ impl Checking<'_> {
         let shared = secret.map(|secret| with_secret("", secret));
         let mut configs = Vec::new();
         for WrittenBlock { block, path, mut common, params } in blocks {
-            let own = self.secret(common.secret.take(), &format!("{path}.{}", credential.secret));
+            let own = self.issued_secret(common.secret.take(), &format!("{path}.{}", credential.secret));
             self.lookback(&path, block.apis, &common);
+            params.warn(&path, &mut self.warnings);
             let sources = params.sources(&id);
             if sources.is_empty() {
                 self.warnings.push(format!("{path}: nothing is polled: it selects nobody"));
@@ -229,6 +230,15 @@ impl Checking<'_> {
         Some(secret)
     }
 
+    /// A secret that a platform has issued; one that can hardly be that is warned of.
+    fn issued_secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
+        let secret = self.secret(secret, path)?;
+        if let Some(why) = (self.read)(&secret).ok().and_then(|text| hardly_a_secret(text.expose_secret())) {
+            self.warnings.push(format!("{path}: {why}"));
+        }
+        Some(secret)
+    }
+
     fn reach(&mut self, account: &WrittenAccount) -> Reach {
         let path = &account.path;
         let base_url = account.base_url.as_deref().unwrap_or_else(|| account.platform.base_url());
@@ -261,6 +271,22 @@ impl Checking<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Why `text` is most likely not the secret that a platform has issued, without any of it.
+fn hardly_a_secret(text: &str) -> Option<&'static str> {
+    let around = |first: char, last: char| text.starts_with(first) && text.ends_with(last);
+    if text.starts_with('$') {
+        Some("it begins with `$` and is taken as it is: for an environment variable write {env: NAME}")
+    } else if around('<', '>') {
+        Some("it stands in `<` and `>`, as what is to be replaced does: write the secret itself")
+    } else if around('"', '"') || around('\'', '\'') {
+        Some("the quotes around it are taken as a part of it: leave them out where the secret is")
+    } else if text.contains(char::is_whitespace) {
+        Some("there are blanks in it, which no platform's secret has")
+    } else {
+        None
     }
 }
 

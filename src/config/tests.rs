@@ -362,3 +362,34 @@ feishu: [{account: a, message_push: {}, app_id: cli_1, app_secret: s3cret}]",
     assert!(message.contains("agent_statistics.time_zone: `M?ars` is not a time zone"), "{message}");
     assert!(message.contains("agent_statistics.lookback_days: the API gives one day a call"), "{message}");
 }
+
+#[test]
+fn what_can_hardly_be_right_is_warned_of_and_no_secret_is_told() {
+    let with = |secret: &str| {
+        format!(
+            "wecom: [{{account: acme, corp_id: ww1, secret: '{secret}', contact: {{users: [a], secret: own-s3cret}}}}]"
+        )
+    };
+    for (secret, words) in [
+        ("${s3cret}", "write {env: NAME}"),
+        ("$s3cret", "write {env: NAME}"),
+        ("<your s3cret>", "write the secret itself"),
+        ("\"s3cret\"", "quotes around it"),
+        ("s3cret s3cret", "blanks in it"),
+    ] {
+        let warnings = parse(&with(secret)).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{secret}: {warnings:?}");
+        assert!(warnings[0].starts_with("wecom[0].secret: ") && warnings[0].contains(words), "{warnings:?}");
+        assert!(!warnings[0].contains("s3cret"), "{warnings:?}");
+    }
+    assert_eq!(parse(&with("aB3-_+/=$x<>")).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_department_of_feishu_that_does_not_begin_with_od_is_warned_of() {
+    let text = "feishu: [{account: acme, app_id: cli_1, app_secret: s3cret, message_push: {departments: [od-1, 6dacd2de28ae4872]}}]";
+    let warnings = parse(text).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("feishu[0].message_push.departments[1]: `6dacd2de28ae4872`"), "{warnings:?}");
+    assert!(warnings[0].contains("`od-`"), "{warnings:?}");
+}

@@ -148,6 +148,15 @@ impl super::Params for Params {
         }
     }
 
+    fn warn(&self, path: &str, warnings: &mut Vec<String>) {
+        for (n, id) in self.departments.listed().iter().enumerate().filter(|(_, id)| !id.starts_with("od-")) {
+            warnings.push(format!(
+                "{path}.departments[{n}]: `{id}` is most likely not an open_department_id, which begins with `od-`: the admin \
+                 console shows another id; `departments: all` asks Feishu for the right ones"
+            ));
+        }
+    }
+
     fn sources(self: Box<Self>, id: &str) -> Vec<Box<dyn Source>> {
         let apps = self.apps.unwrap_or_else(|| vec![id.to_owned()]);
         vec![Box::new(Self { apps: Some(apps), ..*self })]
