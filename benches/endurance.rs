@@ -97,6 +97,7 @@ impl Stage {
         let app = App {
             exposition: context.exposition.clone(),
             web: WebConfig::open(),
+            access: imstats_exporter::http::Access::default(),
             telemetry: context.telemetry.clone(),
             telemetry_path: "/metrics".into(),
             ready: Arc::new(AtomicBool::new(true)),

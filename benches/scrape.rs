@@ -67,6 +67,7 @@ fn measure(runtime: &tokio::runtime::Runtime, series: usize) -> Result<(), Failu
     let app = App {
         exposition: exposition.clone(),
         web: WebConfig::open(),
+        access: imstats_exporter::http::Access::default(),
         telemetry,
         telemetry_path: "/metrics".into(),
         ready: Arc::default(),
@@ -133,9 +134,9 @@ struct Client {
 
 fn client(address: SocketAddr, gzip: bool) -> Result<Client, Failure> {
     let request: &[u8] = if gzip {
-        b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\nAccept-Encoding: gzip\r\n\r\n"
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\nAccept-Encoding: gzip\r\n\r\n"
     } else {
-        b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n"
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\n\r\n"
     };
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

@@ -36,6 +36,7 @@ fn main() -> Result<(), Failure> {
     let app = App {
         exposition,
         web: WebConfig::open(),
+        access: imstats_exporter::http::Access::default(),
         telemetry,
         telemetry_path: "/metrics".into(),
         ready: Arc::default(),
@@ -100,7 +101,10 @@ fn scrape(mut stream: TcpStream, gzip: bool) -> Result<(), Failure> {
 
 fn ask(stream: &mut TcpStream, gzip: bool) -> std::io::Result<()> {
     let encoding = if gzip { "gzip" } else { "identity" };
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: {encoding}\r\n\r\n")
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: {encoding}\r\n\r\n"
+    )
 }
 
 /// A client that reads a byte a second, until it is dropped.

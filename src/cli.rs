@@ -19,13 +19,13 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Shard, SourceConfig};
-use crate::http::is_public;
+use crate::http::WebConfig;
 
 pub use output::is_reader_gone;
 
@@ -132,6 +132,25 @@ struct Flags {
     /// TLS and users, in the file format that all Prometheus exporters share.
     #[arg(long = "web.config.file", env = "IMSTATS_WEB_CONFIG_FILE", value_name = "FILE", global = true)]
     web_config: Option<PathBuf>,
+    /// A name by which browsers and proxies may ask, besides localhost and addresses; may be given several times. Sockets
+    /// on loopback refuse other names in any case, all sockets where this is given.
+    #[arg(
+        long = "web.allowed-host",
+        env = "IMSTATS_WEB_ALLOWED_HOST",
+        value_delimiter = ',',
+        value_name = "NAME",
+        value_parser = host_name,
+        global = true
+    )]
+    allowed_hosts: Vec<String>,
+    /// Logs who read what, and failed logins.
+    #[arg(
+        long = "web.access-log",
+        env = "IMSTATS_WEB_ACCESS_LOG",
+        value_parser = FalseyValueParser::new(),
+        global = true
+    )]
+    access_log: bool,
     /// Allows POST /-/reload.
     #[arg(
         long = "web.enable-lifecycle",
@@ -184,14 +203,22 @@ impl Flags {
         Ok(config)
     }
 
-    /// What to say where others may reach one of `addresses`, and no web configuration keeps them out.
-    fn open_to_all(&self, addresses: &[String]) -> Option<String> {
-        let address = addresses.iter().find(|address| is_public(address)).filter(|_| self.web_config.is_none())?;
-        Some(format!(
-            "everybody who reaches {address} can read the figures: listen on 127.0.0.1, or set TLS and users with \
-             --web.config.file"
-        ))
+    /// The web configuration, or none.
+    fn web(&self) -> anyhow::Result<WebConfig> {
+        Ok(match &self.web_config {
+            Some(path) => WebConfig::load(path).context("--web.config.file")?,
+            None => WebConfig::open(),
+        })
     }
+}
+
+/// Reads a name of `--web.allowed-host`.
+fn host_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
+    if text.is_empty() || !text.chars().all(is_plain) {
+        return Err("write the name alone, such as exporter.example: no scheme, port or path".to_owned());
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 /// Reads the path of the page: one that a request can have, and that nothing else answers.
@@ -280,6 +307,14 @@ mod tests {
         }
         for bad in ["", "metrics", "/a b", "/a?b", "/é", "/", "/-/healthy", "/api/v1/status", "/dashboards/x"] {
             assert!(telemetry_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_host_is_a_name_alone() {
+        assert_eq!(host_name("Exporter.example").as_deref(), Ok("exporter.example"));
+        for bad in ["", "http://a", "a:80", "a/b", "*", "*.a", "a b"] {
+            assert!(host_name(bad).is_err(), "{bad}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Reads a plain file of at most `most` bytes.
@@ -29,6 +29,35 @@ pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {size} {unit}")));
     }
     Ok(bytes)
+}
+
+/// What to tell of the rights of a file that the program trusts, and of one whose content `is_secret`; `None` where its
+/// owner, this program's group and root alone have them.
+#[must_use]
+pub fn rights_remark(path: &Path, is_secret: bool) -> Option<String> {
+    let path_words = path.display();
+    let metadata = fs::metadata(path).ok()?;
+    if others_write(&metadata) {
+        return Some(format!("other users of this machine may change {path_words}: chmod go-w {path_words}"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // In a sticky folder, as /tmp is, only its owner may replace a file.
+    let is_replaceable = |folder: &fs::Metadata| others_write(folder) && folder.mode() & 0o1000 == 0;
+    if fs::metadata(folder).is_ok_and(|folder| is_replaceable(&folder)) {
+        return Some(format!(
+            "other users of this machine may replace {path_words}, as they may write in its folder: chmod go-w {}",
+            folder.display()
+        ));
+    }
+    // Docker gives secrets to all users of their container, which are this program.
+    let may_be_read = is_secret && metadata.mode() & 0o004 != 0 && !path.starts_with("/run/secrets");
+    may_be_read.then(|| format!("other users of this machine may read {path_words}: chmod o-r {path_words}"))
+}
+
+/// Others than the owner, and than those who share this program's group.
+fn others_write(metadata: &fs::Metadata) -> bool {
+    let by_group = metadata.mode() & 0o020 != 0 && metadata.gid() != rustix::process::getegid().as_raw();
+    by_group || metadata.mode() & 0o002 != 0
 }
 
 /// A file that is being written under a name of its own beside `PATH`, for its owner only, like the store.

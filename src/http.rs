@@ -2,9 +2,14 @@
 //!
 //! It only shows what others publish. Nothing here waits for a platform, the store or another client.
 
+mod access_log;
 mod answer;
+mod browser;
+mod connection;
+mod follow;
 mod healthcheck;
 mod listen;
+mod log_limiter;
 mod negotiate;
 mod peers;
 mod route;
@@ -23,6 +28,7 @@ use crate::day::Clock;
 use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 
+pub use browser::AllowedHosts;
 pub use healthcheck::{HealthcheckError, healthcheck};
 pub use listen::{ListenError, is_public};
 pub use serve::{Drained, Listeners, bind};
@@ -32,12 +38,23 @@ pub use web_config::{WebConfig, WebConfigError};
 /// Loads the configuration anew, or says why not.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// Who may ask by which name, and what is written down of it.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The names by which the server may be asked.
+    pub hosts: AllowedHosts,
+    /// Whether each request is logged.
+    pub log: bool,
+}
+
 /// What the server shows.
 pub struct App {
     /// The pages.
     pub exposition: Exposition,
     /// Who is admitted, and TLS.
     pub web: WebConfig,
+    /// What the flags say about requests.
+    pub access: Access,
     /// Where requests are counted.
     pub telemetry: Telemetry,
     /// The path of the page for Prometheus, such as `/metrics`.

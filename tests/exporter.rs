@@ -151,7 +151,7 @@ impl Exporter {
 
     /// Asks for `request`, which is the first line and headers; gives status, head and body.
     pub(crate) async fn send(&self, request: &str) -> Answer {
-        let head = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let head = format!("{request}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         read(self.write(head.as_bytes()).await).await
     }
 

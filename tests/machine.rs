@@ -76,7 +76,7 @@ impl<'a> Disk<'a> {
     }
 
     /// Fills it to the last byte; gives the file to delete.
-    fn fill(&self) -> std::path::PathBuf {
+    pub(crate) fn fill(&self) -> std::path::PathBuf {
         let file = self.0.join("filler");
         let mut length = 0;
         for step in [1 << 16, 1 << 12, 1] {

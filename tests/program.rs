@@ -222,6 +222,9 @@ fn whoever_opens_the_figures_to_all_is_warned() {
     assert!(warned(&["check"]));
     assert!(warned(&["check", "--web.listen-address", "127.0.0.1:1,10.0.0.1:1"]));
     assert!(!warned(&["check", "--web.listen-address", "127.0.0.1:1,[::1]:1"]));
+    assert!(warned(&["check", "--web.config.file", web]), "it names nobody who may");
+    let hash = bcrypt::hash("right", 4).unwrap();
+    std::fs::write(web, format!("basic_auth_users: {{ann: {hash}}}")).unwrap();
     assert!(!warned(&["check", "--web.config.file", web]));
     let serve = Running::start(&[&["serve", "--web.listen-address", ":0"], &common[..]].concat());
     serve.log_line("everybody who reaches");

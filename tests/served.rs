@@ -21,6 +21,7 @@ impl Served {
         let app = App {
             exposition: stage.context.exposition.clone(),
             web: WebConfig::open(),
+            access: imstats_exporter::http::Access::default(),
             telemetry: stage.context.telemetry.clone(),
             telemetry_path: "/metrics".to_owned(),
             ready: Arc::new(AtomicBool::new(true)),

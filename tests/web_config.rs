@@ -1,10 +1,13 @@
 //! `--web.config.file`: judged as Prometheus' own tool judges it, and in use.
 
+use std::io::Write;
+use std::path::Path;
 use std::process::Output;
 
 use imstats_exporter::http::WebConfig;
 
-use crate::exporter::{Site, program};
+use crate::exporter::{Exporter, Site, program};
+use crate::machine::Disk;
 use crate::tools;
 
 /// What we say of a file, and what Prometheus' tool says.
@@ -184,7 +187,9 @@ async fn tls_and_a_password_guard_all_but_the_health_paths() {
     ] {
         assert_eq!(get(path, password).await.unwrap().status(), status, "{path} {password:?}");
     }
-    assert!(reqwest::get(exporter.url("/metrics")).await.is_err(), "plain HTTP is not spoken");
+    let plain = exporter.get("/metrics").await;
+    assert_eq!(plain.status, 400);
+    assert!(plain.body.contains("set scheme: https") && !plain.body.contains("imstats_"), "{}", plain.body);
     if tools::has("curl") {
         let url = format!("https://localhost:{port}/metrics");
         let authority = site.folder().join("cert.pem").display().to_string();
@@ -193,4 +198,185 @@ async fn tls_and_a_password_guard_all_but_the_health_paths() {
         let (content, page) = tools::run("curl", flags.map(str::to_owned).into(), None).await;
         assert!(content && page.contains("imstats_build_info"), "{page}");
     }
+}
+
+/// The program with TLS and a password, as the file `web` in `folder` has it; and that file's text.
+async fn guarded(site: &Site, folder: &Path) -> (Exporter, String) {
+    certificate(site);
+    let at = |name: &str| site.folder().join(name).display().to_string();
+    let text = format!(
+        "tls_server_config:\n  cert_file: {}\n  key_file: {}\nbasic_auth_users:\n  ann: {}\n",
+        at("cert.pem"),
+        at("key.pem"),
+        hash("right")
+    );
+    let web = folder.join("web.yml");
+    std::fs::write(&web, &text).unwrap();
+    let config = site.write("exporter.yaml", "wecom: [{$wecom, contact: {$fast}}]");
+    let mut command = program(&["--storage.path", "", "--web.listen-address", "127.0.0.1:0"]);
+    command.arg("--config.file").arg(config).arg("--web.config.file").arg(web);
+    (Exporter::start(command).await, text)
+}
+
+/// Waits until the log has so many lines with these words, and meanwhile asks without a password: it is never let in.
+async fn is_shut_until(exporter: &Exporter, words: &str, count: usize) {
+    let client = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().unwrap();
+    let url = format!("https://127.0.0.1:{}/metrics", exporter.addresses()[0].port());
+    let told = async || {
+        assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
+        assert_eq!(exporter.get("/metrics").await.status, 400, "plain HTTP");
+        exporter.log().matches(words).count() >= count
+    };
+    exporter.until(words, told).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_lets_nobody_in() {
+    let site = Site::new().await;
+    let (exporter, text) = guarded(&site, site.folder()).await;
+    let web = site.folder().join("web.yml");
+    let taken_away = |what: &str| format!("web.yml would take away {what}");
+    // A slow writer: TLS first, the users later.
+    let (tls, users) = text.split_at(text.find("basic_auth").unwrap());
+    let mut file = std::fs::File::create(&web).unwrap();
+    file.write_all(tls.as_bytes()).unwrap();
+    is_shut_until(&exporter, &taken_away("the users"), 1).await;
+    file.write_all(users.as_bytes()).unwrap();
+    is_shut_until(&exporter, "can be used again", 1).await;
+    // Truncated.
+    std::fs::write(&web, "").unwrap();
+    is_shut_until(&exporter, &taken_away("TLS"), 1).await;
+    // Replaced by a file that has users, but no TLS.
+    std::fs::write(site.folder().join("new.yml"), users).unwrap();
+    std::fs::rename(site.folder().join("new.yml"), &web).unwrap();
+    std::fs::write(&web, users.replace("ann", "bob") + tls).unwrap();
+    is_shut_until(&exporter, "loaded the changed web configuration", 1).await;
+    assert!(exporter.log().contains("level=error"), "{}", exporter.log());
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_no_protection_off() {
+    let site = Site::new().await;
+    let folder = site.folder().join("disk");
+    let Some(disk) = Disk::mount(&folder, "size=64k") else { return };
+    let (exporter, text) = guarded(&site, &folder).await;
+    std::fs::write(folder.join("web.yml"), "").unwrap();
+    let filler = disk.fill();
+    // As `cp` does it.
+    assert!(std::fs::write(folder.join("web.yml"), &text).is_err());
+    is_shut_until(&exporter, "would take away TLS", 1).await;
+    std::fs::remove_file(filler).unwrap();
+    std::fs::write(folder.join("web.yml"), &text).unwrap();
+    is_shut_until(&exporter, "can be used again", 1).await;
+    drop(exporter);
+}
+
+#[tokio::test]
+async fn forty_right_passwords_at_once_are_all_let_in() {
+    let site = Site::new().await;
+    // Dear enough that all wait for it.
+    let hash = bcrypt::hash("right", 7).unwrap();
+    let web = site.write("web.yml", &format!("basic_auth_users: {{ann: {hash}}}"));
+    let exporter = site.exporter(&["--web.config.file", web.to_str().unwrap()]).await;
+    let url = exporter.url("/metrics");
+    let asking: tokio::task::JoinSet<_> = (0..40)
+        .map(|_| {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let request = client.get(&url).basic_auth("ann", Some("right"));
+            async move { request.send().await.unwrap().status().as_u16() }
+        })
+        .collect();
+    assert_eq!(asking.join_all().await, [200; 40]);
+}
+
+#[tokio::test]
+async fn the_access_log_tells_who_read_what_and_no_password() {
+    let site = Site::new().await;
+    let web = site.write("web.yml", &format!("basic_auth_users: {{ann: {}}}", hash("right")));
+    let flags = ["--web.config.file", web.to_str().unwrap(), "--web.access-log"];
+    let exporter = site.exporter(&flags).await;
+    let ask = |path: &str, user: &str, password: &str| {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.get(exporter.url(path)).basic_auth(user, Some(password)).send()
+    };
+    assert_eq!(ask("/metrics?collect[]=wecom_contact", "ann", "right").await.unwrap().status(), 200);
+    assert_eq!(ask("/api/v1/status", "ann", "WrongWord").await.unwrap().status(), 401);
+    assert_eq!(ask("/-/healthy", "ann", "right").await.unwrap().status(), 200);
+    for n in 0..40 {
+        assert_eq!(ask("/", "SlippedWord", &format!("w{n}")).await.unwrap().status(), 401);
+    }
+    let lines = |words: &str| exporter.log().lines().filter(|line| line.contains(words)).count();
+    exporter.until("all is told", async || lines("login failed") == 20).await;
+    let log = exporter.log();
+    let line = |words: &str| log.lines().find(|line| line.contains(words)).unwrap();
+    let read = line("message=answered");
+    for part in ["peer=127.0.0.1", "user=ann", "method=GET", "path=/metrics ", "status=200", "bytes="] {
+        assert!(read.contains(part), "{part} in {read}");
+    }
+    let failed = line("message=\"login failed\"");
+    assert!(
+        failed.contains("user=ann") && failed.contains("path=/api/v1/status") && failed.contains("status=401"),
+        "{failed}"
+    );
+    for never in ["WrongWord", "SlippedWord", "/-/healthy", "collect"] {
+        assert!(!log.contains(never), "{never} in {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_rebinds_its_name_reads_nothing() {
+    let site = Site::new().await;
+    let exporter = site.exporter(&["--web.allowed-host", "monitoring.test"]).await;
+    exporter.page_with("there are figures", |page| page.contains("wecom_contact_user_active_chats{")).await;
+    if tools::has("chromium") {
+        let port = exporter.addresses()[0].port();
+        let folder = tempfile::tempdir().unwrap();
+        let rules = "--host-resolver-rules=MAP * 127.0.0.1";
+        for (name, is_ours) in [("rebound.evil.test", false), ("monitoring.test", true), ("localhost", true)] {
+            let flags = ["--dump-dom", rules, "--no-proxy-server"];
+            let dom = tools::browse(folder.path(), &flags, &format!("http://{name}:{port}/metrics")).await;
+            assert_eq!(dom.contains("wecom_contact_user_active_chats{"), is_ours, "{name}: {dom}");
+            assert_eq!(dom.contains("must be allowed by --web.allowed-host"), !is_ours, "{name}: {dom}");
+        }
+    }
+}
+
+/// A certificate as `openssl x509 -req` makes it by itself is of version 1, which the TLS library refuses.
+#[tokio::test]
+async fn a_refused_client_certificate_is_told_with_its_reason() {
+    if !tools::has("openssl") || !tools::has("curl") {
+        return;
+    }
+    let site = Site::new().await;
+    certificate(&site);
+    let at = |name: &str| site.folder().join(name).display().to_string();
+    let openssl = async |arguments: &str| {
+        let arguments = arguments.split(' ').map(|word| match word.strip_prefix('@') {
+            Some(name) => at(name),
+            None => word.to_owned(),
+        });
+        let (content, printed) = tools::run("openssl", arguments.collect(), None).await;
+        assert!(content, "{printed}");
+    };
+    openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout @ca.key -out @ca.pem -subj /CN=ca -days 2").await;
+    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout @c.key -out @c.csr -subj /CN=client").await;
+    openssl("x509 -req -in @c.csr -CA @ca.pem -CAkey @ca.key -CAcreateserial -out @c.pem -days 2").await;
+    site.write(
+        "web.yml",
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem, \
+         client_auth_type: RequireAndVerifyClientCert}",
+    );
+    let exporter = site.exporter(&["--web.config.file", &at("web.yml")]).await;
+    let url = format!("https://localhost:{}/metrics", exporter.addresses()[0].port());
+    let flags = ["-sSk", "--noproxy", "*", "--cert", &at("c.pem"), "--key", &at("c.key"), &url];
+    let (content, _) = tools::run("curl", flags.map(str::to_owned).into(), None).await;
+    if content {
+        // An OpenSSL that makes version 3 by itself.
+        return;
+    }
+    let words = "refused a client by its certificate";
+    exporter.until("the log tells", async || exporter.log().contains(words)).await;
+    let log = exporter.log();
+    let line = log.lines().find(|line| line.contains(words)).unwrap();
+    assert!(line.contains("level=info") && line.contains("X.509 version 1"), "{line}");
 }

@@ -39,6 +39,7 @@ fn start(web: WebConfig) -> SocketAddr {
             let app = App {
                 exposition: Exposition::new(telemetry.clone(), &apis()),
                 web,
+                access: imstats_exporter::http::Access::default(),
                 telemetry,
                 telemetry_path: "/metrics".to_owned(),
                 ready: Arc::new(AtomicBool::new(true)),

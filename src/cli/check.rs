@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
+use jiff::Timestamp;
 
 use super::estimate::{Estimate, estimate, is_open, words};
 use super::output::answer;
 use super::{Flags, program};
 use crate::config::SourceConfig;
-use crate::http::WebConfig;
 use crate::poller::{Context, probe};
 use crate::source::Directory;
 
@@ -27,11 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Checks the configuration files and prints a line per source.
 pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
-    if let Some(path) = &flags.web_config {
-        WebConfig::load(path).context("--web.config.file")?;
-    }
+    let remarks = flags.web()?.remarks(&flags.listen, Timestamp::now());
     answer(format_args!("{} is valid: {} sources", flags.config_file.display(), config.sources.len()))?;
-    for warning in config.warnings.iter().cloned().chain(flags.open_to_all(&flags.listen)) {
+    for warning in config.warnings.iter().chain(&remarks) {
         answer(format_args!("warning: {warning}"))?;
     }
     // Lists of an earlier run tell how many `all` are; without one nothing is created.

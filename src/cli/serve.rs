@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::dashboards::DASHBOARDS;
 use super::{Flags, program};
 use crate::config::{Config, SourceConfig};
-use crate::http::{App, Drained, Listeners, Reload, Supervisor, WebConfig, bind};
+use crate::http::{Access, AllowedHosts, App, Drained, Listeners, Reload, Supervisor, bind};
 use crate::poller::{Context, Poller, keep_house};
 
 /// Serves the configuration file.
@@ -24,10 +24,6 @@ pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
         Some(bound) => bound,
         None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
     };
-    let addresses = bound.addresses().iter().map(ToString::to_string).collect::<Vec<_>>();
-    if let Some(warning) = flags.open_to_all(&addresses) {
-        tracing::warn!("{warning}");
-    }
     run(flags, context, bound, config.sources, true).await
 }
 
@@ -52,10 +48,14 @@ pub(super) async fn run(
     // Before anybody is told that the program is ready, and may send one.
     let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
-    let web = match &flags.web_config {
-        Some(path) => WebConfig::load(path).context("--web.config.file")?,
-        None => WebConfig::open(),
-    };
+    let web = flags.web()?;
+    // What `demo` shows is about nobody.
+    if reloadable {
+        let addresses: Vec<_> = bound.addresses().iter().map(ToString::to_string).collect();
+        for remark in web.remarks(&addresses, context.clock.now()) {
+            tracing::warn!("{remark}");
+        }
+    }
     for address in bound.addresses() {
         tracing::info!(%address, "listening");
     }
@@ -67,6 +67,7 @@ pub(super) async fn run(
     let app = App {
         exposition: context.exposition.clone(),
         web,
+        access: Access { hosts: AllowedHosts::new(&flags.allowed_hosts, &flags.listen), log: flags.access_log },
         telemetry: context.telemetry.clone(),
         telemetry_path: flags.telemetry_path,
         ready: Arc::clone(&ready),

@@ -1,20 +1,21 @@
 //! Which path is answered by what.
 
-use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, StatusCode};
 
+use super::access_log::AccessLog;
 use super::answer::{Answer, frames, fresh, line, set};
+use super::connection::{Peer, Transport};
 use super::web_config::{AuthResult, Settings};
-use super::{App, negotiate, status};
+use super::{App, browser, negotiate, status};
 
 /// The longest request body that is read; nothing here needs one.
 const MOST_BODY: usize = 64 * 1024;
@@ -66,6 +67,11 @@ impl Handler {
         }
     }
 
+    /// Whether it only says that the program lives, which everybody may know.
+    fn is_health(self) -> bool {
+        matches!(self, Self::Healthy | Self::Ready)
+    }
+
     fn methods(self) -> (&'static [Method], &'static str) {
         match self {
             // Prometheus takes both for its own reload.
@@ -76,14 +82,13 @@ impl Handler {
 }
 
 /// Answers one request, which came from `peer`.
-pub(super) async fn answer(app: &App, request: Request<Incoming>, peer: IpAddr) -> Answer {
+pub(super) async fn answer(app: &App, log: &AccessLog, request: Request<Incoming>, peer: &Peer) -> Answer {
     let handler = Handler::of(request.uri().path(), &app.telemetry_path);
     let settings = app.web.settings();
-    // Health checks have no password, and are not to fail because others ask too much.
-    let refusal = match handler {
-        Some(Handler::Healthy | Handler::Ready) => None,
-        _ => refuse(&settings, &request, peer).await,
-    };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let user = settings.users.as_ref().and_then(|users| users.named(request.headers()));
+    let user = user.map(str::to_owned);
+    let refusal = refuse(app, &settings, handler, &request, peer).await;
     let mut answer = match (refusal, handler) {
         (Some(refusal), _) => refusal,
         (None, None) => line(StatusCode::NOT_FOUND, "there is nothing here"),
@@ -100,23 +105,63 @@ pub(super) async fn answer(app: &App, request: Request<Incoming>, peer: IpAddr) 
     };
     // A browser must not guess that a label value is a script.
     set(&mut answer, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    // Neither a browser nor a proxy keeps what may be about people.
+    if !matches!(handler, Some(Handler::Style | Handler::Dashboard)) {
+        set(&mut answer, CACHE_CONTROL, "no-store");
+    }
     answer.headers_mut().extend(settings.headers.iter().cloned());
     app.telemetry.http_request(handler.map_or("other", Handler::name), answer.status().as_u16());
+    if !handler.is_some_and(Handler::is_health) {
+        log.tell(peer, user.as_deref(), (&method, &path), &answer);
+    }
     answer
 }
 
+/// The answer to a request that is not let in, before anything is done for it.
+async fn refuse(
+    app: &App,
+    settings: &Settings,
+    handler: Option<Handler>,
+    request: &Request<Incoming>,
+    peer: &Peer,
+) -> Option<Answer> {
+    if peer.transport == Transport::PlainWhereTls {
+        // The first words are those of Go's server, which people search for.
+        let words = "client sent an HTTP request to an HTTPS server: set scheme: https where the client is configured";
+        let mut answer = line(StatusCode::BAD_REQUEST, words);
+        set(&mut answer, CONNECTION, "close");
+        return Some(answer);
+    }
+    // Health checks have no password, and are not to fail because others ask too much.
+    if handler.is_some_and(Handler::is_health) {
+        return None;
+    }
+    if let Some(refusal) = app.access.hosts.refuse(request, peer.transport) {
+        return Some(refusal);
+    }
+    if handler == Some(Handler::Reload) && browser::is_cross_site(request.headers()) {
+        return Some(line(StatusCode::FORBIDDEN, "a page of another site can't reload the configuration"));
+    }
+    admit(settings, request, peer).await
+}
+
 /// The answer to a request that the web configuration does not admit.
-async fn refuse(settings: &Settings, request: &Request<Incoming>, peer: IpAddr) -> Option<Answer> {
-    if settings.limiter.as_ref().is_some_and(|limiter| !limiter.take(Instant::now())) {
+async fn admit(settings: &Settings, request: &Request<Incoming>, peer: &Peer) -> Option<Answer> {
+    let is_known = settings.users.as_ref().is_some_and(|users| users.remember(request.headers()));
+    if settings.limiter.as_ref().is_some_and(|limiter| !limiter.take(is_known, Instant::now())) {
         return Some(line(
             StatusCode::TOO_MANY_REQUESTS,
             "too many requests; rate_limit in the web configuration says how many",
         ));
     }
-    match settings.users.as_ref()?.admit(request.headers(), peer).await {
+    match settings.users.as_ref()?.admit(request.headers(), peer.address).await {
         AuthResult::Granted => None,
         AuthResult::Denied => {
-            let mut answer = line(StatusCode::UNAUTHORIZED, "a user and a password are needed");
+            let words = match request.headers().contains_key(AUTHORIZATION) {
+                true => "unknown user or wrong password",
+                false => "a user and a password are needed",
+            };
+            let mut answer = line(StatusCode::UNAUTHORIZED, words);
             set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"imstats_exporter\", charset=\"UTF-8\"");
             Some(answer)
         }

@@ -18,6 +18,7 @@ pub(super) fn app() -> App {
         exposition: Exposition::new(telemetry.clone(), &source::apis()),
         telemetry,
         web: WebConfig::open(),
+        access: Access::default(),
         telemetry_path: "/metrics".into(),
         ready: Arc::default(),
         reload: None,
@@ -44,7 +45,7 @@ pub(super) async fn start(app: App) -> Running {
 pub(super) struct Got(pub(super) u16, String, Vec<u8>);
 
 impl Got {
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.2).unwrap()
     }
 
@@ -56,7 +57,7 @@ impl Got {
 impl Running {
     pub(super) async fn send(&self, head: &str) -> Got {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!("{head}\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("{head}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
@@ -177,7 +178,7 @@ async fn too_large_a_head_is_refused() {
 async fn an_idle_connection_does_not_hold_up_the_end() {
     let server = start(app()).await;
     let mut stream = TcpStream::connect(&server.address).await.unwrap();
-    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut first = [0; 12];
     stream.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
@@ -243,7 +244,7 @@ async fn with_a_client_that_does_not_read() -> (Running, Exposition, TcpStream) 
     publish(&exposition, 2_000, 1_000);
     let server = start(app).await;
     let mut stuck = TcpStream::connect(&server.address).await.unwrap();
-    stuck.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stuck.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     stuck.read_exact(&mut [0; 12]).await.unwrap();
     (server, exposition, stuck)
 }
@@ -310,4 +311,60 @@ async fn several_addresses_serve_the_same() {
     }
     shutdown.cancel();
     assert_eq!(serving.await.unwrap(), Drained::Whole);
+}
+
+#[tokio::test]
+async fn no_answer_is_guessed_at_and_none_with_figures_is_kept() {
+    let server = start(app()).await;
+    for (path, kept) in [
+        ("/metrics", false),
+        ("/", false),
+        ("/api/v1/status", false),
+        ("/-/healthy", false),
+        ("/-/ready", false),
+        ("/nothing", false),
+        ("/metrics?collect[]=x", false),
+        ("/status.css", true),
+        ("/dashboards/wecom.json", true),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("cache-control"), (!kept).then_some("no-store"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_from_one_scrape_to_the_next() {
+    let server = start(app()).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let mut ask = async || {
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap();
+        let mut rest = vec![0; 4096];
+        let read = stream.read(&mut rest).await.unwrap();
+        (first == *b"HTTP/1.1 200", rest[..read].ends_with(b"healthy\n"))
+    };
+    assert_eq!(ask().await, (true, true));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(140)).await;
+    tokio::time::resume();
+    assert_eq!(ask().await, (true, true));
+}
+
+#[tokio::test]
+async fn a_reload_whose_body_does_not_come_is_ended_after_ten_seconds() {
+    let reload: Reload = Arc::new(|| Box::pin(std::future::ready(Ok(()))));
+    let server = start(App { reload: Some(reload), ..app() }).await;
+    assert_eq!(server.send("PUT /-/reload HTTP/1.1").await.0, 200);
+    let mut slow = TcpStream::connect(&server.address).await.unwrap();
+    slow.write_all(b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc").await.unwrap();
+    // So that the server has the request before time flies.
+    assert_eq!(server.get("/-/healthy").await.0, 200);
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let mut first = [0; 12];
+    slow.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 408");
+    assert!((9..=10).contains(&begun.elapsed().as_secs()));
 }

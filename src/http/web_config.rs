@@ -1,51 +1,59 @@
 //! The file of `--web.config.file`, in the format that all Prometheus exporters share.
 //!
 //! Specification: <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>.
-//! The file and what it names are read again while the server runs; what is wrong then changes nothing.
+//! The file and what it names are read again while the server runs. What is wrong then changes nothing, and neither
+//! does a file that would take protection away: it may be half written, or emptied by a full disk.
 
+mod certificate;
 mod error;
+mod file;
+mod key;
 mod limiter;
+mod protection;
 mod tls;
 mod users;
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
-use jiff::SignedDuration;
-use serde::Deserialize;
+use jiff::Timestamp;
 
-use crate::files::read_bounded;
-use crate::yaml;
-
+pub(super) use certificate::name_of;
 pub use error::WebConfigError;
+use file::Files;
 use limiter::Limiter;
 use tls::Tls;
 pub(super) use users::AuthResult;
 use users::Users;
-
-/// No file of users, and no chain of certificates, is larger.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The headers that the format lets one set, and their values where only some make sense.
-const HEADERS: &[(&str, &[&str])] = &[
-    ("Content-Security-Policy", &[]),
-    ("Strict-Transport-Security", &[]),
-    ("X-Content-Type-Options", &["nosniff"]),
-    ("X-Frame-Options", &["deny", "sameorigin"]),
-    ("X-XSS-Protection", &[]),
-];
 
 /// Who is admitted and how the server presents itself, as the file says now.
 #[derive(Debug)]
 pub struct WebConfig {
     path: Option<PathBuf>,
     settings: RwLock<Arc<Settings>>,
-    /// What was read last, or why it could not be.
-    seen: Mutex<Result<u64, String>>,
+    seen: Mutex<Seen>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The fingerprint of what is in force.
+    in_force: u64,
+    /// The fingerprint of what was read last and could be read, and what is wrong with it.
+    last: u64,
+    fault: Option<Arc<WebConfigError>>,
+}
+
+/// What came of reading the file again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refreshed {
+    /// Nothing is new.
+    Same,
+    /// Other settings are in force.
+    Changed,
+    /// A fault is gone, and the settings are those that were in force all the time.
+    Mended,
 }
 
 /// What the file asks for.
@@ -55,13 +63,15 @@ pub(super) struct Settings {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) users: Option<Users>,
     pub(super) limiter: Option<Limiter>,
+    /// What to tell of the rights of the files.
+    rights: Vec<String>,
 }
 
 impl WebConfig {
     /// Without a file: plain HTTP, for everybody.
     #[must_use]
     pub fn open() -> Self {
-        Self { path: None, settings: RwLock::default(), seen: Mutex::new(Ok(0)) }
+        Self { path: None, settings: RwLock::default(), seen: Mutex::default() }
     }
 
     /// Reads the file and all that it names; relative names are relative to the file.
@@ -70,8 +80,10 @@ impl WebConfig {
     /// [`WebConfigError`], for the first thing that is wrong.
     pub fn load(path: &Path) -> Result<Self, WebConfigError> {
         let files = Files::read(path)?;
-        let seen = Mutex::new(Ok(files.fingerprint()));
-        Ok(Self { path: Some(path.to_owned()), settings: RwLock::new(Arc::new(files.settings()?)), seen })
+        let fingerprint = files.fingerprint();
+        let seen = Seen { in_force: fingerprint, last: fingerprint, fault: None };
+        let settings = RwLock::new(Arc::new(files.settings()?));
+        Ok(Self { path: Some(path.to_owned()), settings, seen: Mutex::new(seen) })
     }
 
     /// Whether the server speaks TLS.
@@ -84,139 +96,64 @@ impl WebConfig {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads everything again and takes it where it has changed; tells whether it did. Blocks on the disk.
+    /// What an operator should know about the settings in force, where the server listens on `addresses`; by `now` the
+    /// certificate may have expired.
+    #[must_use]
+    pub fn remarks(&self, addresses: &[String], now: Timestamp) -> Vec<String> {
+        protection::remarks(&self.settings(), addresses, now)
+    }
+
+    /// What to say about the time of the certificate in force.
+    pub(super) fn certificate_remark(&self, now: Timestamp) -> Option<String> {
+        protection::certificate(&self.settings(), now)
+    }
+
+    /// Reads everything again and takes it where it has changed. Blocks on the disk.
     ///
     /// # Errors
-    /// What is wrong, once; the settings stay as they were.
-    pub(super) fn refresh(&self) -> Result<bool, WebConfigError> {
-        let Some(path) = &self.path else { return Ok(false) };
+    /// What is wrong, each time; the settings stay as they were.
+    pub(super) fn refresh(&self) -> Result<Refreshed, Arc<WebConfigError>> {
+        let Some(path) = &self.path else { return Ok(Refreshed::Same) };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = match Files::read(path) {
-            Ok(files) => files,
-            Err(error) => {
-                let known = seen.as_ref().is_err_and(|known| *known == error.to_string());
-                *seen = Err(error.to_string());
-                return if known { Ok(false) } else { Err(error) };
-            }
-        };
+        let files = Files::read(path).map_err(|error| {
+            let error = Arc::new(error);
+            seen.fault = Some(Arc::clone(&error));
+            // So that it is looked at again when it can be read.
+            seen.last = !seen.in_force;
+            error
+        })?;
         let fingerprint = files.fingerprint();
-        if *seen == Ok(fingerprint) {
-            return Ok(false);
+        if fingerprint == seen.in_force {
+            seen.last = fingerprint;
+            return Ok(if seen.fault.take().is_some() { Refreshed::Mended } else { Refreshed::Same });
         }
-        *seen = Ok(fingerprint);
-        let settings = Arc::new(files.settings()?);
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
-        Ok(true)
-    }
-}
-
-/// The file as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    tls_server_config: Option<tls::Written>,
-    http_server_config: Option<WrittenHttp>,
-    basic_auth_users: Option<BTreeMap<String, String>>,
-    rate_limit: Option<WrittenLimit>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenHttp {
-    /// HTTP/1.1 is all that we speak, and every client that asks for more takes it.
-    #[serde(rename = "http2")]
-    _http2: Option<bool>,
-    headers: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenLimit {
-    interval: Option<String>,
-    burst: Option<u32>,
-}
-
-/// The file and those that it names, read at one moment.
-struct Files {
-    written: Written,
-    pem: tls::Pem,
-    text: String,
-}
-
-impl Files {
-    fn read(path: &Path) -> Result<Self, WebConfigError> {
-        let read = |path: &Path| {
-            read_bounded(path, MAX_BYTES).map_err(|source| WebConfigError::Read { path: path.to_owned(), source })
-        };
-        let text = String::from_utf8(read(path)?)
-            .map_err(|error| WebConfigError::Syntax(format!("{}: {error}", path.display())))?;
-        let written: Option<Written> = yaml::read(&text, &path.display().to_string())
-            .map_err(|error| WebConfigError::Syntax(error.to_string()))?;
-        let written = written.unwrap_or_default();
-        let beside = |name: &str| read(&path.parent().unwrap_or(Path::new("")).join(name));
-        let pem = match &written.tls_server_config {
-            Some(tls) => tls.pem(beside)?,
-            None => tls::Pem::default(),
-        };
-        Ok(Self { written, pem, text })
-    }
-
-    fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.text, &self.pem).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    fn settings(&self) -> Result<Settings, WebConfigError> {
-        let tls = match &self.written.tls_server_config {
-            Some(written) => tls::build(written, &self.pem)?,
-            None => None,
-        };
-        let http = self.written.http_server_config.as_ref();
-        let headers = http.and_then(|http| http.headers.as_ref()).map_or(Ok(Vec::new()), headers)?;
-        let users = match &self.written.basic_auth_users {
-            Some(users) if !users.is_empty() => Some(Users::new(users)?),
-            _ => None,
-        };
-        Ok(Settings { tls, headers, users, limiter: self.written.rate_limit.as_ref().map_or(Ok(None), limiter)? })
-    }
-}
-
-fn headers(written: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, WebConfigError> {
-    let mut headers = Vec::new();
-    for (name, value) in written {
-        let wrong = |reason: String| WebConfigError::setting(&format!("http_server_config.headers.{name}"), reason);
-        let Some((known, values)) = HEADERS.iter().find(|(known, _)| known == name) else {
-            let known: Vec<_> = HEADERS.iter().map(|(known, _)| *known).collect();
-            return Err(wrong(format!("cannot be set; there are {}", known.join(", "))));
-        };
-        if !values.is_empty() && !values.contains(&value.as_str()) {
-            return Err(wrong(format!("must be {}", values.join(" or "))));
+        if fingerprint == seen.last
+            && let Some(fault) = &seen.fault
+        {
+            return Err(Arc::clone(fault));
         }
-        // An empty one is not sent.
-        if value.is_empty() {
-            continue;
+        seen.last = fingerprint;
+        match files.settings().and_then(|settings| self.take(path, settings)) {
+            Ok(()) => {
+                seen.in_force = fingerprint;
+                seen.fault = None;
+                Ok(Refreshed::Changed)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                seen.fault = Some(Arc::clone(&error));
+                Err(error)
+            }
         }
-        let name = HeaderName::try_from(*known).map_err(|error| wrong(error.to_string()))?;
-        headers.push((name, HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?));
     }
-    Ok(headers)
-}
 
-fn limiter(written: &WrittenLimit) -> Result<Option<Limiter>, WebConfigError> {
-    let interval = match written.interval.as_deref() {
-        None | Some("0") => Duration::ZERO,
-        Some(text) => {
-            let interval = text.parse::<SignedDuration>().ok().and_then(|interval| interval.try_into().ok());
-            let wrong =
-                || WebConfigError::setting("rate_limit.interval", format!("`{text}` is not a duration like 1s"));
-            interval.ok_or_else(wrong)?
+    /// Puts `settings` in force, unless they protect less than those that are.
+    fn take(&self, path: &Path, settings: Settings) -> Result<(), WebConfigError> {
+        if let Some(what) = protection::loss(&self.settings(), &settings) {
+            return Err(WebConfigError::Weaker { path: path.to_owned(), what });
         }
-    };
-    match written.burst.unwrap_or(0) {
-        _ if interval.is_zero() => Ok(None),
-        0 => Err(WebConfigError::setting("rate_limit.burst", "must be 1 at least, or no request would be answered")),
-        burst => Ok(Some(Limiter::new(interval, burst))),
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        Ok(())
     }
 }
 
@@ -278,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_change_is_told_once_and_changes_nothing() {
+    fn a_broken_change_is_told_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let header = |value: &str| {
@@ -288,18 +225,195 @@ mod tests {
         header("0");
         let config = WebConfig::load(&path).unwrap();
         let shown = || config.settings().headers[0].1.to_str().unwrap().to_owned();
-        assert!(!config.refresh().unwrap());
+        assert_eq!(config.refresh().unwrap(), Refreshed::Same);
         header("1");
-        assert!(config.refresh().unwrap());
+        assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
         assert_eq!(shown(), "1");
-        std::fs::write(&path, "{").unwrap();
-        assert!(config.refresh().is_err());
-        assert!(!config.refresh().unwrap(), "the log is not filled with it");
-        std::fs::remove_file(&path).unwrap();
-        assert!(config.refresh().is_err());
-        assert_eq!(shown(), "1");
+        for _ in 0..2 {
+            std::fs::write(&path, "{").unwrap();
+            assert!(config.refresh().is_err());
+            std::fs::write(&path, "http_server_config: {headers: {X-Frame-Options: allow}}").unwrap();
+            assert!(config.refresh().is_err());
+            assert!(config.refresh().is_err(), "as long as it is so");
+            std::fs::remove_file(&path).unwrap();
+            assert!(config.refresh().is_err());
+            assert_eq!(shown(), "1");
+        }
+        header("1");
+        assert_eq!(config.refresh().unwrap(), Refreshed::Mended);
+        assert_eq!(config.refresh().unwrap(), Refreshed::Same);
         header("0");
-        assert!(config.refresh().unwrap());
+        assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
         assert_eq!(shown(), "0");
+    }
+
+    /// A folder with a certificate, its key and an authority, and what a strict file in it says.
+    fn strict(folder: &Path) -> String {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.join("cert.pem"), signed.cert.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
+        format!(
+            "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  min_version: TLS13\n  client_ca_file: cert.pem\n  \
+             client_auth_type: RequireAndVerifyClientCert\n  client_allowed_sans:\n  - a.example\n  - b.example\n\
+             basic_auth_users:\n  ann: {0}\n  bob: {0}\n",
+            bcrypt::hash("right", 4).unwrap()
+        )
+    }
+
+    #[test]
+    fn a_file_that_protects_less_is_not_taken_while_the_server_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let whole = strict(folder.path());
+        std::fs::write(&path, &whole).unwrap();
+        let config = WebConfig::load(&path).unwrap();
+        let user = whole.find("  ann").unwrap();
+        for (text, gone) in [
+            (String::new(), "TLS"),
+            ("# mended soon\n".to_owned(), "TLS"),
+            (whole[user - "basic_auth_users:\n".len()..].to_owned(), "TLS"),
+            (whole[..user].to_owned(), "the users"),
+            (whole.replace("  min_version: TLS13\n", ""), "the least TLS version"),
+            (whole.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven"), "client_allowed_sans: needs"),
+            (
+                whole
+                    .replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
+                    .replace("  client_allowed_sans:\n  - a.example\n  - b.example\n", ""),
+                "client certificates",
+            ),
+            (whole.replace("  client_allowed_sans:\n  - a.example\n  - b.example\n", ""), "the list of clients"),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            for _ in 0..2 {
+                let error = config.refresh().unwrap_err().to_string();
+                assert!(error.contains(gone), "{gone}: {error}");
+            }
+            let settings = config.settings();
+            let tls = settings.tls.as_ref().unwrap();
+            assert_eq!((tls.least_version, tls.clients, tls.allowed.len()), (3, tls::ClientCertificates::Required, 2));
+            assert!(settings.users.is_some());
+        }
+        // Other users and clients are no loss.
+        std::fs::write(&path, whole.replace("  - b.example\n", "  - c.example\n").replace("  bob", "  eve")).unwrap();
+        assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
+    }
+
+    /// Each beginning of the file, as somebody reads it who looks while it is written over a slow line.
+    #[test]
+    fn no_beginning_of_the_file_protects_less_than_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let whole = strict(folder.path());
+        std::fs::write(&path, &whole).unwrap();
+        let config = WebConfig::load(&path).unwrap();
+        let in_force = protection::levels(&config.settings());
+        for length in 0..=whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let _ = config.refresh();
+            assert_eq!(protection::levels(&config.settings()), in_force, "{}", &whole[..length]);
+        }
+    }
+
+    #[test]
+    fn whoever_can_read_the_figures_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let strict = strict(folder.path());
+        let tls = "cert_file: cert.pem, key_file: key.pem";
+        let users = format!("basic_auth_users: {{ann: {}}}", bcrypt::hash("right", 4).unwrap());
+        let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+        for (text, address, told) in [
+            ("", "[::]:10101", "everybody who reaches [::]:10101 can read the figures: listen on 127.0.0.1"),
+            ("", "127.0.0.1:10101", ""),
+            ("http_server_config: {headers: {X-Frame-Options: deny}}", ":1", "everybody"),
+            (&format!("tls_server_config: {{{tls}}}"), ":1", "(TLS alone keeps nobody out)"),
+            (
+                &format!(
+                    "tls_server_config: {{{tls}, client_auth_type: VerifyClientCertIfGiven, client_ca_file: cert.pem}}"
+                ),
+                ":1",
+                "everybody",
+            ),
+            (
+                &format!(
+                    "tls_server_config: {{{tls}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: cert.pem}}"
+                ),
+                ":1",
+                "",
+            ),
+            (&users, ":1", "passwords and figures go over the network unencrypted"),
+            (&users, "[::1]:1", ""),
+            (&format!("{users}\ntls_server_config: {{{tls}}}"), ":1", ""),
+            (&strict, ":1", ""),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            for name in ["web.yml", "key.pem"] {
+                set_mode(&folder.path().join(name), 0o600);
+            }
+            let remarks = WebConfig::load(&path).unwrap().remarks(&[address.to_owned()], now);
+            assert!(remarks.len() == usize::from(!told.is_empty()), "{text}: {remarks:?}");
+            assert!(remarks.iter().all(|remark| remark.contains(told)), "{text}: {remarks:?}");
+        }
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_out_of_its_time_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2026, 12, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let text = serde_json::json!({"tls_server_config": {
+            "cert": params.self_signed(&key).unwrap().pem(), "key": key.serialize_pem(),
+        }});
+        let path = folder.path().join("web.yml");
+        std::fs::write(&path, text.to_string()).unwrap();
+        set_mode(&path, 0o600);
+        let config = WebConfig::load(&path).unwrap();
+        for (now, told) in [
+            ("2025-12-31T23:59:59Z", "is not valid before 2026-01-01T00:00:00Z"),
+            ("2026-01-01T00:00:00Z", ""),
+            ("2026-11-23T23:59:59Z", ""),
+            ("2026-11-24T00:00:01Z", "the certificate expires at 2026-12-01T00:00:00Z"),
+            ("2026-12-01T00:00:00Z", "the certificate expired at 2026-12-01T00:00:00Z"),
+        ] {
+            let remarks = config.remarks(&["127.0.0.1:1".to_owned()], now.parse().unwrap());
+            assert_eq!(remarks.len(), usize::from(!told.is_empty()), "{now}: {remarks:?}");
+            assert!(remarks.iter().all(|remark| remark.contains(told)), "{now}: {remarks:?}");
+        }
+    }
+
+    #[test]
+    fn files_that_others_may_change_or_whose_secrets_they_may_read_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let text = strict(folder.path());
+        std::fs::write(&path, text).unwrap();
+        let told = |web, cert, key, inside| {
+            for (name, mode) in [("web.yml", web), ("cert.pem", cert), ("key.pem", key)] {
+                set_mode(&folder.path().join(name), mode);
+            }
+            set_mode(folder.path(), inside);
+            WebConfig::load(&path)
+                .unwrap()
+                .remarks(&[], Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(500_000))
+        };
+        assert_eq!(told(0o640, 0o644, 0o600, 0o755), Vec::<String>::new());
+        // A file of the web configuration is not told for a folder in which only its owner may replace it.
+        assert_eq!(told(0o640, 0o644, 0o600, 0o1777), Vec::<String>::new());
+        for (remarks, expected) in [
+            (told(0o644, 0o644, 0o600, 0o755), "--web.config.file: other users of this machine may read"),
+            (told(0o642, 0o644, 0o600, 0o755), "--web.config.file: other users of this machine may change"),
+            (told(0o640, 0o646, 0o600, 0o755), "tls_server_config.cert_file: other users of this machine may change"),
+            (told(0o640, 0o644, 0o604, 0o755), "tls_server_config.key_file: other users of this machine may read"),
+            (told(0o640, 0o644, 0o600, 0o777), "--web.config.file: other users of this machine may replace"),
+        ] {
+            assert!(remarks[0].starts_with(expected), "{expected}: {remarks:?}");
+        }
     }
 }

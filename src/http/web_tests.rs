@@ -57,14 +57,14 @@ async fn get(server: &Running, authority: &Authority, client: Option<(String, St
     let stream = TcpStream::connect(&server.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok();
     (!answer.is_empty()).then(|| parse(&answer))
 }
 
 #[tokio::test]
-async fn metrics_are_served_over_tls_and_plain_http_is_not() {
+async fn metrics_are_served_over_tls_and_plain_http_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let (cert, key) = authority.sign("localhost");
@@ -73,11 +73,11 @@ async fn metrics_are_served_over_tls_and_plain_http_is_not() {
     let server = start_with(folder.path(), "tls_server_config: {cert_file: cert.pem, key_file: key.pem}").await;
     assert_eq!(get(&server, &authority, None).await.unwrap().0, 200);
 
-    let mut plain = TcpStream::connect(&server.address).await.unwrap();
-    plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let _ = plain.read_to_end(&mut answer).await;
-    assert!(!answer.starts_with(b"HTTP"));
+    let told = "client sent an HTTP request to an HTTPS server: set scheme: https where the client is configured\n";
+    for head in ["GET /metrics HTTP/1.1", "GET /-/healthy HTTP/1.1", "POST /-/reload HTTP/1.1\r\nContent-Length: 3"] {
+        let plain = server.send(head).await;
+        assert_eq!((plain.0, plain.text(), plain.header("connection")), (400, told, Some("close")), "{head}");
+    }
 }
 
 #[tokio::test]
@@ -92,8 +92,12 @@ async fn only_clients_with_an_allowed_certificate_are_let_in() {
     let server = start_with(folder.path(), &web.to_string()).await;
     for (client, admitted) in [
         (Some(authority.sign("prometheus.example")), true),
+        (Some(authority.sign("PROMETHEUS.Example")), true),
         (Some(authority.sign("192.0.2.1")), true),
+        (Some(authority.sign("192.0.2.2")), false),
         (Some(authority.sign("other.example")), false),
+        // Companies give such to every web server.
+        (Some(authority.sign("*.example")), false),
         (Some(stranger.sign("prometheus.example")), false),
         (None, false),
     ] {
@@ -173,7 +177,7 @@ async fn who_was_let_in_without_tls_does_not_stay_when_it_is_switched_on() {
     let folder = tempfile::tempdir().unwrap();
     let server = start_with(folder.path(), "").await;
     let mut standing = TcpStream::connect(&server.address).await.unwrap();
-    standing.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    standing.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut answer = [0; 12];
     standing.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
@@ -188,4 +192,106 @@ async fn who_was_let_in_without_tls_does_not_stay_when_it_is_switched_on() {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(std::time::Duration::from_secs(10), standing.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "the connection is closed");
+}
+
+#[tokio::test]
+async fn optional_certificates_are_checked_where_they_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (cert, key) = authority.sign("localhost");
+    let web = serde_json::json!({"tls_server_config": {
+        "cert": cert, "key": key, "client_ca": authority.0.pem(), "client_auth_type": "VerifyClientCertIfGiven",
+    }});
+    let server = start_with(folder.path(), &web.to_string()).await;
+    for (client, admitted) in
+        [(None, true), (Some(authority.sign("a.example")), true), (Some(stranger.sign("a.example")), false)]
+    {
+        assert_eq!(get(&server, &authority, client).await.map(|got| got.0), admitted.then_some(200));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_begins_no_handshake_is_closed_after_ten_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = Authority::new().sign("localhost");
+    let web = serde_json::json!({"tls_server_config": {"cert": cert, "key": key}});
+    let server = start_with(folder.path(), &web.to_string()).await;
+    for words in [&b""[..], b"\x16\x03\x01"] {
+        let mut silent = TcpStream::connect(&server.address).await.unwrap();
+        silent.write_all(words).await.unwrap();
+        // So that the server has the connection before time flies.
+        assert_eq!(server.get("/metrics").await.0, 400);
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        assert!((9..=10).contains(&begun.elapsed().as_secs()), "{words:?}");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn a_flood_without_password_takes_no_tokens_from_who_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let web = format!(
+        "basic_auth_users: {{ann: {}}}\nrate_limit: {{interval: 1h, burst: 2}}",
+        bcrypt::hash("right", 4).unwrap()
+    );
+    let server = start_with(folder.path(), &web).await;
+    let right = format!("GET /metrics HTTP/1.1\r\nAuthorization: Basic {}", "YW5uOnJpZ2h0");
+    assert_eq!(server.send(&right).await.0, 200);
+    let mut flood = Vec::new();
+    for _ in 0..3 {
+        flood.push(server.get("/metrics").await.0);
+    }
+    assert_eq!(flood, [401, 429, 429]);
+    let mut scrapes = Vec::new();
+    for _ in 0..3 {
+        scrapes.push(server.send(&right).await.0);
+    }
+    assert_eq!(scrapes, [200, 200, 429]);
+}
+
+#[tokio::test]
+async fn the_name_of_a_foreign_page_is_not_answered() {
+    let server = start(app()).await;
+    let ask = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nX: y");
+    // `send` adds `localhost`, so that there are two.
+    for path in ["/metrics", "/", "/api/v1/status", "/dashboards/wecom.json", "/nothing"] {
+        let refused = server.send(&ask(path, "rebound.evil.test:10101")).await;
+        assert_eq!(refused.0, 421, "{path}");
+        assert!(
+            refused.text().contains("`rebound.evil.test` must be allowed by --web.allowed-host"),
+            "{}",
+            refused.text()
+        );
+        assert_eq!(refused.header("cache-control"), Some("no-store"));
+        assert_eq!(server.send(&ask(path, "127.0.0.1")).await.0, server.get(path).await.0);
+    }
+    assert_eq!(server.send(&ask("/-/healthy", "rebound.evil.test")).await.0, 200);
+    let hosts = AllowedHosts::new(&["monitoring.example".to_owned()], &[]);
+    let server = start(App { access: Access { hosts, log: false }, ..app() }).await;
+    assert_eq!(server.send(&ask("/metrics", "Monitoring.example")).await.0, 200);
+    assert_eq!(server.send(&ask("/metrics", "rebound.evil.test")).await.0, 421);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_reloads_nothing() {
+    let reload: Reload = Arc::new(|| Box::pin(std::future::ready(Ok(()))));
+    let server = start(App { reload: Some(reload), ..app() }).await;
+    for (headers, status) in [
+        ("", 200),
+        ("\r\nSec-Fetch-Site: same-origin\r\nOrigin: http://localhost", 200),
+        ("\r\nOrigin: http://localhost", 200),
+        ("\r\nSec-Fetch-Site: cross-site", 403),
+        ("\r\nOrigin: http://evil.test", 403),
+        ("\r\nOrigin: null\r\nContent-Type: text/plain", 403),
+    ] {
+        for method in ["POST", "PUT"] {
+            assert_eq!(
+                server.send(&format!("{method} /-/reload HTTP/1.1{headers}")).await.0,
+                status,
+                "{method} {headers}"
+            );
+        }
+    }
 }

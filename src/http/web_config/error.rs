@@ -16,6 +16,14 @@ pub enum WebConfigError {
         /// What the system says.
         source: io::Error,
     },
+    /// It would take away protection that is in force.
+    #[error("{} would take away {what}, which only a restart does: mend it, or restart the exporter", path.display())]
+    Weaker {
+        /// The file.
+        path: PathBuf,
+        /// What would be gone.
+        what: &'static str,
+    },
     /// It is not of the format.
     #[error("{0}")]
     Syntax(String),

@@ -3,24 +3,32 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A bucket that fills with a token per interval; each request takes one.
+/// Two buckets that fill with a token per interval; each request takes one.
+///
+/// Clients whose password was found right before have a bucket of their own: who asks without one must not be able to
+/// keep them out.
 #[derive(Debug)]
 pub(in crate::http) struct Limiter {
     interval: Duration,
     burst: f64,
-    /// The tokens that there were at that moment.
-    tokens: Mutex<(f64, Instant)>,
+    known: Bucket,
+    others: Bucket,
 }
+
+/// The tokens that there were at that moment.
+type Bucket = Mutex<(f64, Instant)>;
 
 impl Limiter {
     pub(super) fn new(interval: Duration, burst: u32) -> Self {
         let burst = f64::from(burst);
-        Self { interval, burst, tokens: Mutex::new((burst, Instant::now())) }
+        let full = || Mutex::new((burst, Instant::now()));
+        Self { interval, burst, known: full(), others: full() }
     }
 
     /// Takes a token, if there is one at `now`.
-    pub(in crate::http) fn take(&self, now: Instant) -> bool {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(in crate::http) fn take(&self, is_known: bool, now: Instant) -> bool {
+        let bucket = if is_known { &self.known } else { &self.others };
+        let mut tokens = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let (left, at) = *tokens;
         let filled = now.saturating_duration_since(at).as_secs_f64() / self.interval.as_secs_f64();
         let left = (left + filled).min(self.burst);
@@ -38,8 +46,9 @@ mod tests {
     fn tokens_come_back_with_time_up_to_the_burst() {
         let begin = Instant::now();
         let limiter = Limiter::new(Duration::from_secs(1), 2);
-        let taken = |seconds: f64| limiter.take(begin + Duration::from_secs_f64(seconds));
+        let taken = |seconds: f64| limiter.take(false, begin + Duration::from_secs_f64(seconds));
         let asked: Vec<_> = [0.1, 0.1, 0.1, 0.6, 1.1, 1.2, 60.0, 60.0, 60.0].into_iter().map(taken).collect();
         assert_eq!(asked, [true, true, false, false, true, false, true, true, false]);
+        assert!(limiter.take(true, begin), "known clients have tokens of their own");
     }
 }

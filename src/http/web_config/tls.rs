@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use rustls::client::verify_server_name;
+use jiff::Timestamp;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
 use super::error::WebConfigError;
+use super::{certificate, key};
 
 /// The section as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -44,7 +45,24 @@ pub(super) struct Pem {
 #[derive(Debug)]
 pub(in crate::http) struct Tls {
     config: Arc<ServerConfig>,
-    allowed: Vec<ServerName<'static>>,
+    /// The names of the clients that are let in; empty for all that the authority vouches for.
+    pub(super) allowed: Vec<String>,
+    pub(super) clients: ClientCertificates,
+    /// 2 or 3, for TLS 1.2 or 1.3.
+    pub(super) least_version: u8,
+    /// When the server's certificate is valid, where it can be read.
+    pub(super) validity: Option<(Timestamp, Timestamp)>,
+}
+
+/// Whether clients have to show a certificate; the later, the stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientCertificates {
+    /// They are not asked.
+    None,
+    /// What they show must be valid.
+    Optional,
+    /// They must show a valid one.
+    Required,
 }
 
 impl Tls {
@@ -54,10 +72,7 @@ impl Tls {
 
     /// Tells whether the client's certificate names one of the allowed subjects, where there are any.
     pub(in crate::http) fn allows(&self, peer: Option<&[CertificateDer<'_>]>) -> bool {
-        let named = |certificate: &CertificateDer<'_>| {
-            let Ok(certificate) = ParsedCertificate::try_from(certificate) else { return false };
-            self.allowed.iter().any(|name| verify_server_name(&certificate, name).is_ok())
-        };
+        let named = |peer: &CertificateDer<'_>| certificate::names_one_of(peer, &self.allowed);
         self.allowed.is_empty() || peer.and_then(|chain| chain.first()).is_some_and(named)
     }
 }
@@ -78,6 +93,21 @@ impl Written {
         })
     }
 
+    /// The files that the section names: key, name, and whether what is in them is secret.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &str, bool)> {
+        let files = [
+            ("cert_file", &self.cert_file, false),
+            ("key_file", &self.key_file, true),
+            ("client_ca_file", &self.client_ca_file, false),
+        ];
+        files.into_iter().filter_map(|(key, name, is_secret)| Some((key, filled(name)?, is_secret)))
+    }
+
+    /// Tells whether the section itself holds the key.
+    pub(super) fn has_key(&self) -> bool {
+        filled(&self.key).is_some()
+    }
+
     fn asks_for_nothing(&self) -> bool {
         // The shared format takes an empty section for plain HTTP.
         filled(&self.client_auth_type).is_none() && filled(&self.min_version).is_none()
@@ -93,20 +123,28 @@ pub(super) fn build(written: &Written, pem: &Pem) -> Result<Option<Tls>, WebConf
         (_, None) => return Err(fault("key_file", "is missing")),
     };
     let provider = Arc::new(provider(written)?);
+    let (least_version, versions) = versions(written)?;
+    let clients = client_certificates(written, pem)?;
+    let key = key::read(key).map_err(|reason| fault("key_file", reason))?;
+    let chain = certificates("cert_file", cert)?;
+    let validity = chain.first().and_then(certificate::validity);
+    // Built below once more: only here is it sure that an error is the key's.
+    provider.key_provider.load_private_key(key.clone_key()).map_err(|_| fault("key_file", key::fault(&key)))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&versions(written)?)
+        .with_protocol_versions(&versions)
         .map_err(|error| fault("cipher_suites", error.to_string()))?;
-    let builder = match client_verifier(written, pem, provider)? {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
-        None => builder.with_no_client_auth(),
+    let builder = match clients {
+        ClientCertificates::None => builder.with_no_client_auth(),
+        clients => builder.with_client_cert_verifier(client_verifier(clients, pem, provider)?),
     };
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| fault("key_file", "holds no private key in PEM"))?;
-    let mut config = builder
-        .with_single_cert(certificates("cert_file", cert)?, key)
-        .map_err(|error| fault("cert_file", error.to_string()))?;
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => fault("cert_file", "the certificate is not one for the key of key_file"),
+        other => fault("cert_file", other.to_string()),
+    })?;
     config.ignore_client_order = written.prefer_server_cipher_suites.unwrap_or(true);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Tls { config: Arc::new(config), allowed: allowed(written)? }))
+    let allowed = written.client_allowed_sans.clone();
+    Ok(Some(Tls { config: Arc::new(config), allowed, clients, least_version, validity }))
 }
 
 fn provider(written: &Written) -> Result<CryptoProvider, WebConfigError> {
@@ -144,8 +182,9 @@ fn provider(written: &Written) -> Result<CryptoProvider, WebConfigError> {
     Ok(provider)
 }
 
-fn versions(written: &Written) -> Result<Vec<&'static SupportedProtocolVersion>, WebConfigError> {
-    let number = |key: &str, text: &Option<String>, default| match filled(text) {
+/// The least version, and all.
+fn versions(written: &Written) -> Result<(u8, Vec<&'static SupportedProtocolVersion>), WebConfigError> {
+    let number = |key: &str, text: &Option<String>, default: u8| match filled(text) {
         None => Ok(default),
         Some("TLS12") => Ok(2),
         Some("TLS13") => Ok(3),
@@ -158,54 +197,44 @@ fn versions(written: &Written) -> Result<Vec<&'static SupportedProtocolVersion>,
         .filter(|(number, _)| (least..=most).contains(number))
         .map(|(_, version)| version)
         .collect();
-    if versions.is_empty() { Err(fault("min_version", "is above max_version")) } else { Ok(versions) }
+    if versions.is_empty() { Err(fault("min_version", "is above max_version")) } else { Ok((least, versions)) }
+}
+
+fn client_certificates(written: &Written, pem: &Pem) -> Result<ClientCertificates, WebConfigError> {
+    let has_names = !written.client_allowed_sans.is_empty();
+    match filled(&written.client_auth_type).unwrap_or("NoClientCert") {
+        "RequireAndVerifyClientCert" => Ok(ClientCertificates::Required),
+        "VerifyClientCertIfGiven" if has_names => {
+            Err(fault("client_allowed_sans", "needs client_auth_type RequireAndVerifyClientCert"))
+        }
+        "VerifyClientCertIfGiven" => Ok(ClientCertificates::Optional),
+        "NoClientCert" if pem.client_ca.is_some() || has_names => {
+            Err(fault("client_auth_type", "client certificates are configured, but this does not ask for them"))
+        }
+        "NoClientCert" => Ok(ClientCertificates::None),
+        other => Err(fault(
+            "client_auth_type",
+            format!(
+                "`{other}` is not supported, since it takes any certificate; there are NoClientCert, \
+                 VerifyClientCertIfGiven, RequireAndVerifyClientCert"
+            ),
+        )),
+    }
 }
 
 fn client_verifier(
-    written: &Written,
+    clients: ClientCertificates,
     pem: &Pem,
     provider: Arc<CryptoProvider>,
-) -> Result<Option<Arc<dyn rustls::server::danger::ClientCertVerifier>>, WebConfigError> {
-    let kind = filled(&written.client_auth_type).unwrap_or("NoClientCert");
-    let optional = match kind {
-        "RequireAndVerifyClientCert" => false,
-        "VerifyClientCertIfGiven" => true,
-        "NoClientCert" if pem.client_ca.is_some() || !written.client_allowed_sans.is_empty() => {
-            return Err(fault(
-                "client_auth_type",
-                "client certificates are configured, but this does not ask for them",
-            ));
-        }
-        "NoClientCert" => return Ok(None),
-        other => {
-            return Err(fault(
-                "client_auth_type",
-                format!(
-                    "`{other}` is not supported, since it takes any certificate; there are NoClientCert, \
-                     VerifyClientCertIfGiven, RequireAndVerifyClientCert"
-                ),
-            ));
-        }
-    };
-    if optional && !written.client_allowed_sans.is_empty() {
-        return Err(fault("client_allowed_sans", "needs client_auth_type RequireAndVerifyClientCert"));
-    }
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, WebConfigError> {
     let authority = pem.client_ca.as_ref().ok_or_else(|| fault("client_ca_file", "is missing"))?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates("client_ca_file", authority)? {
         roots.add(certificate).map_err(|error| fault("client_ca_file", error.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if optional { builder.allow_unauthenticated() } else { builder };
-    builder.build().map(Some).map_err(|error| fault("client_ca_file", error.to_string()))
-}
-
-fn allowed(written: &Written) -> Result<Vec<ServerName<'static>>, WebConfigError> {
-    let name = |text: &String| {
-        let wrong = |_| fault("client_allowed_sans", format!("`{text}` is neither a DNS name nor an IP address"));
-        ServerName::try_from(text.clone()).map_err(wrong)
-    };
-    written.client_allowed_sans.iter().map(name).collect()
+    let builder = if clients == ClientCertificates::Optional { builder.allow_unauthenticated() } else { builder };
+    builder.build().map_err(|error| fault("client_ca_file", error.to_string()))
 }
 
 fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, WebConfigError> {

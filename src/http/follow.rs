@@ -1,0 +1,80 @@
+//! Follows the web configuration while the server runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::serve::Server;
+use super::web_config::Refreshed;
+
+/// How often the web configuration is looked at; certificates are renewed weeks before they end.
+const WEB_CONFIG_CHECK: Duration = Duration::from_secs(5);
+/// How often a file that can't be used is told again, as long as it stays so.
+const FAULT_AGAIN: Duration = Duration::from_hours(1);
+/// How often a certificate that has expired, or soon will, is told again.
+const CERTIFICATE_AGAIN: Duration = Duration::from_hours(24);
+
+/// Takes the web configuration when it changes, until the server ends.
+pub(super) async fn follow_web_config(server: Arc<Server>, addresses: Vec<String>) {
+    let mut fault: Option<(String, Instant)> = None;
+    // At the start it was told by the command.
+    let mut certificate_told = Instant::now();
+    loop {
+        tokio::select! {
+            () = server.shutdown.cancelled() => return,
+            () = sleep(WEB_CONFIG_CHECK) => {}
+        }
+        let reader = Arc::clone(&server);
+        let refreshed = tokio::select! {
+            // A file system that hangs does not keep the program from ending.
+            () = server.shutdown.cancelled() => return,
+            refreshed = tokio::task::spawn_blocking(move || reader.app.web.refresh()) => refreshed,
+        };
+        let Ok(refreshed) = refreshed else { continue };
+        let now = server.app.clock.now();
+        match refreshed {
+            Ok(Refreshed::Same) => {}
+            Ok(Refreshed::Mended) => {
+                fault = None;
+                tracing::info!("the web configuration can be used again; it is the one that was in force all the time");
+            }
+            Ok(Refreshed::Changed) => {
+                fault = None;
+                tracing::info!("loaded the changed web configuration");
+                for remark in server.app.web.remarks(&addresses, now) {
+                    tracing::warn!("{remark}");
+                }
+                certificate_told = Instant::now();
+                server.end_connections();
+            }
+            Err(error) => {
+                let words = chain(&*error);
+                if fault.as_ref().is_none_or(|(told, at)| *told != words || at.elapsed() >= FAULT_AGAIN) {
+                    tracing::error!(
+                        error = words,
+                        "the web configuration can't be used: the one before stays in force"
+                    );
+                    fault = Some((words, Instant::now()));
+                }
+            }
+        }
+        if certificate_told.elapsed() >= CERTIFICATE_AGAIN {
+            certificate_told = Instant::now();
+            if let Some(remark) = server.app.web.certificate_remark(now) {
+                tracing::warn!("{remark}");
+            }
+        }
+    }
+}
+
+/// An error with its sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words = format!("{words}: {error}");
+        source = error.source();
+    }
+    words
+}

@@ -1,0 +1,66 @@
+//! What certificates say: when they are valid, and whom they name.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// From when and until when the certificate is valid.
+pub(super) fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let time = |time: x509_parser::time::ASN1Time| Timestamp::from_second(time.timestamp()).ok();
+    Some((time(certificate.validity().not_before)?, time(certificate.validity().not_after)?))
+}
+
+/// Tells whether one of the certificate's alternative names is one of `allowed`: as a text, as the shared format
+/// compares them. A certificate for `*.example` is not one for every name below, but for that text.
+pub(super) fn names_one_of(certificate: &CertificateDer<'_>, allowed: &[String]) -> bool {
+    names(certificate).iter().any(|name| allowed.iter().any(|allowed| name.is(allowed)))
+}
+
+/// What to call the holder of the certificate: its first alternative name.
+pub(in crate::http) fn name_of(certificate: &CertificateDer<'_>) -> Option<String> {
+    Some(match names(certificate).into_iter().next()? {
+        Name::Host(name) | Name::Exact(name) => name,
+        Name::Address(address) => address.to_string(),
+    })
+}
+
+enum Name {
+    /// A host, in any case.
+    Host(String),
+    /// A URI or an e-mail address, whose letters may be told apart by their case.
+    Exact(String),
+    Address(IpAddr),
+}
+
+impl Name {
+    fn is(&self, allowed: &str) -> bool {
+        match self {
+            Self::Host(name) => name.eq_ignore_ascii_case(allowed),
+            Self::Exact(name) => name == allowed,
+            Self::Address(address) => allowed.parse() == Ok(*address),
+        }
+    }
+}
+
+fn names(certificate: &CertificateDer<'_>) -> Vec<Name> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
+    names.value.general_names.iter().filter_map(name).collect()
+}
+
+fn name(name: &GeneralName<'_>) -> Option<Name> {
+    Some(match name {
+        GeneralName::DNSName(name) => Name::Host((*name).to_owned()),
+        GeneralName::RFC822Name(name) | GeneralName::URI(name) => Name::Exact((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => Name::Address(
+            <[u8; 4]>::try_from(*bytes)
+                .map(IpAddr::from)
+                .or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from))
+                .ok()?,
+        ),
+        _ => return None,
+    })
+}
