@@ -6,8 +6,6 @@
 
 mod body;
 mod format;
-#[cfg(test)]
-mod lint;
 mod render;
 
 use std::collections::BTreeMap;
@@ -237,5 +235,9 @@ fn tidy(rows: &mut Vec<Row>) {
     rows.shrink_to_fit();
 }
 
+/// A strict reader of pages, which the end-to-end tests use too.
+#[cfg(test)]
+#[path = "../tests/lint.rs"]
+mod lint;
 #[cfg(test)]
 mod tests;

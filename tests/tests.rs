@@ -27,6 +27,7 @@ mod house;
 mod ill;
 mod jumps;
 mod kills;
+mod lint;
 mod lists;
 mod logins;
 mod machine;
@@ -50,6 +51,3 @@ mod tools;
 mod unreachable;
 mod web_config;
 mod wire;
-
-#[path = "../src/exposition/lint.rs"]
-mod lint;

@@ -1,6 +1,6 @@
 //! A strict reader of expositions, for tests: what Prometheus would refuse or misread is an error.
 //!
-//! It stands on the standard library alone, so that the end-to-end tests can include this very file.
+//! It uses the standard library alone: the unit tests of `exposition` include this very file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
