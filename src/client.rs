@@ -7,6 +7,7 @@ mod credential;
 mod gate;
 mod json;
 mod lookup;
+mod outside;
 mod reply;
 mod scrub;
 mod tls_cause;
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 
 use crate::config::Account;
 use crate::day::Clock;
-use crate::platform::{Call, Class, Pass, Refusal};
+use crate::platform::{Call, Class, Pass, Proof, Refusal};
 use crate::source::Malformed;
 use crate::telemetry::{Outcome, Telemetry};
 
@@ -202,16 +203,24 @@ impl Client {
         let platform = account.credential.platform;
         let mut said =
             self.exchange(account, &state, call, &platform.pass(&account.credential, &token), Aim::Answer).await?;
-        if matches!(&said, Verdict::No(refusal) if refusal.class == Class::Token) {
+        let outside = if let Proof::Token(source) = &account.credential.proof { Some(source) } else { None };
+        // A wrong signature is refused like a wrong key, and the next one from outside may be right.
+        let refuses_token = |class| class == Class::Token || (class == Class::Account && outside.is_some());
+        if let Verdict::No(refusal) = &said
+            && refuses_token(refusal.class)
+        {
             self.drop_token(&state, &token).await;
-            token = self.token(account, &state).await?;
+            let refused = std::mem::replace(&mut token, self.token(account, &state).await?);
+            if let Some(source) = outside.filter(|_| refused.is(&token)) {
+                return Err(self.same_token(account, &state, source, refusal, &token).await);
+            }
             said =
                 self.exchange(account, &state, call, &platform.pass(&account.credential, &token), Aim::Answer).await?;
         }
-        if matches!(&said, Verdict::No(refusal) if refusal.class == Class::Account)
+        if matches!(&said, Verdict::No(refusal) if refusal.class == Class::Account || refuses_token(refusal.class))
             && let Some(held) = &mut *state.token.lock().await
         {
-            // A signature of the secret before this one is refused like a wrong one.
+            // A signature of the secret before this one is refused like a wrong one; what comes from outside is read again.
             held.current = false;
         }
         match said {
@@ -220,7 +229,10 @@ impl Client {
                 Class::NoData => Failure::NoData,
                 Class::Target => Failure::Refused(refusal),
                 Class::Token => {
-                    let text = format!("{refusal} (of a token that was made just now)");
+                    let text = match outside {
+                        None => format!("{refusal} (of a token that was made just now)"),
+                        Some(source) => format!("{refusal} (of a token that came just now from {source})"),
+                    };
                     Failure::Denied(state.deny(None, text, None, &account.credential, self.inner.clock.now()))
                 }
                 _ => self.failure(account, &state, call.api, refusal),

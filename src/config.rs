@@ -6,6 +6,7 @@
 mod check;
 mod keys;
 mod shard;
+mod token;
 mod units;
 mod written;
 
@@ -197,7 +198,7 @@ impl SourceConfig {
 }
 
 /// A platform's account, and how it is reached.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// What tells its credential from all others.
     pub key: String,

@@ -6,18 +6,20 @@
 mod feishu;
 mod secret;
 mod tencent;
+mod token_source;
 mod wecom;
 
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 pub use feishu::Feishu;
 pub use secret::{Secret, SecretError};
 pub use tencent::TencentDesk;
+pub use token_source::{Proof, TokenSource};
 pub use wecom::Wecom;
 
 /// Every platform; a new one is a line here.
@@ -62,6 +64,8 @@ pub struct CredentialKeys {
     pub caller: Option<&'static str>,
     /// The secret, such as `app_secret`.
     pub secret: &'static str,
+    /// What an account may have in its place: a token from outside, such as `access_token`.
+    pub token: &'static str,
 }
 
 /// Whom a platform knows us as.
@@ -73,8 +77,8 @@ pub struct Credential {
     pub id: String,
     /// `identifier`, where the platform has one.
     pub caller: Option<String>,
-    /// Where the secret is to be read.
-    pub secret: Secret,
+    /// Where the secret, or a token in its place, is to be read.
+    pub proof: Proof,
 }
 
 /// A request to a platform, before it is admitted: it holds no secret and may be logged.
@@ -132,6 +136,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// Whether `other` is the same token.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.value.expose_secret() == other.value.expose_secret()
+    }
+
     /// A token that was received at `now`, holds for `seconds`, and is renewed `early` seconds before its end
     /// (at half its life where that is shorter).
     #[must_use]

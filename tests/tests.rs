@@ -31,6 +31,7 @@ mod lint;
 mod lists;
 mod logins;
 mod machine;
+mod outside;
 mod page;
 mod paging;
 mod program;

@@ -21,11 +21,13 @@ pub(super) struct CredentialState {
     pub(super) token: tokio::sync::Mutex<Option<CachedToken>>,
     /// When the token expires, for readers that must not wait.
     expires: Mutex<Option<Timestamp>>,
+    /// What went wrong with a token from outside, and until when it is not tried again.
+    token_failure: Mutex<Option<(String, Timestamp)>>,
     /// What the platform refuses: the key is an API, or `None` for everything.
     denials: Mutex<HashMap<Option<&'static str>, Denial>>,
 }
 
-/// A token, and the secret that it was made with.
+/// A token, and the secret that it was made with; the token itself where it came from outside.
 #[derive(Clone, Debug)]
 pub(super) struct CachedToken {
     pub(super) token: Token,
@@ -64,6 +66,17 @@ impl CredentialState {
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that there is no token from outside, which is not tried again before `until`.
+    pub(super) fn token_failed(&self, text: String, until: Timestamp) {
+        *self.token_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, until));
+    }
+
+    /// Why there was no token from outside, as long as that is not tried again.
+    pub(super) fn token_failure(&self, now: Timestamp) -> Option<String> {
+        let failure = self.token_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().filter(|(_, until)| now < *until).map(|(text, _)| text.clone())
+    }
+
     /// Notes that the platform refuses `api`, or everything, for `wait` at least where it says so; returns the denial.
     pub(super) fn deny(
         &self,
@@ -83,7 +96,7 @@ impl CredentialState {
         let backoff = FIRST_BACKOFF.saturating_mul(1 << times.min(8)).min(LONGEST_BACKOFF);
         let backoff = backoff.max(wait.unwrap_or_default().min(LONGEST_BACKOFF));
         let until = now.checked_add(backoff).unwrap_or(Timestamp::MAX);
-        let denial = Denial { until, text, since: now, times, secret: credential.secret.read().ok() };
+        let denial = Denial { until, text, since: now, times, secret: credential.proof.present().ok().flatten() };
         denials.insert(api, denial.clone());
         denial
     }
@@ -93,7 +106,7 @@ impl CredentialState {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         let holds = |denial: &&Denial| denial.holds(now);
         let found = denials.get(&None).filter(holds).or_else(|| denials.get(&Some(api)).filter(holds))?.clone();
-        let present = credential.secret.read().ok();
+        let present = credential.proof.present().ok().flatten();
         if present.as_ref().map(ExposeSecret::expose_secret) == found.secret.as_ref().map(ExposeSecret::expose_secret) {
             return Some(found);
         }
@@ -113,16 +126,22 @@ impl CredentialState {
     /// Forgets all refusals, as somebody may have mended what they were about.
     pub(super) fn forgive(&self) {
         self.denials.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.token_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::{Secret, Wecom};
+    use crate::platform::{Proof, Secret, Wecom};
 
     fn credential(secret: &str) -> Credential {
-        Credential { platform: &Wecom, id: "ww1".into(), caller: None, secret: Secret::Inline(secret.into()) }
+        Credential {
+            platform: &Wecom,
+            id: "ww1".into(),
+            caller: None,
+            proof: Proof::Secret(Secret::Inline(secret.into())),
+        }
     }
 
     fn at(minutes: i64) -> Timestamp {

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use super::credential::{CachedToken, CredentialState};
 use super::{Aim, Client, Failure, Verdict};
 use crate::config::Account;
-use crate::platform::{Call, Class, Login, Pass, Token};
+use crate::platform::{Call, Class, Login, Pass, Proof, Token};
 
 impl Client {
     /// The account's token; fetched by one of those who wait for it.
@@ -13,9 +13,13 @@ impl Client {
         let mut slot = state.token.lock().await;
         let now = self.inner.clock.now();
         let credential = &account.credential;
+        let secret = match &credential.proof {
+            Proof::Secret(secret) => secret,
+            Proof::Token(source) => return self.outside_token(account, state, source, &mut slot).await,
+        };
         if let Some(held) = &mut *slot {
             if !held.current {
-                let present = credential.secret.read().ok();
+                let present = secret.read().ok();
                 held.current = present.is_some_and(|secret| secret.expose_secret() == held.secret.expose_secret());
             }
             if held.current && now < held.token.renew {
@@ -27,8 +31,7 @@ impl Client {
         if let Some(denial) = state.denial("", credential, now) {
             return Err(Failure::Denied(denial));
         }
-        let secret = credential
-            .secret
+        let secret = secret
             .read()
             .map_err(|error| Failure::Denied(state.deny(None, error.to_string(), None, credential, now)))?;
         let made = match credential.platform.admission(credential, &secret, now) {

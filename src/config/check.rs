@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::token::WrittenToken;
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
 use crate::day::{Schedule, Zone};
-use crate::platform::{Credential, PLATFORMS, Secret, SecretError};
+use crate::platform::{Credential, CredentialKeys, PLATFORMS, Proof, Secret, SecretError, TokenSource};
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
 use crate::yaml::printable;
 
@@ -88,13 +89,18 @@ pub(super) fn nothing_written() -> String {
 fn first_inline(account: &WrittenAccount) -> Option<String> {
     let WrittenAccount { platform, path, .. } = account;
     let key = platform.keys().secret;
-    let own = [
-        (&account.secret, format!("{path}.{key}")),
-        (&account.proxy_url, format!("{path}.{}", keys::PROXY_URL)),
-        (&account.pseudonymize.key, format!("{path}.{}.{}", keys::PSEUDONYMIZE, keys::PSEUDONYM_KEY)),
-    ];
-    let blocks = account.blocks.iter().map(|block| (&block.common.secret, format!("{}.{key}", block.path)));
-    own.into_iter().chain(blocks).find(|(secret, _)| matches!(secret, Some(Secret::Inline(_)))).map(|(_, path)| path)
+    let inline = |secret: &Option<Secret>, path: String| matches!(secret, Some(Secret::Inline(_))).then_some(path);
+    let token = platform.keys().token;
+    inline(&account.secret, format!("{path}.{key}"))
+        .or_else(|| account.token.first_inline(&format!("{path}.{token}")))
+        .or_else(|| inline(&account.proxy_url, format!("{path}.{}", keys::PROXY_URL)))
+        .or_else(|| inline(&account.pseudonymize.key, format!("{path}.{}.{}", keys::PSEUDONYMIZE, keys::PSEUDONYM_KEY)))
+        .or_else(|| {
+            account.blocks.iter().find_map(|WrittenBlock { path, common, .. }| {
+                let own = inline(&common.secret, format!("{path}.{key}"));
+                own.or_else(|| common.token.first_inline(&format!("{path}.{token}")))
+            })
+        })
 }
 
 struct Checking<'a> {
@@ -143,14 +149,19 @@ impl Checking<'_> {
     fn account(&mut self, account: WrittenAccount, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
         let Reach { base_url, proxy_url, ca_file } = self.reach(&account);
         let pseudonyms = self.pseudonyms(&account);
+        let insecure_http = account.insecure_http.unwrap_or(false);
         let WrittenAccount { platform, path, blocks, .. } = account;
         let credential = platform.keys();
         let mut required = vec![(keys::ACCOUNT, true), (credential.id, true)];
         required.extend(credential.caller.map(|caller| (caller, true)));
-        required.push((credential.secret, blocks.iter().any(|block| block.common.secret.is_none())));
+        let is_proven = |common: &Common| common.secret.is_some() || common.token.is_written();
+        let proven = account.token.is_written() || blocks.iter().all(|block| is_proven(&block.common));
+        required.push((credential.secret, !proven));
         for (key, required) in required {
             if required && !account.present.contains(&key) {
-                self.faults.push(format!("{path}.{key}: it is missing"));
+                let token = credential.token;
+                let or = if key == credential.secret { format!(" (or {token}, from outside)") } else { String::new() };
+                self.faults.push(format!("{path}.{key}: it is missing{or}"));
             }
         }
         if blocks.is_empty() {
@@ -158,18 +169,18 @@ impl Checking<'_> {
             let known: Vec<_> = of_platform.map(|block| block.name).collect();
             self.warnings.push(format!("{path}: nothing is polled: it has no block ({})", known.join(", ")));
         }
-        let secret = self.issued_secret(account.secret, &format!("{path}.{}", credential.secret));
+        let proof = self.proof(account.secret, account.token, platform.keys(), &path, insecure_http);
         let id = account.id.unwrap_or_default();
         let rates = rates.get(&(platform.name(), id.clone()));
         let rates: BTreeMap<_, _> = rates.into_iter().flatten().map(|(api, (rate, _))| (*api, *rate)).collect();
         let name = account.name.unwrap_or_default();
-        let with_secret = |block, secret| {
+        let with_proof = |block, proof: Proof| {
             let (id, caller) = (id.clone(), account.caller.clone());
             Arc::new(Account {
-                key: format!("{} {name} {block} {id} {base_url}", platform.name()),
+                key: format!("{} {name} {block} {id} {base_url}{}", platform.name(), way(&proof)),
                 name: name.clone(),
                 block,
-                credential: Credential { platform, id, caller, secret },
+                credential: Credential { platform, id, caller, proof },
                 base_url: base_url.clone(),
                 proxy_url: proxy_url.clone(),
                 ca_file: ca_file.clone(),
@@ -179,17 +190,18 @@ impl Checking<'_> {
                 pseudonyms: pseudonyms.clone(),
             })
         };
-        let shared = secret.map(|secret| with_secret("", secret));
+        let shared = proof.map(|proof| with_proof("", proof));
         let mut configs = Vec::new();
         for WrittenBlock { block, path, mut common, params } in blocks {
-            let own = self.issued_secret(common.secret.take(), &format!("{path}.{}", credential.secret));
+            let (secret, token) = (common.secret.take(), std::mem::take(&mut common.token));
+            let own = self.proof(secret, token, credential, &path, insecure_http);
             self.lookback(&path, block.apis, &common);
             params.warn(&path, &mut self.warnings);
             let sources = params.sources(&id);
             if sources.is_empty() {
                 self.warnings.push(format!("{path}: nothing is polled: it selects nobody"));
             }
-            let account_of_block = own.map(|secret| with_secret(block.name, secret)).or_else(|| shared.clone());
+            let account_of_block = own.map(|proof| with_proof(block.name, proof)).or_else(|| shared.clone());
             let Some(account_of_block) = account_of_block else { continue };
             let names = account.names.unwrap_or(false);
             let config = |source| source_config(source, &account_of_block, &common, (poll_interval, names));
@@ -219,11 +231,38 @@ impl Checking<'_> {
         Some(Arc::new(Pseudonyms::new(key, account.platform.name(), company)))
     }
 
-    fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
-        let secret = match secret? {
-            Secret::File(file) => Secret::File(self.folder.join(file)),
-            other => other,
+    /// The secret, or the token in its place, that was written at `path`.
+    fn proof(
+        &mut self,
+        secret: Option<Secret>,
+        token: WrittenToken,
+        keys: CredentialKeys,
+        path: &str,
+        insecure_http: bool,
+    ) -> Option<Proof> {
+        let of_token = format!("{path}.{}", keys.token);
+        if secret.is_some() && token.is_written() {
+            self.faults.push(format!("{of_token}: it stands in place of {}: leave one of both out", keys.secret));
+        }
+        let secret = self.issued_secret(secret, &format!("{path}.{}", keys.secret));
+        let (folder, read) = (self.folder, self.read);
+        let header = |secret: Secret, path: &str, faults: &mut Vec<String>| {
+            let secret = beside(folder, secret);
+            faults.extend(read(&secret).err().map(|error| format!("{path}: {error}")));
+            Some(secret)
         };
+        let source = token.source(&of_token, folder, insecure_http, &mut self.faults, header);
+        if let Some(TokenSource::File(file)) = &source
+            && let Err(error) = read(&Secret::File(file.clone()))
+        {
+            // Something else writes it, perhaps later.
+            self.warnings.push(format!("{of_token}.file: {error}; the account waits for it"));
+        }
+        secret.map(Proof::Secret).or(source.map(Proof::Token))
+    }
+
+    fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
+        let secret = beside(self.folder, secret?);
         if let Err(error) = (self.read)(&secret) {
             self.faults.push(format!("{path}: {error}"));
         }
@@ -287,6 +326,22 @@ fn hardly_a_secret(text: &str) -> Option<&'static str> {
         Some("there are blanks in it, which no platform's secret has")
     } else {
         None
+    }
+}
+
+/// `secret` with the name of its file relative to `folder`.
+fn beside(folder: &Path, secret: Secret) -> Secret {
+    match secret {
+        Secret::File(file) => Secret::File(folder.join(file)),
+        other => other,
+    }
+}
+
+/// What keeps the state of a login from that of a token from outside.
+fn way(proof: &Proof) -> &'static str {
+    match proof {
+        Proof::Secret(_) => "",
+        Proof::Token(_) => " outside",
     }
 }
 

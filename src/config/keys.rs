@@ -39,6 +39,8 @@ fn each_key(group: &mut dyn Group, path: &str, see: &mut dyn FnMut(&str, &Key<'_
         let path = format!("{path}{dot}{}", key.name);
         see(&path, &key);
         match &mut key.slot {
+            // What is below a secret key is a way to write the secret.
+            _ if key.secret => {}
             Slot::Map(group) => each_key(*group, &path, see),
             Slot::List(_, each) => each_entry(*each, &format!("{path}[]"), see),
             // The names of a map of the operator's are no keys.

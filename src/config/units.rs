@@ -157,20 +157,35 @@ pub(super) fn id(text: &str) -> Result<String, String> {
 /// Reads a base URL; it comes without a slash at its end. It may hold a password by mistake, so it is not repeated.
 pub(super) fn base_url(text: &str, insecure_http: bool) -> Result<String, String> {
     let url = http_url(text)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a base URL holds no user or password".to_owned());
-    }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("a base URL holds no `?` or `#`".to_owned());
     }
-    if url.scheme() == "http" && !insecure_http && !is_loopback(&url) {
+    private(&url, insecure_http)?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Reads the URL of a token server; gives what may be shown of it, which is all but the query.
+pub(super) fn token_url(text: &str, insecure_http: bool) -> Result<String, String> {
+    let mut url = http_url(text)?;
+    private(&url, insecure_http)?;
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url.as_str().to_owned())
+}
+
+/// Tells whether a secret may go to `url`.
+fn private(url: &Url, insecure_http: bool) -> Result<(), String> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL holds a user or password: it must not".to_owned());
+    }
+    if url.scheme() == "http" && !insecure_http && !is_loopback(url) {
         return Err(
             "plain http would show the secret to everybody on the way: write https, or insecure_http: true if \
                     the way is yours"
                 .to_owned(),
         );
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok(())
 }
 
 /// Tells whether `text` is an http or https URL with a host; it may hold a password, so it is not repeated.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::civil::Time;
 
+use super::token::WrittenToken;
 use super::{Rate, keys, units};
 use crate::day::Zone;
 use crate::platform::{PLATFORMS, Platform, Secret};
@@ -39,6 +40,8 @@ pub(super) struct WrittenAccount {
     pub(super) id: Option<String>,
     pub(super) caller: Option<String>,
     pub(super) secret: Option<Secret>,
+    /// A token from outside, in place of the secret.
+    pub(super) token: WrittenToken,
     pub(super) base_url: Option<String>,
     pub(super) proxy_url: Option<Secret>,
     pub(super) ca_file: Option<PathBuf>,
@@ -74,6 +77,7 @@ pub(super) struct WrittenBlock {
 #[derive(Debug, Default)]
 pub(super) struct Common {
     pub(super) secret: Option<Secret>,
+    pub(super) token: WrittenToken,
     pub(super) ready_at: Option<Time>,
     pub(super) lag_days: Option<u32>,
     pub(super) refresh_interval: Option<Duration>,
@@ -151,6 +155,7 @@ impl WrittenAccount {
             id: None,
             caller: None,
             secret: None,
+            token: WrittenToken::default(),
             base_url: None,
             proxy_url: None,
             ca_file: None,
@@ -179,6 +184,7 @@ impl Group for WrittenAccount {
         keys.extend(credential.caller.map(|caller| Key::text(caller, &mut self.caller, units::id)));
         keys.extend([
             Key::secret(credential.secret, &mut self.secret),
+            Key { name: credential.token, secret: true, slot: Slot::Map(&mut self.token) },
             // Checked when it is known whether plain http is allowed.
             Key::text(keys::BASE_URL, &mut self.base_url, |url| Ok(url.to_owned())),
             Key::secret(keys::PROXY_URL, &mut self.proxy_url),
@@ -256,6 +262,7 @@ impl Common {
             Key::text(keys::RATE_LIMIT, &mut self.rate_limit, units::rate),
             zone,
             Key::secret(platform.keys().secret, &mut self.secret),
+            Key { name: platform.keys().token, secret: true, slot: Slot::Map(&mut self.token) },
         ]
     }
 }

@@ -35,7 +35,7 @@ impl Platform for Feishu {
     }
 
     fn keys(&self) -> CredentialKeys {
-        CredentialKeys { id: "app_id", caller: None, secret: "app_secret" }
+        CredentialKeys { id: "app_id", caller: None, secret: "app_secret", token: "access_token" }
     }
 
     fn base_url(&self) -> &'static str {

@@ -45,7 +45,7 @@ impl Platform for TencentDesk {
     }
 
     fn keys(&self) -> CredentialKeys {
-        CredentialKeys { id: "sdk_app_id", caller: Some("identifier"), secret: "secret_key" }
+        CredentialKeys { id: "sdk_app_id", caller: Some("identifier"), secret: "secret_key", token: "user_sig" }
     }
 
     fn base_url(&self) -> &'static str {
@@ -217,7 +217,7 @@ mod tests {
             platform: &TencentDesk,
             id: "1400123456".to_owned(),
             caller: Some("admin".to_owned()),
-            secret: crate::platform::Secret::Inline(DEMO_KEY.to_owned().into()),
+            proof: crate::platform::Proof::Secret(crate::platform::Secret::Inline(DEMO_KEY.to_owned().into())),
         };
         let Login::Signed(token) =
             TencentDesk.admission(&credential, &DEMO_KEY.to_owned().into(), Timestamp::UNIX_EPOCH)

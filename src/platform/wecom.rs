@@ -36,7 +36,7 @@ impl Platform for Wecom {
     }
 
     fn keys(&self) -> CredentialKeys {
-        CredentialKeys { id: "corp_id", caller: None, secret: "secret" }
+        CredentialKeys { id: "corp_id", caller: None, secret: "secret", token: "access_token" }
     }
 
     fn base_url(&self) -> &'static str {

@@ -19,20 +19,27 @@ const MOST_CALLS: usize = 20;
 /// What one step of a trial came to.
 #[derive(Debug)]
 pub struct Step {
-    /// What was tried: a list, or the figures of a table.
+    /// What was tried: a token from outside, a list, or the figures of a table.
     pub what: String,
     /// What it gave, in words; or what is wrong, and what to do.
     pub result: Result<String, String>,
 }
 
-/// Tries each list of `config`, then each of its tables: all ids that the configuration names, in up to 20 calls, or the
-/// first that a list gave.
+/// Tries the token of `config` where it comes from outside, each of its lists, then each of its tables: all ids that the
+/// configuration names, in up to 20 calls, or the first that a list gave.
 ///
 /// # Errors
 /// [`StoreError`]; what the platform refuses is in the steps.
 pub async fn probe(context: &Context, config: &SourceConfig) -> Result<Vec<Step>, StoreError> {
     let day = config.schedule.target_day(context.clock.now());
     let mut steps = Vec::new();
+    if let Some(token) = context.client.outside(&config.account).await {
+        let failed = token.is_err();
+        steps.push(Step { what: "token".to_owned(), result: token.map_err(|failure| failure.to_string()) });
+        if failed {
+            return Ok(steps);
+        }
+    }
     let directory = lists(context, config, day, &mut steps).await?;
     let targets = config.targets(&directory);
     let all_listed = steps.iter().all(|step| step.result.is_ok());
