@@ -6,6 +6,7 @@ mod page;
 mod probe;
 mod round;
 mod standing;
+mod tend;
 mod worker;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(crate) use ask::{Answers, Given, ask, may_share};
 pub(crate) use ledger::FIRST_REFRESH;
 pub use probe::{Step, probe};
 pub(crate) use round::UNAVAILABLE_IN_A_ROW;
+pub use tend::{settle_store, tend_store};
 pub use worker::Worker;
 
 /// How often the store's size is read and old days are dropped.

@@ -4,6 +4,8 @@
 //! the ledger of what was answered, the discovered lists, names, and which day each source shows. Only this module
 //! names SQL.
 
+mod access;
+mod change;
 mod checksum;
 mod column;
 mod company;
@@ -11,24 +13,27 @@ mod damage;
 mod entry;
 mod error;
 mod known;
+mod lane;
 mod ledger;
 mod open;
 mod retention;
 mod rows;
 mod schema;
+mod unwritten;
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::Connection;
 
 use crate::day::{Day, Days};
 use crate::sample::Row;
 use crate::source::{Api, ListEntry, Table};
+
+use access::{Inner, Purpose};
+use change::Change;
 
 pub use entry::{Answer, AnswerState, CompanyClaim, Outcome, SourceState, TargetAnswer};
 pub use error::StoreError;
@@ -48,54 +53,53 @@ pub struct Opened {
     pub set_aside: Option<PathBuf>,
 }
 
-#[derive(Debug)]
-struct Inner {
-    /// The only connection that writes; scans of a file open their own.
-    connection: Mutex<Connection>,
-    /// Held by whoever is about to use the connection.
-    turn: tokio::sync::Mutex<()>,
-    /// The file; `None` where all is in memory.
-    file: Option<PathBuf>,
-    /// The device and number by which the system knows it.
-    identity: Option<(u64, u64)>,
-    /// The tables for people.
-    tables: Vec<&'static Table>,
-}
-
 impl Store {
     /// Opens `imstats.db` in `dir`, or an empty store in memory, with a table for each table of `apis`.
     ///
     /// Creates the directory and the file for their owner only. Adds the columns that an older file lacks. Sets a
     /// damaged file aside as `imstats.db.damaged-<seconds since the epoch>` and begins a new one. Blocks.
     ///
+    /// While a disk is full, read-only, gone or hung, changes are kept in memory, and read as if they were stored;
+    /// [`Store::tend`] stores them. A file that is on a full or read-only disk from the start is read as far as it can
+    /// be.
+    ///
     /// # Errors
-    /// [`StoreError::Unusable`] where the directory or file cannot be used, [`StoreError::Newer`] and
-    /// [`StoreError::Foreign`] where the file is of another program (it is then left as it is), else as SQLite says.
+    /// [`StoreError::Unusable`] and [`StoreError::ReadOnly`] where there is no file and none can be made,
+    /// [`StoreError::Newer`] and [`StoreError::Foreign`] where the file is of another program (it is then left as it
+    /// is), else as SQLite says.
     pub fn open(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Opened, StoreError> {
-        Self::open_file(dir, apis, true)
+        let (store, set_aside) = Self::open_for(dir, apis, Purpose::Serve)?;
+        Ok(Opened { store, set_aside })
     }
 
-    /// The same for whoever runs beside an exporter: a damaged file stays where it is, as that has it open.
+    /// The same for who writes beside an exporter: a damaged file stays where it is, as the exporter has it open, and
+    /// what can't be stored is an error.
     ///
     /// # Errors
     /// [`StoreError::Damaged`], and those of [`Store::open`].
     pub fn open_as_it_is(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Self, StoreError> {
-        Ok(Self::open_file(dir, apis, false)?.store)
+        Ok(Self::open_for(dir, apis, Purpose::Write)?.0)
     }
 
-    fn open_file(dir: Option<&Path>, apis: &[&'static Api], may_be_replaced: bool) -> Result<Opened, StoreError> {
+    /// The same for who only reads: also a file that can't be written where it is, as in a snapshot.
+    ///
+    /// # Errors
+    /// [`StoreError::LogLeft`] where such a file is not whole, and those of [`Store::open_as_it_is`].
+    pub fn open_to_read(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Self, StoreError> {
+        Ok(Self::open_for(dir, apis, Purpose::Read)?.0)
+    }
+
+    fn open_for(
+        dir: Option<&Path>,
+        apis: &[&'static Api],
+        purpose: Purpose,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
         let tables = schema::tables(apis);
-        let (connection, file, set_aside) = match dir {
-            None => (open::memory(&tables)?, None, None),
-            Some(dir) => {
-                let (connection, file, set_aside) = open::file(dir, &tables, may_be_replaced)?;
-                (connection, Some(file), set_aside)
-            }
+        let (inner, set_aside) = match dir {
+            None => (Inner::memory(open::memory(&tables)?, tables), None),
+            Some(dir) => Inner::file(dir, tables, purpose)?,
         };
-        let identity = file.as_deref().and_then(identity);
-        let inner =
-            Inner { connection: Mutex::new(connection), turn: tokio::sync::Mutex::default(), file, identity, tables };
-        Ok(Opened { store: Self { inner: Arc::new(inner) }, set_aside })
+        Ok((Self { inner: Arc::new(inner) }, set_aside))
     }
 
     /// Makes sure that the store has figures of no other company under the names of these accounts.
@@ -103,13 +107,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::OtherCompany`] where it has, else as SQLite says.
     pub async fn claim(&self, claims: Vec<CompanyClaim>) -> Result<(), StoreError> {
-        let others = self.work(move |inner| company::claim(&mut inner.lock(), &claims)).await?;
-        match others.into_iter().next() {
-            None => Ok(()),
-            Some((CompanyClaim { source, account, company, .. }, stored)) => {
-                Err(StoreError::OtherCompany { source_name: source, account, stored, company })
+        let others = if self.inner.unwritten().waits() {
+            let claims = claims.clone();
+            self.inner.read(move |connection| company::others(connection, &claims)).await
+        } else {
+            let claims = claims.clone();
+            self.inner.write(move |connection| company::claim(connection, &claims)).await
+        };
+        match others {
+            Ok(others) => {
+                if let Some((claim, stored)) = others.into_iter().next() {
+                    return Err(claim.refused(stored));
+                }
             }
+            Err(error) => self.keep_or(error, None)?,
         }
+        *self.inner.claims.lock().unwrap_or_else(PoisonError::into_inner) = claims;
+        Ok(())
     }
 
     /// Records what was answered for `source` of `account` at `at`, all of it or nothing.
@@ -127,8 +141,7 @@ impl Store {
         answers: Vec<TargetAnswer>,
     ) -> Result<(), StoreError> {
         ledger::check(&answers)?;
-        let account = account.to_owned();
-        self.work(move |inner| ledger::record(&mut inner.lock(), source.name, &account, at, &answers)).await
+        self.change(Change::Answers { source: source.name, account: account.to_owned(), at, answers }).await
     }
 
     /// The ledger of `source` of `account` on `days`, by day.
@@ -136,8 +149,10 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn answers(&self, source: &str, account: &str, days: Days) -> Result<Vec<Answer>, StoreError> {
-        let (source, account) = (source.to_owned(), account.to_owned());
-        self.work(move |inner| ledger::answers(&inner.lock(), &source, &account, days)).await
+        let (name, owner) = (source.to_owned(), account.to_owned());
+        let mut answers = self.inner.read(move |connection| ledger::answers(connection, &name, &owner, days)).await?;
+        self.inner.unwritten().over_answers(source, account, days, &mut answers);
+        Ok(answers)
     }
 
     /// The rows of `account` on `day`, ordered by their labels.
@@ -145,15 +160,23 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn rows(&self, table: &'static Table, account: &str, day: Day) -> Result<Vec<Row>, StoreError> {
-        let account = account.to_owned();
-        match self.inner.file.clone() {
-            None => self.work(move |inner| rows::of_day(&inner.lock(), table, &account, day)).await,
-            // Its own connection: a hundred thousand rows must not hold up who writes.
-            Some(file) => self.block(move |_| rows::of_day(&open::reader(&file)?, table, &account, day)).await,
-        }
+        let (inner, owner) = (Arc::clone(&self.inner), account.to_owned());
+        let mut rows = match inner.own_file().map(Path::to_owned) {
+            None => inner.read(move |connection| rows::of_day(connection, table, &owner, day)).await?,
+            // Its own connection: a hundred thousand rows must not hold up other reads.
+            Some(file) => {
+                let read = move || {
+                    let rows = open::reader(&file).and_then(|reader| rows::of_day(&reader, table, &owner, day));
+                    rows.map_err(|error| inner.explain(&error))
+                };
+                self.inner.block(None, read).await?
+            }
+        };
+        self.inner.unwritten().over_rows(table, account, day, &mut rows);
+        Ok(rows)
     }
 
-    /// Shows `each` the rows of `days` with their account and when they were fetched (to the second), ordered by day,
+    /// Shows `each` the stored rows of `days` with their account and when they were fetched (to the second), ordered by day,
     /// account and labels, until it breaks.
     ///
     /// Blocks, and holds one row at a time. Others may write meanwhile, unseen by the scan. A store in memory is
@@ -185,12 +208,12 @@ impl Store {
         self.scan_by(table, days, rows::Order::Subjects, each)
     }
 
-    /// The days of `days` for which `source` of `account` has any answer, in their order. Blocks.
+    /// The stored days of `days` for which `source` of `account` has any answer, in their order. Blocks.
     ///
     /// # Errors
     /// As SQLite says.
     pub fn answered_days(&self, source: &str, account: &str, days: Days) -> Result<Vec<Day>, StoreError> {
-        let read = ledger::answered_days(&self.inner.lock(), source, account, days);
+        let read = ledger::answered_days(&self.inner.reading().lock(), source, account, days);
         read.map_err(|error| self.inner.explain(&error))
     }
 
@@ -206,8 +229,8 @@ impl Store {
         day: Day,
         list: &[ListEntry],
     ) -> Result<(), StoreError> {
-        let (platform, account, key, list) = (platform.to_owned(), account.to_owned(), key.to_owned(), list.to_vec());
-        self.work(move |inner| known::put_list(&inner.lock(), [&platform, &account, &key], day, &list)).await
+        let keys = [platform, account, key].map(str::to_owned);
+        self.change(Change::List { keys, day, list: list.to_vec() }).await
     }
 
     /// What the list `key` of `account` held when it was last kept, and on which day that was.
@@ -220,8 +243,12 @@ impl Store {
         account: &str,
         key: &str,
     ) -> Result<Option<(Day, Vec<ListEntry>)>, StoreError> {
-        let (platform, account, key) = (platform.to_owned(), account.to_owned(), key.to_owned());
-        self.work(move |inner| known::list(&inner.lock(), [&platform, &account, &key])).await
+        let keys = [platform, account, key].map(str::to_owned);
+        let of = keys.clone();
+        let read = self.inner.read(move |connection| known::list(connection, of.each_ref().map(String::as_str)));
+        let mut list = read.await?;
+        self.inner.unwritten().over_list(&keys, &mut list);
+        Ok(list)
     }
 
     /// Keeps the names that were seen on `day` for the info metric `info`, beside those of other ids.
@@ -235,8 +262,7 @@ impl Store {
         day: Day,
         names: Vec<ListEntry>,
     ) -> Result<(), StoreError> {
-        let account = account.to_owned();
-        self.work(move |inner| known::put_names(&mut inner.lock(), info, &account, day, &names)).await
+        self.change(Change::Names { info, account: account.to_owned(), day, names }).await
     }
 
     /// The names that are known for the info metric `info`, ordered by id.
@@ -244,17 +270,22 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn names(&self, info: &str, account: &str) -> Result<Vec<ListEntry>, StoreError> {
-        let (info, account) = (info.to_owned(), account.to_owned());
-        self.work(move |inner| known::names(&inner.lock(), &info, &account)).await
+        let (of, owner) = (info.to_owned(), account.to_owned());
+        let names = self.inner.read(move |connection| known::names(connection, &of, &owner)).await?;
+        Ok(self.inner.unwritten().over_names(info, account, names))
     }
 
     /// Keeps the state of `source` of `account`.
     ///
     /// # Errors
     /// As SQLite says.
-    pub async fn put_status(&self, source: &str, account: &str, status: &SourceState) -> Result<(), StoreError> {
-        let (source, account, status) = (source.to_owned(), account.to_owned(), status.clone());
-        self.work(move |inner| known::put_status(&mut inner.lock(), &source, &account, &status)).await
+    pub async fn put_status(
+        &self,
+        source: &'static str,
+        account: &str,
+        status: &SourceState,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Status { source, account: account.to_owned(), status: status.clone() }).await
     }
 
     /// The state of `source` of `account`, where one was kept.
@@ -262,26 +293,88 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn status(&self, source: &str, account: &str) -> Result<Option<SourceState>, StoreError> {
+        if let Some(status) = self.inner.unwritten().status(source, account) {
+            return Ok(Some(status));
+        }
         let (source, account) = (source.to_owned(), account.to_owned());
-        self.work(move |inner| known::status(&inner.lock(), &source, &account)).await
+        self.inner.read(move |connection| known::status(connection, &source, &account)).await
     }
 
-    /// Forgets all figures, answers, lists and names that are older than `days` days `today`, a day of a table at a time
-    /// so that others need not wait, and tells how many rows of figures these were. Where the newest figures are older
-    /// than a week, it reckons from them: the clock may be ahead. The file does not shrink, but is filled again.
+    /// Forgets all figures, answers, lists, names and damaged files that are older than `days` days `today`, a day of a
+    /// table at a time so that others need not wait, and tells how many rows of figures these were. What is forgotten is
+    /// overwritten; the file does not shrink, but is filled again.
+    ///
+    /// Where the newest figures are older than a week, it reckons from them, until it was called on 14 days since: the
+    /// clock may be ahead. Does nothing while the file can't be written.
     ///
     /// # Errors
     /// As SQLite says; what is forgotten by then stays so.
     pub async fn forget(&self, today: Day, days: u32) -> Result<u64, StoreError> {
-        self.work(move |inner| retention::forget(inner, today, days)).await
+        if self.inner.unwritten().waits() {
+            return Ok(0);
+        }
+        let tables = self.inner.tables.clone();
+        let before = self.inner.write(move |connection| retention::begin(connection, &tables, today, days)).await?;
+        let (mut forgotten, mut changed) = (0, false);
+        loop {
+            let tables = self.inner.tables.clone();
+            let forget = self.inner.write(move |connection| retention::forget_a_day(connection, &tables, before));
+            let Some(rows) = forget.await? else { break };
+            (forgotten, changed) = (forgotten + rows, true);
+        }
+        changed |= self.inner.write(move |connection| retention::forget_unused(connection, before)).await? > 0;
+        if changed {
+            self.inner.write(open::empty_log).await?;
+        }
+        let inner = Arc::clone(&self.inner);
+        let forget_aside = move || match &inner.place {
+            Some(place) => damage::forget_aside(&place.file, retention::end_of(before))
+                .map_err(|error| StoreError::of_system(&place.dir, &error)),
+            None => Ok(0),
+        };
+        let aside = self.inner.block(None, forget_aside).await?;
+        if aside > 0 {
+            tracing::info!(files = aside, "deleted damaged files that are older than the retention");
+        }
+        Ok(forgotten)
     }
 
-    /// How many bytes the file and its write-ahead log take; 0 where all is in memory.
+    /// Looks after the file: notices that it is gone, and stores what was kept in memory if it can be written again.
+    pub async fn tend(&self) {
+        self.inner.tend().await;
+    }
+
+    /// Waits until the file can't be written any more, or can be again.
+    pub async fn turned(&self) {
+        self.inner.turned.notified().await;
+    }
+
+    /// Whether there is a file, or all is in memory.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.inner.place.is_some()
+    }
+
+    /// Why the file can't be written now, in words; what comes is kept in memory then.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.inner.unwritten().cause().map(ToString::to_string)
+    }
+
+    /// How many answers wait in memory to be stored.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inner.unwritten().count()
+    }
+
+    /// How many bytes the file, its write-ahead log and damaged files beside it take; 0 where all is in memory.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        let Some(file) = &self.inner.file else { return 0 };
+        let Some(place) = &self.inner.place else { return 0 };
         let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        size(file) + size(&damage::beside(file, "-wal"))
+        let aside = damage::aside(&place.file).unwrap_or_default();
+        let aside: u64 = aside.iter().map(|(path, _)| size(path)).sum();
+        size(&place.file) + size(&damage::beside(&place.file, "-wal")) + aside
     }
 
     fn scan_by(
@@ -291,65 +384,39 @@ impl Store {
         order: rows::Order,
         each: &mut dyn FnMut(String, Row, Timestamp) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let scanned = match &self.inner.file {
-            None => rows::scan(&self.inner.lock(), table, days, order, each),
+        let scanned = match self.inner.own_file() {
+            None => rows::scan(&self.inner.reading().lock(), table, days, order, each),
             // Its own connection: a scan may last for minutes, and readers of a WAL do not hold up the writer.
             Some(file) => open::reader(file).and_then(|reader| rows::scan(&reader, table, days, order, each)),
         };
         scanned.map_err(|error| self.inner.explain(&error))
     }
 
-    /// Does `work`, which uses the connection, on a thread that may block.
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        // Who waits for the connection waits here, and not on one of the few threads that may block.
-        let _turn = self.inner.turn.lock().await;
-        self.block(work).await
-    }
-
-    /// Does `work` on a thread that may block.
-    async fn block<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || {
-            inner.check_there()?;
-            work(&inner).map_err(|error| inner.explain(&error))
-        });
-        done.await.unwrap_or(Err(StoreError::Interrupted))
-    }
-}
-
-impl Inner {
-    /// The connection, also after a panic under the lock: the transaction of then was rolled back when it was dropped.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes sure that the file is still where it was: SQLite goes on with one that was deleted, and all would be lost.
-    fn check_there(&self) -> Result<(), StoreError> {
-        match &self.file {
-            Some(file) if identity(file) != self.identity => Err(StoreError::Gone { path: file.clone() }),
-            _ => Ok(()),
+    /// Stores `change`, or keeps it in memory while the file can't be written.
+    async fn change(&self, change: Change) -> Result<(), StoreError> {
+        let change = Arc::new(change);
+        {
+            let mut unwritten = self.inner.unwritten();
+            if unwritten.waits() {
+                unwritten.keep(&change);
+                return Ok(());
+            }
+        }
+        let stored = Arc::clone(&change);
+        match self.inner.write(move |connection| stored.store(connection)).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.keep_or(error, Some(&change)),
         }
     }
 
-    fn explain(&self, error: &rusqlite::Error) -> StoreError {
-        let Some(file) = &self.file else { return StoreError::of(Path::new(":memory:"), error) };
-        let error = StoreError::of(file, error);
-        if matches!(error, StoreError::Damaged { .. }) {
-            damage::suspect(file);
+    /// Begins to keep what comes in memory, and `first` of all what could not be stored, where `error` may pass.
+    fn keep_or(&self, error: StoreError, first: Option<&Arc<Change>>) -> Result<(), StoreError> {
+        if !self.inner.keeps() || !error.is_of_the_disk() {
+            return Err(error);
         }
-        error
+        self.inner.begin_to_keep(error, first);
+        Ok(())
     }
-}
-
-/// The device and number of the file.
-fn identity(file: &Path) -> Option<(u64, u64)> {
-    fs::metadata(file).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(test)]

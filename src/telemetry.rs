@@ -50,6 +50,8 @@ struct State {
     reload_ok: Option<bool>,
     reloaded: Option<Timestamp>,
     store_size: Option<u64>,
+    /// Whether the store's file can be written, and why not; unknown where there is none.
+    store_fault: Option<Option<String>>,
     /// Counts the changes.
     version: u64,
 }
@@ -158,6 +160,21 @@ impl Telemetry {
     /// Shows the size of the store.
     pub fn set_store_size(&self, bytes: u64) {
         self.change().store_size = Some(bytes);
+    }
+
+    /// Shows why the store's file can't be written, or that it can.
+    pub fn set_store_fault(&self, fault: Option<String>) {
+        let mut state = self.state();
+        if state.store_fault.as_ref() != Some(&fault) {
+            state.store_fault = Some(fault);
+            state.version += 1;
+        }
+    }
+
+    /// Why the store's file can't be written; `None` where it can, or there is none.
+    #[must_use]
+    pub fn store_fault(&self) -> Option<String> {
+        self.state().store_fault.clone().flatten()
     }
 
     /// The version and the source revision of the program.

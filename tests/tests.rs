@@ -15,6 +15,7 @@ mod dashboards;
 mod days;
 mod deploy;
 mod discovery;
+mod disk;
 mod endurance;
 mod exporter;
 mod exposed;

@@ -6,8 +6,8 @@ use std::process::Output;
 
 use imstats_exporter::http::WebConfig;
 
+use crate::disk::Disk;
 use crate::exporter::{Exporter, Site, program};
-use crate::machine::Disk;
 use crate::tools;
 
 /// What we say of a file, and what Prometheus' tool says.

@@ -13,7 +13,7 @@ use super::dashboards::DASHBOARDS;
 use super::{Flags, program};
 use crate::config::{Config, SourceConfig};
 use crate::http::{Access, AllowedHosts, App, Drained, Listeners, Reload, Supervisor, bind};
-use crate::poller::{Context, Poller, keep_house};
+use crate::poller::{Context, Poller, keep_house, settle_store, tend_store};
 
 /// Serves the configuration file.
 pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
@@ -75,6 +75,9 @@ pub(super) async fn run(
         dashboards: DASHBOARDS,
         clock: context.clock.clone(),
     };
+    if context.store.has_file() {
+        context.telemetry.set_store_fault(context.store.fault());
+    }
     *poller.lock().await = Some(Poller::start(context.clone(), sources).await?);
     context.telemetry.reload(true, context.clock.now());
     ready.store(true, Ordering::Release);
@@ -83,6 +86,7 @@ pub(super) async fn run(
     supervisor.ready("polling and serving");
     let watchdog = tokio::spawn(supervisor.clone().feed_watchdog());
     let house = tokio::spawn(keep_house(context.clone(), flags.retention_days, shutdown.clone()));
+    let tended = tokio::spawn(tend_store(context.clone(), shutdown.clone()));
 
     signals.reload_until_the_end(&reload).await;
     tracing::info!("ending: requests under way are answered; a second signal ends at once");
@@ -96,6 +100,8 @@ pub(super) async fn run(
         poller.stop().await;
     }
     house.await?;
+    tended.await?;
+    settle_store(&context).await;
     watchdog.abort();
     if let Drained::Cut(connections) = drained {
         tracing::warn!(connections, "connections were cut");

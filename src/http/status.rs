@@ -19,6 +19,8 @@ pub(super) const STYLE: &str = include_str!("status.css");
 #[derive(Serialize)]
 struct Report {
     version: &'static str,
+    /// Why the store can't be written.
+    store_error: Option<String>,
     sources: Vec<SourceReport>,
 }
 
@@ -50,7 +52,8 @@ pub(super) fn json(app: &App) -> serde_json::Result<String> {
         last_round: status.last_round.map(whole),
         next_round: status.next_round.map(whole),
     });
-    serde_json::to_string(&Report { version: app.telemetry.build().0, sources: sources.collect() })
+    let (version, store_error) = (app.telemetry.build().0, app.telemetry.store_fault());
+    serde_json::to_string(&Report { version, store_error, sources: sources.collect() })
 }
 
 /// The page at `/`.
@@ -83,7 +86,16 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
     )?;
     let answering = sources.iter().filter(|(.., status)| status.up).count();
     let class = if answering == sources.len() { "good" } else { "bad" };
-    write!(page, "</nav>\n<main>\n<h2>Sources</h2>\n")?;
+    write!(page, "</nav>\n<main>\n")?;
+    if let Some(fault) = app.telemetry.store_fault() {
+        writeln!(
+            page,
+            "<p><span class=\"bad\">The store can't be written: {}. Figures are kept in memory only, and stored when it \
+             can be written again.</span></p>",
+            Html(&fault)
+        )?;
+    }
+    page.push_str("<h2>Sources</h2>\n");
     if sources.is_empty() {
         page.push_str("<p>The configuration names no sources.</p>\n");
         write_dashboards(page, app)?;

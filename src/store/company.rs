@@ -5,26 +5,21 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::CompanyClaim;
 use super::ledger::source_id;
 
+/// A claim, and whose figures the store has.
+type OtherCompany = (CompanyClaim, String);
+
+/// A claim to be noted, and whether it takes the place of another.
+type NewClaim<'a> = (&'a CompanyClaim, bool);
+
 /// Gives those claims of which the store has another company's figures; where there are none, notes all of them.
 ///
 /// Where nothing is stored yet under another company, the account's lists and names are forgotten with it.
 ///
 /// # Errors
 /// As SQLite says; nothing is noted then.
-pub(super) fn claim(
-    connection: &mut Connection,
-    claims: &[CompanyClaim],
-) -> rusqlite::Result<Vec<(CompanyClaim, String)>> {
-    let (mut others, mut news) = (Vec::new(), Vec::new());
+pub(super) fn claim(connection: &mut Connection, claims: &[CompanyClaim]) -> rusqlite::Result<Vec<OtherCompany>> {
     // Read first: that works on a full disk, too.
-    for claim in claims {
-        let known = company(connection, claim)?;
-        match known {
-            Some(known) if known == claim.company => {}
-            Some(known) if has_answers(connection, claim)? => others.push((claim.clone(), known)),
-            known => news.push((claim, known.is_some())),
-        }
-    }
+    let (others, news) = sort(connection, claims)?;
     if !others.is_empty() || news.is_empty() {
         return Ok(others);
     }
@@ -39,6 +34,31 @@ pub(super) fn claim(
     }
     transaction.commit()?;
     Ok(others)
+}
+
+/// Those claims of which the store has another company's figures.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn others(connection: &Connection, claims: &[CompanyClaim]) -> rusqlite::Result<Vec<OtherCompany>> {
+    Ok(sort(connection, claims)?.0)
+}
+
+/// The claims of which the store has another company's figures; and those to be noted, with whether they replace one.
+fn sort<'a>(
+    connection: &Connection,
+    claims: &'a [CompanyClaim],
+) -> rusqlite::Result<(Vec<OtherCompany>, Vec<NewClaim<'a>>)> {
+    let (mut others, mut news) = (Vec::new(), Vec::new());
+    for claim in claims {
+        let known = company(connection, claim)?;
+        match known {
+            Some(known) if known == claim.company => {}
+            Some(known) if has_answers(connection, claim)? => others.push((claim.clone(), known)),
+            known => news.push((claim, known.is_some())),
+        }
+    }
+    Ok((others, news))
 }
 
 /// Whose the source of the account was; `None` where that is not known, as of a file that an older version wrote.

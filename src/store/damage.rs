@@ -102,6 +102,35 @@ pub(super) fn check_suspect(connection: &Connection, file: &Path) -> rusqlite::R
     Ok(())
 }
 
+/// The damaged files that were set aside beside `file`, with what SQLite kept beside them, and the second in their names.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn aside(file: &Path) -> std::io::Result<Vec<(PathBuf, i64)>> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Ok(Vec::new()) };
+    let begin = format!("{}.damaged-", name.to_string_lossy());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let end = path.file_name().and_then(|name| name.to_str()?.strip_prefix(&begin));
+        let seconds = end.and_then(|end| end.split('-').next()?.parse().ok());
+        found.extend(seconds.map(|seconds| (path, seconds)));
+    }
+    Ok(found)
+}
+
+/// Deletes the damaged files that were set aside beside `file` before `end`; tells how many.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn forget_aside(file: &Path, end: Timestamp) -> std::io::Result<usize> {
+    let old: Vec<_> = aside(file)?.into_iter().filter(|(_, seconds)| *seconds < end.as_second()).collect();
+    for (path, _) in &old {
+        fs::remove_file(path)?;
+    }
+    Ok(old.len())
+}
+
 /// Moves `file`, and what SQLite keeps beside it, out of the way; tells where to.
 ///
 /// # Errors

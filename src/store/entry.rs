@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::StoreError;
 use crate::day::{Day, Days};
 use crate::sample::Row;
 use crate::source::Target;
@@ -44,6 +45,14 @@ pub struct CompanyClaim {
     pub company: String,
 }
 
+impl CompanyClaim {
+    /// Why it is refused, where the store has figures of the company `stored`.
+    pub(super) fn refused(self, stored: String) -> StoreError {
+        let Self { source, account, company, .. } = self;
+        StoreError::OtherCompany { source_name: source, account, stored, company }
+    }
+}
+
 /// The ledger's entry of one target on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -74,6 +83,13 @@ pub enum AnswerState {
     NoData,
     /// The platform refused the target; figures of an earlier answer may still be stored.
     Refused,
+}
+
+impl AnswerState {
+    /// That of an answer with these figures of a day.
+    pub(super) fn of(rows: &[Row]) -> Self {
+        if rows.is_empty() { Self::NoData } else { Self::Ok }
+    }
 }
 
 /// What of a source's state outlives a restart; instants to the millisecond.

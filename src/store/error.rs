@@ -1,5 +1,6 @@
 //! What can be wrong with the store, and what to do about it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -58,11 +59,37 @@ pub enum StoreError {
         /// What SQLite says.
         reason: String,
     },
-    /// Somebody deleted the file, or put another in its place: nothing can be stored before a restart.
-    #[error("{} is gone or was replaced; restart the program, which opens what is there or makes a new one", path.display())]
+    /// The file was deleted, or another was put in its place: works when it is opened again.
+    #[error("{} is gone or was replaced by another file", path.display())]
     Gone {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is on a file system that is read-only: works when that can be written.
+    #[error("{} is on a read-only file system; the storage path must be a directory that this user may write to", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file can't be written, and so the log of a program that was killed can't be read.
+    #[error("{} can't be written here, and its -wal has what a program that was killed wrote last: copy both files to where this user may write", path.display())]
+    LogLeft {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder of the file is gone, and so is the disk that it was on: works when that is mounted again.
+    #[error("{} is gone, and its folder is on another disk than before: is a disk not mounted?", path.display())]
+    Unmounted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk does not answer: works when it does.
+    #[error("{}: the disk has not answered for {seconds} s: it hangs, or is far too slow", path.display())]
+    Hung {
+        /// The file.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
     },
     /// There is no space left: works again when there is.
     #[error("no space left for {} or SQLite's temporary files; free some, or shorten the retention", path.display())]
@@ -106,6 +133,35 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the file can't be written now, and figures are to be kept in memory until it can.
+    pub(super) fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Unusable { .. }
+            | Self::Damaged { .. }
+            | Self::Gone { .. }
+            | Self::ReadOnly { .. }
+            | Self::Unmounted { .. }
+            | Self::LogLeft { .. }
+            | Self::Hung { .. }
+            | Self::Full { .. }
+            | Self::Disk { .. }
+            | Self::Busy { .. }
+            | Self::Failed { .. } => true,
+            Self::Newer { .. } | Self::Foreign { .. } | Self::OtherCompany { .. } => false,
+            Self::Misfit { .. } | Self::Interrupted => false,
+        }
+    }
+
+    /// What the system says of the file or directory `path`.
+    pub(super) fn of_system(path: &Path, error: &io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::Unusable { path, reason: error.to_string() },
+        }
+    }
+
     /// What `error` means for the file `path`.
     pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();

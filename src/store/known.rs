@@ -81,15 +81,16 @@ pub(super) fn put_names(
     transaction.commit()
 }
 
-/// The names, ordered by id.
+/// The names, ordered by id, and the days that they are of.
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusqlite::Result<Vec<ListEntry>> {
-    let sql = "SELECT id, parent, name FROM name WHERE info = ? AND account = ? ORDER BY id";
+pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusqlite::Result<Vec<(Day, ListEntry)>> {
+    let sql = "SELECT id, parent, name, day FROM name WHERE info = ? AND account = ? ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let names = statement.query_map([info, account], |row| {
-        Ok(Some(ListEntry { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? }))
+        let Iso(day) = row.get(3)?;
+        Ok(Some((day, ListEntry { id: row.get(0)?, parent: row.get(1)?, name: row.get(2)? })))
     })?;
     intact("name", names)
 }

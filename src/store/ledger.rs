@@ -1,24 +1,26 @@
 //! The ledger: what was answered, for whom, for which day and when.
 
 use std::collections::{BTreeMap, HashMap, hash_map};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Statement, ToSql, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 use super::column::{Iso, Millis};
 use super::damage::intact;
 use super::error::StoreError;
 use super::rows::Writing;
+use super::unwritten::UnwrittenAnswer;
 use super::{Answer, AnswerState, Outcome, TargetAnswer};
 use crate::day::{Cycle, Day, Days};
 
 const UPSERT: &str = "
 INSERT INTO answer (source, day, target, definition, state, code, first_at, last_at, answers)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (source, day, target) DO UPDATE SET
     first_at = iif(definition = excluded.definition, first_at, excluded.first_at),
-    answers = iif(definition = excluded.definition, answers + 1, 1),
+    answers = iif(definition = excluded.definition, answers + excluded.answers, excluded.answers),
     definition = excluded.definition, state = excluded.state, code = excluded.code, last_at = excluded.last_at";
 
 const SELECT: &str = "
@@ -90,8 +92,8 @@ fn write(
     answers: &[TargetAnswer],
 ) -> rusqlite::Result<()> {
     let source = source_id(transaction, source, account)?;
-    let mut number_target = transaction.prepare_cached(NUMBER_TARGET)?;
-    let mut number_definition = transaction.prepare_cached(NUMBER_DEFINITION)?;
+    let mut targets = Numbering::new(transaction, FIND_TARGET, NUMBER_TARGET)?;
+    let mut texts = Numbering::new(transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
     let mut upsert = transaction.prepare_cached(UPSERT)?;
     let mut writings: HashMap<(&str, usize), Writing<'_>> = HashMap::new();
     let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
@@ -102,13 +104,12 @@ fn write(
         // Nearly all targets of a source have the same definition: none.
         let definition = match definitions.entry((&target.definition, days.last)) {
             hash_map::Entry::Occupied(known) => *known.get(),
-            hash_map::Entry::Vacant(new) => {
-                *new.insert(number(&mut number_definition, &target.definition, spelled.of(days.last))?)
-            }
+            hash_map::Entry::Vacant(new) => *new.insert(texts.of(&target.definition, spelled.of(days.last))?),
         };
-        let number = number(&mut number_target, &target.key(), spelled.of(days.last))?;
+        let number = targets.of(&target.key(), spelled.of(days.last))?;
         let mut put = |day: &str, state: AnswerState, code: i64| {
-            upsert.execute(params![source, day, number, definition, state, code, Millis(at)]).map(drop)
+            let at = Millis(at);
+            upsert.execute(params![source, day, number, definition, state, code, at, at, 1]).map(drop)
         };
         match outcome {
             Outcome::Refused { code } => put(spelled.of(days.last), AnswerState::Refused, *code)?,
@@ -136,6 +137,51 @@ fn write(
         }
     }
     Ok(())
+}
+
+/// Stores what was kept in memory of one source, in one transaction; what another process has stored since, stays.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn settle(
+    connection: &mut Connection,
+    source: &str,
+    account: &str,
+    answers: &[(Day, Arc<UnwrittenAnswer>)],
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let source = source_id(&transaction, source, account)?;
+    {
+        let mut targets = Numbering::new(&transaction, FIND_TARGET, NUMBER_TARGET)?;
+        let mut texts = Numbering::new(&transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
+        let mut upsert = transaction.prepare_cached(UPSERT)?;
+        let mut known = transaction
+            .prepare_cached("SELECT 1 FROM answer WHERE source = ? AND day = ? AND target = ? AND last_at > ?")?;
+        let mut forget =
+            transaction.prepare_cached("DELETE FROM answer WHERE source = ? AND day = ? AND target = ?")?;
+        for (day, answer) in answers {
+            let (target, day) = (&answer.target, day.to_string());
+            let number = targets.of(&target.key(), &day)?;
+            let (first, last) = (Millis(answer.first_at), Millis(answer.last_at));
+            if known.exists(params![source, day, number, last])? {
+                continue;
+            }
+            if let Some((at, rows)) = &answer.rows {
+                let mut writing = Writing::new(&transaction, target.table, target.labels.len())?;
+                writing.delete(account, &day, &target.labels)?;
+                for row in rows {
+                    writing.insert(account, &day, row, *at)?;
+                }
+            }
+            if !answer.joins {
+                forget.execute(params![source, day, number])?;
+            }
+            let definition = texts.of(&target.definition, &day)?;
+            let (state, code, count) = (answer.state, answer.code, answer.answers);
+            upsert.execute(params![source, day, number, definition, state, code, first, last, count])?;
+        }
+    }
+    transaction.commit()
 }
 
 /// Days as they are written, each spelled once for many answers.
@@ -215,12 +261,31 @@ pub(super) fn source_id(transaction: &Transaction<'_>, source: &str, account: &s
     Ok(transaction.last_insert_rowid())
 }
 
+const FIND_TARGET: &str = "SELECT id, day FROM target WHERE key = ?";
 const NUMBER_TARGET: &str = "INSERT INTO target (key, day) VALUES (?, ?)
     ON CONFLICT (key) DO UPDATE SET day = max(day, excluded.day) RETURNING id";
+const FIND_DEFINITION: &str = "SELECT id, day FROM definition WHERE text = ?";
 const NUMBER_DEFINITION: &str = "INSERT INTO definition (text, day) VALUES (?, ?)
     ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id";
 
-/// The number of a text, which gets one where it has none; and notes that the ledger has it on `day`.
-fn number(statement: &mut Statement<'_>, text: &str, day: &str) -> rusqlite::Result<i64> {
-    statement.query_row(params![text, day], |row| row.get(0))
+/// The statements that give texts their numbers.
+struct Numbering<'a> {
+    find: CachedStatement<'a>,
+    number: CachedStatement<'a>,
+}
+
+impl<'a> Numbering<'a> {
+    fn new(transaction: &'a Transaction<'_>, find: &str, number: &str) -> rusqlite::Result<Self> {
+        Ok(Self { find: transaction.prepare_cached(find)?, number: transaction.prepare_cached(number)? })
+    }
+
+    /// The number of a text, which gets one where it has none; and notes that the ledger has it on `day`.
+    fn of(&mut self, text: &str, day: &str) -> rusqlite::Result<i64> {
+        let known = self.find.query_row([text], |row| Ok((row.get(0)?, row.get_ref(1)?.as_str()? >= day)));
+        match known.optional()? {
+            // Most answers are of a day that is known: writing it again would cost two pages of the file.
+            Some((id, true)) => Ok(id),
+            _ => self.number.query_row(params![text, day], |row| row.get(0)),
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Opening the file: rights, damage, and how SQLite is to work.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -34,6 +34,21 @@ pub(super) fn memory(tables: &[&'static Table]) -> Result<Connection, StoreError
     Ok(connection)
 }
 
+/// The store's file in `dir`.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}
+
+/// The device that `dir` is on, or where it does not exist, the folder that it would be made in.
+pub(super) fn device(dir: &Path) -> Option<u64> {
+    dir.ancestors().find_map(|folder| fs::metadata(folder).ok()).map(|metadata| metadata.dev())
+}
+
+/// The device and number by which the system knows `file`.
+pub(super) fn identity(file: &Path) -> Option<(u64, u64)> {
+    fs::metadata(file).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
 /// The file in `dir`, and where a damaged one was moved to, if it `may_be_replaced`.
 ///
 /// # Errors
@@ -43,17 +58,59 @@ pub(super) fn file(
     tables: &[&'static Table],
     may_be_replaced: bool,
 ) -> Result<(Connection, PathBuf, Option<PathBuf>), StoreError> {
-    let file = dir.join(NAME);
+    let file = path(dir);
     create(dir, &file)?;
     match writer(&file, tables) {
         Ok(connection) => Ok((connection, file, None)),
         Err(StoreError::Damaged { .. }) if may_be_replaced => {
-            let aside = damage::set_aside(&file).map_err(|error| unusable(&file, &error))?;
+            let aside = damage::set_aside(&file).map_err(|error| StoreError::of_system(&file, &error))?;
             create(dir, &file)?;
             Ok((writer(&file, tables)?, file, Some(aside)))
         }
         Err(error) => Err(error),
     }
+}
+
+/// A connection that reads `file` in `dir` where it can't be written, as on a file system that is read-only or full.
+///
+/// # Errors
+/// [`StoreError::LogLeft`] where its last program was killed, else as SQLite says.
+pub(super) fn frozen(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreError> {
+    // SQLite would need to write to read the log of a program that was killed.
+    let log = damage::beside(file, "-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(StoreError::LogLeft { path: file.to_owned() });
+    }
+    let explain = |error| StoreError::of(file, &error);
+    // Nobody changes it, so no locks, which would need files beside it.
+    let mut uri = "file:".to_owned();
+    for byte in file.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri, flags).map_err(explain)?;
+    connection.pragma_update(None, "temp_store", "FILE").map_err(explain)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(explain)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    schema::check_version(&connection, file)?;
+    if let Some(reason) = schema::lacking_of(&connection, tables).map_err(explain)? {
+        let reason = format!("{reason}, and can't be given it where it can't be written");
+        return Err(StoreError::Failed { path: file.to_owned(), reason });
+    }
+    Ok(connection)
+}
+
+/// Puts the log into the file, and empties it: it may have what was deleted.
+///
+/// # Errors
+/// As SQLite says. Where somebody reads the log for long, it is emptied another time.
+pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// A connection to `file` that only reads.
@@ -69,13 +126,9 @@ pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
 
 /// Creates what does not exist yet, for the owner only; SQLite gives its log the rights of the file.
 fn create(dir: &Path, file: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| unusable(dir, &error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| StoreError::of_system(dir, &error))?;
     let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file);
-    opened.map(drop).map_err(|error| unusable(file, &error))
-}
-
-fn unusable(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Unusable { path: path.to_owned(), reason: error.to_string() }
+    opened.map(drop).map_err(|error| StoreError::of_system(file, &error))
 }
 
 fn writer(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreError> {
@@ -99,6 +152,8 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "FILE")?;
     // Finds damaged pages when they are read, before anything is made of them.
     connection.pragma_update(None, "cell_size_check", true)?;
+    // What is deleted is overwritten: deleted rows would be legible in the file, and in each backup of it, for long.
+    connection.pragma_update(None, "secure_delete", true)?;
     // Gives space back after a long backfill.
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     Ok(connection)

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::checksum;
 use super::column::quoted;
 use super::error::StoreError;
-use crate::source::{Api, Table};
+use crate::source::{Api, Field, Table};
 
 /// The version of the program's own tables, in `user_version`. A file with a higher one is not touched.
 const VERSION: i64 = 1;
@@ -41,6 +41,9 @@ CREATE TABLE name (
     PRIMARY KEY (info, account, id)
 ) WITHOUT ROWID;
 ";
+
+/// What version 1 did not have from its beginning: the days on which the program ran, by its clock.
+const CLOCK: &str = "CREATE TABLE IF NOT EXISTS clock (day TEXT PRIMARY KEY) WITHOUT ROWID";
 
 /// The tables of `apis`, each once.
 pub(super) fn tables(apis: &[&'static Api]) -> Vec<&'static Table> {
@@ -82,6 +85,7 @@ pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'sta
     if !sources.is_empty() && !sources.contains("company") {
         transaction.execute_batch("ALTER TABLE source ADD COLUMN company TEXT").map_err(explain)?;
     }
+    transaction.execute_batch(CLOCK).map_err(explain)?;
     for table in tables {
         let keys = keys(&transaction, table).map_err(explain)?;
         if keys.is_empty() {
@@ -129,8 +133,23 @@ fn add_columns(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result
     Ok(())
 }
 
+/// What `tables` and the program's own lack of what [`bring_up`] gives them.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn lacking_of(connection: &Connection, tables: &[&Table]) -> rusqlite::Result<Option<String>> {
+    for table in tables {
+        let present = columns_of(connection, table.prefix)?;
+        let mut fields = table.fields.iter().map(Field::column).chain([checksum::COLUMN]);
+        if let Some(column) = fields.find(|column| !present.contains(*column)) {
+            return Ok(Some(format!("table {} has no column {column}", table.prefix)));
+        }
+    }
+    lacking(connection)
+}
+
 /// What the program's own tables lack of what [`PROGRAM`] gives them.
-fn lacking(transaction: &Transaction<'_>) -> rusqlite::Result<Option<String>> {
+fn lacking(transaction: &Connection) -> rusqlite::Result<Option<String>> {
     let whole = Connection::open_in_memory()?;
     whole.execute_batch(PROGRAM)?;
     for table in tables_of(&whole)? {

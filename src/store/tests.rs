@@ -1,8 +1,8 @@
 //! What the store must do, as its callers see it; what it must withstand is in [`hardship`].
 
+mod forgetting;
 mod hardship;
-
-use std::sync::{Arc, Mutex};
+mod standby;
 
 use super::*;
 use crate::day::Cycle;
@@ -67,19 +67,8 @@ fn open_pairs() -> (Store, &'static Table) {
         overlap: None,
         fields: users().fields,
     }));
-    let connection = Mutex::new(open::memory(&[table]).unwrap());
-    (
-        Store {
-            inner: Arc::new(Inner {
-                connection,
-                turn: tokio::sync::Mutex::default(),
-                file: None,
-                identity: None,
-                tables: vec![table],
-            }),
-        },
-        table,
-    )
+    let inner = Inner::memory(open::memory(&[table]).unwrap(), vec![table]);
+    (Store { inner: Arc::new(inner) }, table)
 }
 
 fn scanned(store: &Store, table: &'static Table, by_subject: bool) -> Vec<String> {
@@ -254,6 +243,8 @@ async fn names_are_replaced_by_id() {
     let store = open(None);
     store.put_names("user_info", "a", day(1), vec![found("2", "Wang"), found("1", "Li")]).await.unwrap();
     store.put_names("user_info", "a", day(2), vec![found("2", "王")]).await.unwrap();
+    // A backfill brings older ones.
+    store.put_names("user_info", "a", day(1), vec![found("2", "Wáng")]).await.unwrap();
     assert_eq!(store.names("user_info", "a").await.unwrap(), [found("1", "Li"), found("2", "王")]);
     assert_eq!(store.names("user_info", "b").await.unwrap(), []);
 }

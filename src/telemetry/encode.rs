@@ -185,7 +185,19 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &State) -> fmt::Result {
         codes.iter().map(|(handler, code, count)| ([("handler", *handler), ("code", code.as_str())], *count)).collect();
     counter(encoder, "imstats_http_requests", "HTTP requests that this exporter answered", &requests)?;
     let size: Vec<_> = state.store_size.map(|bytes| ([], bytes)).into_iter().collect();
-    gauge(encoder, "imstats_store_size_bytes", "Size of the store", &size)
+    let writable: Vec<_> = state.store_fault.iter().map(|fault| ([], u64::from(fault.is_none()))).collect();
+    gauge(
+        encoder,
+        "imstats_store_writable",
+        "Whether the store's file can be written (1); while it can't (0), figures are kept in memory only",
+        &writable,
+    )?;
+    gauge(
+        encoder,
+        "imstats_store_size_bytes",
+        "Size of the store's file, its write-ahead log, and damaged files that were set aside",
+        &size,
+    )
 }
 
 fn seconds(instant: Timestamp) -> f64 {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{CONTACT, PUSH, Past, day, days, run};
-use crate::machine::Disk;
+use crate::disk::Disk;
 
 fn missing(summary: &Summary) -> usize {
     summary.troubles.iter().map(|trouble| trouble.ranges).sum()

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use rusqlite::Connection;
+
 use super::*;
 
 fn raw(dir: &Path) -> Connection {
@@ -220,7 +222,7 @@ async fn a_panic_under_the_lock_leaves_the_store_usable() {
     let store = open(None);
     let inner = Arc::clone(&store.inner);
     let panicked = std::thread::spawn(move || {
-        let _guard = inner.connection.lock().unwrap();
+        let _guard = inner.lock();
         panic!("on purpose");
     });
     assert!(panicked.join().is_err());

@@ -1,0 +1,37 @@
+//! A connection and the queue for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+/// A connection that one uses at a time.
+#[derive(Debug)]
+pub(super) struct Lane {
+    connection: Mutex<Connection>,
+    /// Held by whoever is about to use the connection: waiting for it takes none of the few threads that may block.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Lane {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection: Mutex::new(connection), turn: Arc::default() }
+    }
+
+    /// The connection, also after a panic under the lock: the transaction of then was rolled back when it was dropped.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn, for so long at most. It goes with the work, which may go on when nobody waits for it any more.
+    pub(super) async fn turn(&self, patience: Duration) -> Option<OwnedMutexGuard<()>> {
+        timeout(patience, Arc::clone(&self.turn).lock_owned()).await.ok()
+    }
+
+    /// A turn, if nobody has it.
+    pub(super) fn free_turn(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.turn).try_lock_owned().ok()
+    }
+}
