@@ -36,6 +36,19 @@ pub enum DiscoveryError {
     Store(#[from] StoreError),
 }
 
+/// The lists of a source.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// The lists by their keys.
+    pub directory: Directory,
+    /// Why one of them is older.
+    pub stale: Option<Failure>,
+    /// The lists of names that are to be fetched when the figures are there: until then the stored ones serve.
+    pub names: Vec<ListRequest>,
+    /// What the operator should know of lists that serve: which are empty, and what is left out.
+    pub notes: Vec<String>,
+}
+
 /// A list, and whether it is today's.
 #[derive(Clone, Debug)]
 pub struct ResolvedList {
@@ -43,9 +56,13 @@ pub struct ResolvedList {
     pub list: Arc<Vec<ListEntry>>,
     /// Why this is not today's list, where it is not.
     pub stale: Option<Failure>,
+    /// What it lacks, and what to do about it, in words: all of it, or another list that it is made of.
+    pub lacks: Option<String>,
+    /// What of it was left out as it can't be read, in words.
+    pub odd: Option<String>,
 }
 
-/// How long an empty list is believed: mostly something is yet to be set at the platform.
+/// How long an empty list, or one that lacks another, is believed: mostly something is yet to be set at the platform.
 const EMPTY_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// A list as it was fetched last.
@@ -55,6 +72,36 @@ struct CachedList {
     list: Arc<Vec<ListEntry>>,
     /// When; `None` of one that another run fetched.
     at: Option<Timestamp>,
+    /// Another list that it lacks, in words.
+    lacks: Option<String>,
+    /// What of it can't be read, in words.
+    odd: Option<String>,
+}
+
+impl CachedList {
+    /// A whole list of `day`.
+    fn whole(day: Day, list: Arc<Vec<ListEntry>>, at: Option<Timestamp>) -> Self {
+        Self { day, list, at, lacks: None, odd: None }
+    }
+
+    /// The list as today's, of which `listing` asked.
+    fn resolved(&self, listing: &ListRequest) -> ResolvedList {
+        let is_empty = self.list.is_empty();
+        let empty = || Some(format!("the list {} is empty: {}", listing.key, listing.when_empty.filter(|_| is_empty)?));
+        let (lacks, odd) = (self.lacks.clone().or_else(empty), self.odd.clone());
+        ResolvedList { list: Arc::clone(&self.list), stale: None, lacks, odd }
+    }
+}
+
+/// What the pages of a list gave.
+#[derive(Default)]
+struct FetchedList {
+    list: Vec<ListEntry>,
+    lacks: Option<String>,
+    /// Whether what it lacks may be there when it is asked for again.
+    passes: bool,
+    odd: usize,
+    first_odd: Option<Malformed>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<CachedList>>>;
@@ -75,34 +122,33 @@ impl Discovery {
         Self { client, store, clock, slots: Arc::default() }
     }
 
-    /// The lists that a source needs as of `day`, why one of them is older, and the lists of names (of people's only
-    /// where `names`) that are to be fetched when the figures are there: until then the stored ones serve.
+    /// The lists that a source needs as of `day`, those of people's names only where `names`.
     ///
     /// # Errors
     /// [`DiscoveryError`].
-    pub async fn directory(
-        &self,
-        config: &SourceConfig,
-        names: bool,
-        day: Day,
-    ) -> Result<(Directory, Option<Failure>, Vec<ListRequest>), DiscoveryError> {
-        let mut directory = Directory::new();
-        let (mut stale, mut name_lists) = (None, Vec::new());
+    pub async fn directory(&self, config: &SourceConfig, names: bool, day: Day) -> Result<Lists, DiscoveryError> {
+        let mut lists = Lists::default();
+        // Where the platform does not answer, lists that only add detail are not asked for one after the other.
+        let mut silent = None;
         loop {
-            let listings = config.source.listings(&directory, names);
+            let listings = config.source.listings(&lists.directory, names);
             if listings.is_empty() {
-                return Ok((directory, stale, name_lists));
+                return Ok(lists);
             }
             for listing in listings {
                 let key = listing.key.clone();
                 if listing.need == Need::NamesOnly {
-                    directory.insert(key, self.stored(&config.account, &listing).await?);
-                    name_lists.push(listing);
-                } else {
-                    let listed = self.list(&config.account, &listing, day).await?;
-                    stale = listed.stale.or(stale);
-                    directory.insert(key, listed.list);
+                    lists.directory.insert(key, self.stored(&config.account, &listing).await?);
+                    lists.names.push(listing);
+                    continue;
                 }
+                let silence = silent.as_ref().filter(|_| listing.need == Need::Optional);
+                let listed = self.resolve(&config.account, &listing, day, silence).await?;
+                silent = silent.or(listed.silent);
+                let ResolvedList { list, stale, lacks, odd } = listed.list;
+                lists.stale = stale.or(lists.stale);
+                lists.notes.extend(lacks.into_iter().chain(odd));
+                lists.directory.insert(key, list);
             }
         }
     }
@@ -110,77 +156,116 @@ impl Discovery {
     /// The list as of `day`; an older one where the platform does not give it now, which is then asked again next time.
     ///
     /// # Errors
-    /// [`DiscoveryError`]; never of the platform for a list of names, nor for the refusal of one list of several: these
-    /// are empty then.
+    /// [`DiscoveryError`]; never of the platform for a list of names, nor for one that only adds detail: these are empty
+    /// then.
     pub async fn list(
         &self,
         account: &Account,
         listing: &ListRequest,
         day: Day,
     ) -> Result<ResolvedList, DiscoveryError> {
+        Ok(self.resolve(account, listing, day, None).await?.list)
+    }
+
+    /// The same; it is not asked for where the platform is `silent`.
+    async fn resolve(
+        &self,
+        account: &Account,
+        listing: &ListRequest,
+        day: Day,
+        silent: Option<&Failure>,
+    ) -> Result<Resolution, DiscoveryError> {
         let (platform, key) = (account.credential.platform.name(), stored_key(account, &listing.key, listing.people));
         let slot = self.slot(format!("{platform}/{}/{key}", account.name));
         let now = self.clock.now();
-        let fetched = |list: &Arc<Vec<ListEntry>>| CachedList { day, list: Arc::clone(list), at: Some(now) };
         let stands = |known: &CachedList| {
             let recent = || known.at.is_some_and(|at| now.duration_since(at).abs() < EMPTY_AGAIN);
-            known.day == day && (listing.need != Need::Required || !known.list.is_empty() || recent())
+            let is_whole = known.lacks.is_none() && (listing.need != Need::Required || !known.list.is_empty());
+            known.day == day && (is_whole || recent())
         };
         // Whoever holds it fetches; the others wait and find the list.
         let mut slot = slot.lock().await;
         if let Some(known) = slot.as_ref().filter(|known| stands(known)) {
-            return Ok(ResolvedList { list: Arc::clone(&known.list), stale: None });
+            return Ok(known.resolved(listing).into());
         }
         let hidden = hidden(account, listing);
         let stored = match hidden {
             None => {
                 let stored = self.store.list(platform, &account.name, &key).await?;
-                stored.map(|(day, list)| CachedList { day, list: Arc::new(list), at: None })
+                stored.map(|(day, list)| CachedList::whole(day, Arc::new(list), None))
             }
             // The platform can't be asked about pseudonyms.
-            Some(_) => slot.clone(),
+            Some(_) => slot.clone().filter(|known| known.lacks.is_none()),
         };
         if let Some(known) = stored.as_ref().filter(|known| stands(known)) {
-            let list = Arc::clone(&known.list);
-            *slot = Some(fetched(&list));
-            return Ok(ResolvedList { list, stale: None });
+            let known = slot.insert(CachedList { at: Some(now), ..known.clone() });
+            return Ok(known.resolved(listing).into());
         }
-        match self.fetch(account, listing, day).await {
-            Ok(list)
-                if list.is_empty()
+        let fetched = match silent {
+            None => self.fetch(account, listing, day).await,
+            Some(failure) => Err(DiscoveryError::Platform { list: listing.key.clone(), failure: failure.clone() }),
+        };
+        match fetched {
+            Ok(fetched)
+                if fetched.list.is_empty()
+                    && fetched.lacks.is_none()
                     && listing.need != Need::NamesOnly
                     && let Some(before) = recent(stored.as_ref(), day) =>
             {
                 let text =
                     format!("{} came empty, after {} entries; it is believed tomorrow", listing.key, before.len());
-                Ok(ResolvedList { list: before, stale: Some(Failure::Malformed(text)) })
+                let known = CachedList::whole(day, before, None);
+                Ok(ResolvedList { stale: Some(Failure::Malformed(text)), ..known.resolved(listing) }.into())
             }
-            Ok(list) => {
-                let pseudonyms = hidden.map(|pseudonyms| list.iter().map(|found| pseudonyms.found(found)).collect());
-                let kept: &Vec<ListEntry> = pseudonyms.as_ref().unwrap_or(&list);
-                self.store.put_list(platform, &account.name, &key, day, kept).await?;
-                let list = Arc::new(list);
-                *slot = Some(fetched(&list));
-                Ok(ResolvedList { list, stale: None })
+            Ok(fetched) => {
+                let FetchedList { list, lacks, passes, odd, first_odd } = fetched;
+                let words = |first| {
+                    format!("{odd} entries of {} can't be read and are left out, the first: {first}", listing.key)
+                };
+                let odd = first_odd.map(words);
+                let whole = lacks.is_none();
+                if whole {
+                    let pseudonyms = hidden.map(|hidden| list.iter().map(|found| hidden.found(found)).collect());
+                    let kept: &Vec<ListEntry> = pseudonyms.as_ref().unwrap_or(&list);
+                    self.store.put_list(platform, &account.name, &key, day, kept).await?;
+                }
+                let known = CachedList { day, list: Arc::new(list), at: Some(now), lacks, odd };
+                let resolved = known.resolved(listing);
+                // A restart, or the time that it is believed, asks again for what is not whole.
+                if whole || !passes {
+                    *slot = Some(known);
+                }
+                Ok(resolved.into())
             }
-            Err(DiscoveryError::Platform { list: name, failure }) => match stored {
-                _ if listing.need == Need::Optional && matches!(failure, Failure::Refused(_)) => {
-                    tracing::warn!(account = account.name, list = listing.key, "left out: {failure}");
-                    let list = Arc::default();
-                    *slot = Some(fetched(&list));
-                    Ok(ResolvedList { list, stale: None })
-                }
-                // An empty one of today, which was asked for once more.
-                Some(known) if known.day == day => {
-                    *slot = Some(fetched(&known.list));
-                    Ok(ResolvedList { list: known.list, stale: None })
-                }
-                Some(known) => Ok(ResolvedList { list: known.list, stale: Some(failure) }),
-                None if listing.need == Need::NamesOnly => {
-                    Ok(ResolvedList { list: Arc::default(), stale: Some(failure) })
-                }
-                None => Err(DiscoveryError::Platform { list: name, failure }),
-            },
+            Err(DiscoveryError::Platform { list: name, failure }) => {
+                let silence = is_silence(&failure).then(|| failure.clone());
+                let list = match stored {
+                    _ if listing.need == Need::Optional && matches!(failure, Failure::Refused(_)) => {
+                        let lacks = Some(left_out(listing, &failure));
+                        let list = CachedList { lacks, ..CachedList::whole(day, Arc::default(), Some(now)) };
+                        slot.insert(list).resolved(listing)
+                    }
+                    // An empty one of today, which was asked for once more.
+                    Some(known) if known.day == day => {
+                        slot.insert(CachedList { at: Some(now), ..known }).resolved(listing)
+                    }
+                    Some(known) => ResolvedList { stale: Some(failure), ..known.resolved(listing) },
+                    None if listing.need == Need::NamesOnly => {
+                        ResolvedList { list: Arc::default(), stale: Some(failure), lacks: None, odd: None }
+                    }
+                    None if listing.need == Need::Optional => {
+                        let lacks = Some(left_out(listing, &failure));
+                        let list = CachedList { lacks, ..CachedList::whole(day, Arc::default(), Some(now)) };
+                        let resolved = list.resolved(listing);
+                        if silence.is_none() {
+                            *slot = Some(list);
+                        }
+                        resolved
+                    }
+                    None => return Err(DiscoveryError::Platform { list: name, failure }),
+                };
+                Ok(Resolution { list, silent: silence })
+            }
             Err(error) => Err(error),
         }
     }
@@ -212,15 +297,11 @@ impl Discovery {
     }
 
     /// Reads all pages of the list, and the lists that its entries stand for.
-    async fn fetch(
-        &self,
-        account: &Account,
-        listing: &ListRequest,
-        day: Day,
-    ) -> Result<Vec<ListEntry>, DiscoveryError> {
+    async fn fetch(&self, account: &Account, listing: &ListRequest, day: Day) -> Result<FetchedList, DiscoveryError> {
         let failed = |failure| DiscoveryError::Platform { list: listing.key.clone(), failure };
         let malformed = |malformed: Malformed| failed(malformed.into());
-        let (mut found, mut seen, mut read, mut lists) = (Vec::new(), HashSet::new(), 0, 0);
+        let (mut fetched, mut seen, mut read, mut lists) = (FetchedList::default(), HashSet::new(), 0, 0);
+        let mut silent = None;
         let mut call = listing.call.clone();
         loop {
             let mut page = self.client.ask(account, &call).await.map_err(failed)?;
@@ -231,7 +312,21 @@ impl Discovery {
                     Entry::Subject(subject) => Arc::new(vec![subject]),
                     Entry::Sublist(listing) => {
                         lists += 1;
-                        Box::pin(self.list(account, &listing, day)).await?.list
+                        let sublist = Box::pin(self.resolve(account, &listing, day, silent.as_ref())).await?;
+                        silent = silent.or(sublist.silent);
+                        let ResolvedList { list, stale, lacks, .. } = sublist.list;
+                        // Members of an earlier day serve for today.
+                        fetched.passes |= silent.is_some() || stale.is_some();
+                        let old = |failure| format!("{} is of an earlier day: {failure}", listing.key);
+                        let lacks = lacks.or_else(|| stale.map(old));
+                        fetched.lacks = fetched.lacks.take().or(lacks);
+                        list
+                    }
+                    Entry::Odd(malformed) => {
+                        page.mark_malformed();
+                        fetched.odd += 1;
+                        fetched.first_odd.get_or_insert(malformed);
+                        continue;
                     }
                 };
                 read += more.len();
@@ -240,7 +335,9 @@ impl Discovery {
                 }
                 // The first spelling of a person's id is the one of the labels.
                 let identity = |id| if listing.people { person_key(id) } else { Cow::Borrowed(id) };
-                found.extend(more.iter().filter(|subject| seen.insert(identity(&subject.id).into_owned())).cloned());
+                fetched
+                    .list
+                    .extend(more.iter().filter(|subject| seen.insert(identity(&subject.id).into_owned())).cloned());
             }
             if seen.len() > MOST_ENTRIES {
                 return Err(malformed(Malformed::new("/", "a list that ends")));
@@ -254,10 +351,36 @@ impl Discovery {
                 false => Ok(false),
             });
             if !goes_on.map_err(malformed)? {
-                return Ok(found);
+                // A list of which nothing can be read is no list.
+                return match fetched.first_odd {
+                    Some(first) if fetched.list.is_empty() && lists == 0 => Err(malformed(first)),
+                    _ => Ok(fetched),
+                };
             }
         }
     }
+}
+
+/// A list, and why the platform does not answer now, where it does not.
+struct Resolution {
+    list: ResolvedList,
+    silent: Option<Failure>,
+}
+
+impl From<ResolvedList> for Resolution {
+    fn from(list: ResolvedList) -> Self {
+        Self { list, silent: None }
+    }
+}
+
+/// Whether other lists would not be had now either.
+fn is_silence(failure: &Failure) -> bool {
+    matches!(failure, Failure::Unavailable(_) | Failure::Throttled(_))
+}
+
+/// What is said of a list that can't be had, without which the others stand.
+fn left_out(listing: &ListRequest, failure: &Failure) -> String {
+    format!("the list {} is left out: {failure}", listing.key)
 }
 
 /// A list that had entries the day before `day`: an empty one is then not taken for the end of all of them.

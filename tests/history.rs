@@ -73,8 +73,8 @@ impl Past {
         let config = self.sources().into_iter().find(|config| config.source.api().name == source).unwrap();
         let bounds = Bounds::of(&config, self.clock.now());
         let days = bounds.clip(days).unwrap();
-        let (directory, _, _) = self.context.discovery.directory(&config, false, bounds.newest).await.unwrap();
-        let targets = config.targets(&directory);
+        let lists = self.context.discovery.directory(&config, false, bounds.newest).await.unwrap();
+        let targets = config.targets(&lists.directory);
         Plan::new(&self.context.store, config, targets, days, bounds.newest).await.unwrap()
     }
 

@@ -18,6 +18,7 @@ use super::serve::Ending;
 use super::{Flags, program};
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days, Zone};
+use crate::discovery::Lists;
 use crate::history::{self, Bounds, OutOfBounds, Plan, Progress, Summary};
 use crate::poller::Context;
 
@@ -111,9 +112,12 @@ async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> any
         let name = format!("{} of {}", config.source.api().name, config.account.name);
         // Past days are asked of those who are listed today.
         match context.discovery.directory(&config, false, newest).await {
-            Ok((directory, stale, _)) => {
+            Ok(Lists { directory, stale, notes, .. }) => {
                 if let Some(stale) = stale {
                     remark(format_args!("{name}: the lists of an earlier day are in use: {stale}"));
+                }
+                for note in notes {
+                    remark(format_args!("{name}: {note}"));
                 }
                 let targets = config.targets(&directory);
                 plans.push(Plan::new(&context.store, config, targets, days, newest).await?);

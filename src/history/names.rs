@@ -56,8 +56,8 @@ pub async fn stored_names(store: &Store, sources: &[SourceConfig]) -> Result<Vec
 /// # Errors
 /// [`StoreError`]
 pub(super) async fn fetch_names(context: &Context, config: &SourceConfig, day: Day) -> Result<(), StoreError> {
-    let Ok((_, _, lists)) = context.discovery.directory(config, config.names, day).await else { return Ok(()) };
-    for list in lists {
+    let Ok(lists) = context.discovery.directory(config, config.names, day).await else { return Ok(()) };
+    for list in lists.names {
         match context.discovery.list(&config.account, &list, day).await {
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Platform { failure, .. }) => {

@@ -83,7 +83,11 @@ async fn lists(
                             Err(format!("names will be missing: {failure}"))
                         }
                         Some(failure) => Err(failure.to_string()),
-                        None => Ok(format!("{} entries", listed.list.len())),
+                        None => match (listed.lacks, listed.odd) {
+                            (Some(lacks), _) => Err(lacks),
+                            (None, Some(odd)) => Ok(format!("{} entries; {odd}", listed.list.len())),
+                            (None, None) => Ok(format!("{} entries", listed.list.len())),
+                        },
                     };
                     (listed.list, result)
                 }

@@ -12,8 +12,7 @@ use crate::store::StoreError;
 use crate::telemetry::{SourceStatus, TargetCounts};
 
 /// What is said where the lists have no entry, and nothing is asked without.
-const NOBODY: &str = "there is nobody to ask about, as the lists came empty: who may the app see, and who may use what it \
-    is about?";
+const NOBODY: &str = "there is nobody to ask about, as the lists came empty";
 
 /// What is said of targets that are refused.
 const REFUSED: &str = "targets are refused, the last";
@@ -82,6 +81,9 @@ impl Worker {
         } else if refused > 0 && ok + no_data == 0 {
             tracing::warn!(source, account, refused, "the platform refuses all that is asked");
         }
+        if let Some(notes) = self.notes() {
+            tracing::warn!(source, account, "{notes}");
+        }
         if let Some(refusal) = report.refusal {
             self.refusal = Some(refusal.to_string());
         }
@@ -93,6 +95,21 @@ impl Worker {
         };
         self.kept.error = error.or_else(refused);
         self.keep().await
+    }
+
+    /// What is wrong, in words: with the last round, and with the lists.
+    fn words(&self) -> Option<String> {
+        let words: Vec<_> = self.kept.error.clone().into_iter().chain(self.notes()).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// What the operator should know of the lists, in words.
+    fn notes(&self) -> Option<String> {
+        match self.list_notes.as_slice() {
+            [] => None,
+            [only] => Some(only.clone()),
+            [first, others @ ..] => Some(format!("{first} (and {} more of the lists)", others.len())),
+        }
     }
 
     /// Stores how it stands.
@@ -116,7 +133,7 @@ impl Worker {
             series: self.series,
             unmapped: self.unmapped.clone(),
             token_expiry: self.context.client.token_expiry(account),
-            error: self.kept.error.clone(),
+            error: self.words(),
         };
         self.context.telemetry.set_source(self.config.source.api().name, &account.name, status);
     }

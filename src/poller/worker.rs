@@ -11,7 +11,7 @@ use super::round::{Report, Round};
 use super::standing::fault;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
-use crate::discovery::DiscoveryError;
+use crate::discovery::{DiscoveryError, Lists};
 use crate::source::{Directory, Target};
 use crate::store::{SourceState, StoreError};
 use crate::telemetry::TargetCounts;
@@ -41,6 +41,8 @@ pub struct Worker {
     failed: Option<(Day, HashSet<String>)>,
     /// Why a target was refused, the last time that one was.
     pub(super) refusal: Option<String>,
+    /// What the operator should know of the lists of the last waking.
+    pub(super) list_notes: Vec<String>,
     pub(super) counts: TargetCounts,
     pub(super) series: usize,
     pub(super) unmapped: BTreeSet<String>,
@@ -64,6 +66,7 @@ impl Worker {
             served_targets: None,
             failed: None,
             refusal: None,
+            list_notes: Vec::new(),
             counts: TargetCounts::default(),
             series: 0,
             unmapped: BTreeSet::new(),
@@ -177,7 +180,7 @@ impl Worker {
     async fn round(&mut self, day: Day) -> Result<(), StoreError> {
         let started = self.context.clock.now();
         let (config, names) = (&self.config, self.config.names);
-        let (directory, stale, name_lists) = match self.context.discovery.directory(config, names, day).await {
+        let lists = match self.context.discovery.directory(config, names, day).await {
             Ok(found) => found,
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Platform { list, failure }) => {
@@ -186,6 +189,8 @@ impl Worker {
                 return self.finish(day, started, report, Some(error)).await;
             }
         };
+        let Lists { directory, stale, names: name_lists, notes } = lists;
+        self.list_notes = notes;
         let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
         self.counts = ledger.counts();
         self.tell(day);

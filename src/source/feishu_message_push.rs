@@ -184,28 +184,33 @@ impl Params {
             read: read_departments,
             need: Need::Required,
             people: false,
+            when_empty: Some(NO_DEPARTMENTS),
         })
     }
 }
 
+const NO_DEPARTMENTS: &str = "the app sees no department: set its contacts range under 开发者后台 > the app > 权限管理 > \
+    通讯录权限范围 (Developer Console > the app > Permissions & Scopes > Contacts range), and publish a version under \
+    版本管理与发布 (Version Management & Release)";
+
 fn read_departments(page: &Value, _: &ListRequest) -> Result<Vec<Entry>, Malformed> {
     let pointer = "/data/items";
-    // The last page of a tenant without departments has no list.
-    let ended = page.pointer("/data/has_more") == Some(&Value::Bool(false));
-    if ended && page.pointer(pointer).is_none_or(Value::is_null) {
+    // Feishu leaves out an empty list: of a tenant without departments, and of an app that may see none.
+    let is_absent = page.pointer(pointer).is_none_or(Value::is_null);
+    let goes_on = page.pointer("/data/has_more") == Some(&Value::Bool(true));
+    if is_absent && !goes_on && page["data"].is_object() {
         return Ok(Vec::new());
     }
     let departments = array(page, pointer)?.iter().enumerate();
     let present = departments.filter(|(_, entry)| entry.pointer("/status/is_deleted") != Some(&Value::Bool(true)));
-    present
-        .map(|(n, entry)| {
-            Ok(Entry::Subject(ListEntry {
-                id: id(entry, "open_department_id", pointer, n)?,
-                parent: text(entry, "parent_department_id"),
-                name: text(entry, "name"),
-            }))
-        })
-        .collect()
+    let read = |(n, entry): (usize, &Value)| {
+        let (parent, name) = (text(entry, "parent_department_id"), text(entry, "name"));
+        match id(entry, "open_department_id", pointer, n) {
+            Ok(id) => Entry::Subject(ListEntry { id, parent, name }),
+            Err(malformed) => Entry::Odd(malformed),
+        }
+    };
+    Ok(present.map(read).collect())
 }
 
 /// Each department after the one that it stands below, with that one where it is among them.
@@ -327,6 +332,7 @@ mod tests {
             let ids = entries.into_iter().map(|entry| match entry {
                 Entry::Subject(found) => found.id,
                 Entry::Sublist(listing) => listing.key,
+                Entry::Odd(malformed) => malformed.path,
             });
             Ok::<_, String>(ids.collect::<Vec<_>>())
         };
@@ -341,7 +347,13 @@ mod tests {
         assert_eq!(read(json!({"data": {"has_more": false}})), Ok(vec![]));
         assert_eq!(read(json!({"data": {"has_more": false, "items": null}})), Ok(vec![]));
         assert_eq!(read(json!({"data": {"has_more": true}})), Err("/data/items".to_owned()));
-        assert_eq!(read(json!({"data": {}})), Err("/data/items".to_owned()));
+        assert_eq!(read(json!({"data": {}})), Ok(vec![]));
+        assert_eq!(read(json!({"data": null})), Err("/data/items".to_owned()));
+        let odd = json!([{"open_department_id": ""}, {"open_department_id": "a"}]);
+        assert_eq!(
+            read(json!({"data": {"items": odd}})),
+            Ok(vec!["/data/items/0/open_department_id".to_owned(), "a".to_owned()])
+        );
     }
 
     #[test]

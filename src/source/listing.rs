@@ -37,6 +37,8 @@ pub struct ListRequest {
     pub need: Need,
     /// Whether it lists people.
     pub people: bool,
+    /// What the operator can do where it comes empty, if that is not as it may be.
+    pub when_empty: Option<&'static str>,
 }
 
 /// What it means that a list can't be had.
@@ -44,7 +46,7 @@ pub struct ListRequest {
 pub enum Need {
     /// Without it there is nobody to ask about.
     Required,
-    /// It is one of several: a refusal leaves it empty, and the others stand.
+    /// It adds to what others give: where it can't be had, it is left out, and the others stand.
     Optional,
     /// Only names come from it, which may be missing.
     NamesOnly,
@@ -68,6 +70,8 @@ pub enum Entry {
     Subject(ListEntry),
     /// It stands for all that another list holds.
     Sublist(ListRequest),
+    /// It can't be read: it is left out, and the others stand.
+    Odd(Malformed),
 }
 
 /// The lists that are known, by their keys.
@@ -87,16 +91,17 @@ pub(super) fn array<'a>(page: &'a Value, pointer: &str) -> Result<&'a Vec<Value>
     page.pointer(pointer).and_then(Value::as_array).ok_or_else(|| Malformed::new(pointer, "a list"))
 }
 
-/// Reads each entry of the list at `pointer` with `read`, which is told its place.
+/// Reads each entry of the list at `pointer` with `read`, which is told its place; one that it can't read is odd.
 ///
 /// # Errors
-/// [`Malformed`] where there is no list, and what `read` says.
+/// [`Malformed`] where there is no list.
 pub(super) fn each(
     page: &Value,
     pointer: &str,
     read: impl Fn(&Value, usize) -> Result<Entry, Malformed>,
 ) -> Result<Vec<Entry>, Malformed> {
-    array(page, pointer)?.iter().enumerate().map(|(n, entry)| read(entry, n)).collect()
+    let entries = array(page, pointer)?.iter().enumerate();
+    Ok(entries.map(|(n, entry)| read(entry, n).unwrap_or_else(Entry::Odd)).collect())
 }
 
 /// The id in the field `name` of entry `n` of the list at `pointer`: a text that can be one, or a whole number.
@@ -133,6 +138,7 @@ mod tests {
         let ids = entries.into_iter().map(|entry| match entry {
             Entry::Subject(found) => format!("{} {:?}", found.id, found.name),
             Entry::Sublist(listing) => listing.key,
+            Entry::Odd(malformed) => malformed.path,
         });
         Ok(ids.collect())
     }
@@ -144,7 +150,8 @@ mod tests {
         assert_eq!(ids(&page), Ok(vec!["a Some(\"A\")".to_owned(), "7 None".to_owned(), long]));
         assert_eq!(ids(&json!({"list": []})), Ok(vec![]));
         for no_id in [json!(""), json!("b".repeat(257)), json!(-7), json!(1.5), json!(null), json!(["a"])] {
-            assert_eq!(ids(&json!({"list": [{"id": "a"}, {"id": no_id}]})), Err("/list/1/id".to_owned()), "{no_id}");
+            let read = ids(&json!({"list": [{"id": no_id}, {"id": "a"}]}));
+            assert_eq!(read, Ok(vec!["/list/0/id".to_owned(), "a None".to_owned()]), "{no_id}");
         }
         for no_list in [json!({}), json!({"list": null}), json!({"list": {"id": "a"}}), json!([])] {
             assert_eq!(ids(&no_list), Err("/list".to_owned()), "{no_list}");

@@ -19,6 +19,12 @@ pub(super) const DEPARTMENT_NAMES: &str = "department_name";
 /// The key of [`user_names`].
 pub(super) const USER_NAMES: &str = "user_name";
 
+const NO_MEMBERS: &str = "the app sees no member with the right to customer contact: put the members into its visible range, \
+    应用管理 > the app > 可见范围 (App management > the app > Visible range), and give them the right under 客户联系 > 权限配置 \
+    (Customer contact > Permissions)";
+const NO_DEPARTMENTS: &str = "the app sees no department: put the departments into its visible range, 应用管理 > the app > \
+    可见范围 (App management > the app > Visible range)";
+
 /// `wecom_user_info`.
 pub(super) const USER_INFO: Info =
     Info { name: "wecom_user_info", help: "WeCom: the name of a member", id: "userid", parent: None, people: true };
@@ -35,22 +41,25 @@ pub(super) const DEPARTMENT_INFO: Info = Info {
 /// The members who have the customer-contact right, within the app's visible range.
 pub(super) fn follow_users() -> ListRequest {
     let path = "externalcontact/get_follow_user_list";
-    of_people(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Required, |page, _| {
-        each(page, "/follow_user", |user, n| match user.as_str() {
-            Some(user) if is_id(user) => {
-                Ok(Entry::Subject(ListEntry { id: user.to_owned(), parent: None, name: None }))
-            }
-            _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
-        })
-    })
+    let list =
+        of_people(FOLLOW_USERS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Required, |page, _| {
+            each(page, "/follow_user", |user, n| match user.as_str() {
+                Some(user) if is_id(user) => {
+                    Ok(Entry::Subject(ListEntry { id: user.to_owned(), parent: None, name: None }))
+                }
+                _ => Err(Malformed::new(&format!("/follow_user/{n}"), "an id")),
+            })
+        });
+    ListRequest { when_empty: Some(NO_MEMBERS), ..list }
 }
 
 /// The departments that the app may see.
 pub(super) fn departments() -> ListRequest {
     let path = "department/simplelist";
-    listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Required, |page, _| {
+    let list = listing(DEPARTMENTS, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::Required, |page, _| {
         read_departments(page, "/department_id")
-    })
+    });
+    ListRequest { when_empty: Some(NO_DEPARTMENTS), ..list }
 }
 
 /// The same with their names, from an older call that newer apps may be refused.
@@ -92,7 +101,7 @@ fn listing(
     need: Need,
     read: fn(&Value, &ListRequest) -> Result<Vec<Entry>, Malformed>,
 ) -> ListRequest {
-    ListRequest { key: key.to_owned(), call, paging: ListPaging::Single, read, need, people: false }
+    ListRequest { key: key.to_owned(), call, paging: ListPaging::Single, read, need, people: false, when_empty: None }
 }
 
 fn of_people(

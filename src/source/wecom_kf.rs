@@ -206,6 +206,9 @@ fn servicers_key(open_kfid: &str) -> String {
     format!("kf_servicer/{open_kfid}")
 }
 
+const NO_ACCOUNTS: &str = "the app may manage no KF account: choose the app under 应用管理 > 微信客服 > API (App management > \
+    WeChat customer service > API), and the accounts that it may manage, or make an account first";
+
 fn account_listing() -> ListRequest {
     let path = "kf/account/list";
     ListRequest {
@@ -221,6 +224,7 @@ fn account_listing() -> ListRequest {
         },
         need: Need::Required,
         people: false,
+        when_empty: Some(NO_ACCOUNTS),
     }
 }
 
@@ -233,7 +237,9 @@ fn servicer_listing(open_kfid: &str) -> ListRequest {
         paging: ListPaging::Single,
         read: |page, _| {
             each(page, "/servicer_list", |servicer, n| {
-                if servicer.get("userid").is_none() && servicer.get("department_id").is_some() {
+                // A department has no `userid`, or an empty one.
+                let has_userid = servicer.get("userid").is_some_and(|userid| !userid.is_null() && userid != "");
+                if !has_userid && servicer.get("department_id").is_some() {
                     return Ok(Entry::Sublist(department(&id(servicer, "department_id", "/servicer_list", n)?)));
                 }
                 let id = id(servicer, "userid", "/servicer_list", n)?;
@@ -242,6 +248,7 @@ fn servicer_listing(open_kfid: &str) -> ListRequest {
         },
         need: Need::Optional,
         people: true,
+        when_empty: None,
     }
 }
 
@@ -258,6 +265,7 @@ fn department(department: &str) -> ListRequest {
         },
         need: Need::Optional,
         people: true,
+        when_empty: None,
     }
 }
 
