@@ -63,7 +63,7 @@ pub struct ResolvedList {
 }
 
 /// How long an empty list, or one that lacks another, is believed: mostly something is yet to be set at the platform.
-const EMPTY_AGAIN: SignedDuration = SignedDuration::from_mins(30);
+pub(crate) const EMPTY_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// A list as it was fetched last.
 #[derive(Clone, Debug)]

@@ -11,11 +11,13 @@ mod openmetrics;
 mod plan;
 mod remote_write;
 mod show_times;
+mod summary;
 
-pub use backfill::{Edge, Progress, Summary, Trouble, backfill};
+pub use backfill::backfill;
 pub use csv::{export_csv, export_names_csv};
 pub use export_history::{ExportError, ExportHistory, Tally};
 pub use names::{StoredName, stored_names};
 pub use openmetrics::{export_openmetrics, openmetrics_bytes};
 pub use plan::{Bounds, CallEstimate, OutOfBounds, Plan};
 pub use remote_write::{Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write};
+pub use summary::{Edge, Invalid, Progress, Summary, Trouble};

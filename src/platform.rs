@@ -33,6 +33,13 @@ pub trait Platform: fmt::Debug + Send + Sync {
     fn title(&self) -> &'static str;
     /// The keys under which an account of the configuration holds its credential.
     fn keys(&self) -> CredentialKeys;
+    /// Looks at the id of [`CredentialKeys::id`].
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    fn check_id(&self, _id: &str) -> Result<(), String> {
+        Ok(())
+    }
     /// Where the platform answers, without a path.
     fn base_url(&self) -> &'static str;
     /// How many calls a minute of one API stay well below the platform's limit.

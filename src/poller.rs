@@ -4,9 +4,11 @@ mod ask;
 mod ledger;
 mod page;
 mod probe;
+mod queue;
 mod round;
 mod standing;
 mod tend;
+mod trouble;
 mod worker;
 
 use std::time::Duration;
@@ -26,14 +28,17 @@ use crate::source::{Api, apis};
 use crate::store::{CompanyClaim, Store, StoreError};
 use crate::telemetry::Telemetry;
 
-pub(crate) use ask::{Answers, Given, ask, may_share};
-pub(crate) use ledger::FIRST_REFRESH;
+pub(crate) use ask::{Answers, Given, Halving, ask, may_share};
+pub(crate) use ledger::{FIRST_REFRESH, scattered};
 pub use probe::{Step, probe};
-pub(crate) use round::UNAVAILABLE_IN_A_ROW;
+pub(crate) use queue::UNAVAILABLE_IN_A_ROW;
 pub use tend::{settle_store, tend_store};
 pub use worker::Worker;
 
-/// How often the store's size is read and old days are dropped.
+/// How old the size of the store may be that a scrape shows.
+const SIZE_AGE: Duration = Duration::from_secs(1);
+
+/// How often old days are dropped.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
 
 /// How long the last answers of a round that is broken off may take to be stored.
@@ -181,6 +186,28 @@ impl Poller {
 
 /// Drops days older than `retention_days` from the store, and tells its size, until `shutdown`.
 pub async fn keep_house(context: Context, retention_days: u32, shutdown: CancellationToken) {
+    tokio::join!(drop_old_days(&context, retention_days, &shutdown), tell_size(&context, &shutdown));
+}
+
+/// Tells the size of the store, not at the scrape itself: a disk that hangs must not hold that up.
+async fn tell_size(context: &Context, shutdown: &CancellationToken) {
+    loop {
+        let store = context.store.clone();
+        let size = tokio::task::spawn_blocking(move || store.size_bytes());
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            size = size => if let Ok(size) = size {
+                context.telemetry.set_store_size(size);
+            },
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(SIZE_AGE) => {}
+        }
+    }
+}
+
+async fn drop_old_days(context: &Context, retention_days: u32, shutdown: &CancellationToken) {
     loop {
         let today = Day::containing(context.clock.now(), &Zone::china());
         let forgotten = tokio::select! {
@@ -193,7 +220,6 @@ pub async fn keep_house(context: Context, retention_days: u32, shutdown: Cancell
             Ok(rows) => tracing::info!(rows, "dropped what is older than the retention"),
             Err(error) => tracing::error!("cannot drop old days: {error}"),
         }
-        context.telemetry.set_store_size(context.store.size_bytes());
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return,

@@ -24,7 +24,7 @@ use crate::day::{Cycle, Day, Days, Zone};
 use crate::platform::{Call, Platform};
 use crate::yaml::Key;
 
-pub use decode::{DecodedAnswer, Decoder, Malformed, Query, decode};
+pub use decode::{DecodedAnswer, Decoder, InvalidFigures, Malformed, Query, decode};
 pub use listing::{Directory, Entry, ListEntry, ListPaging, ListRequest, Need};
 pub use pseudonyms::{PseudonymizedSource, Pseudonyms, RealIds};
 pub use selection::Selection;

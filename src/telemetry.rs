@@ -108,9 +108,16 @@ impl Telemetry {
         self.change().sources.insert((source, account.to_owned()), status);
     }
 
-    /// Forgets a source, which a reload has removed.
+    /// Forgets a source, which a reload has removed, and with an account's last one what was counted for that.
     pub fn remove_source(&self, source: &str, account: &str) {
-        self.change().sources.retain(|(name, owner), _| *name != source || owner != account);
+        let mut state = self.change();
+        state.sources.retain(|(name, owner), _| *name != source || owner != account);
+        // The last one takes what was counted for the account along.
+        if !state.sources.keys().any(|(_, owner)| owner == account) {
+            state.calls.retain(|(owner, _), _| owner != account);
+            state.paused.retain(|(owner, _), _| owner != account);
+            state.today.remove(account);
+        }
     }
 
     /// How all sources stand, ordered by source and account.
@@ -159,7 +166,10 @@ impl Telemetry {
 
     /// Shows the size of the store.
     pub fn set_store_size(&self, bytes: u64) {
-        self.change().store_size = Some(bytes);
+        // What did not change is not rendered anew.
+        if self.state().store_size != Some(bytes) {
+            self.change().store_size = Some(bytes);
+        }
     }
 
     /// Shows why the store's file can't be written, or that it can.
@@ -302,6 +312,12 @@ mod tests {
             ..SourceStatus::default()
         };
         telemetry.set_source("wecom_contact", "acme", status);
+        telemetry.set_source("wecom_kf", "acme", SourceStatus::default());
+        for account in ["acme", "acme2"] {
+            telemetry.request(account, "gettoken", Outcome::Ok, Duration::ZERO);
+            telemetry.paused(account, "gettoken", Timestamp::from_second(2_000).ok());
+        }
+        telemetry.remove_source("wecom_kf", "acme");
         assert_eq!(
             lines(&telemetry, "imstats_source"),
             [
@@ -309,6 +325,7 @@ mod tests {
                 r#"imstats_source_stat_timestamp_seconds{source="wecom_contact",account="acme"} 1795017600.0"#,
                 r#"imstats_source_series{source="wecom_contact",account="acme"} 14.0"#,
                 r#"imstats_source_unmapped_fields{source="wecom_contact",account="acme"} 0.0"#,
+                r#"imstats_source_invalid_values{source="wecom_contact",account="acme"} 0.0"#,
                 r#"imstats_source_targets{source="wecom_contact",account="acme",state="ok"} 2"#,
                 r#"imstats_source_targets{source="wecom_contact",account="acme",state="no_data"} 0"#,
                 r#"imstats_source_targets{source="wecom_contact",account="acme",state="refused"} 0"#,
@@ -319,6 +336,9 @@ mod tests {
         telemetry.remove_source("wecom_contact", "acme");
         assert_eq!(lines(&telemetry, "imstats_source"), [""; 0]);
         assert!(telemetry.sources().is_empty());
+        let of = |account: &str| lines(&telemetry, &format!("account=\"{account}\"")).len();
+        assert_eq!((of("acme"), telemetry.requests_today("acme")[&Outcome::Ok]), (0, 0));
+        assert!(of("acme2") > Outcome::ALL.len(), "others keep theirs");
     }
 
     #[test]

@@ -39,11 +39,6 @@ async fn an_answer_of_another_form_fails_its_target_and_names_the_place() {
     let contact = |row: serde_json::Value| (ONE, CONTACT, behavior(&json!([row])));
     let owners = |body: &str| (OWNER, OWNERS, raw(body));
     for ((yaml, api, answer), words) in [
-        (contact(json!({"stat_time": yesterday, "chat_cnt": "many"})), "/behavior_data/0/chat_cnt is not a number"),
-        (contact(json!({"stat_time": yesterday, "chat_cnt": true})), "/behavior_data/0/chat_cnt"),
-        (contact(json!({"stat_time": yesterday, "chat_cnt": -1})), "/behavior_data/0/chat_cnt"),
-        (contact(json!({"stat_time": yesterday, "chat_cnt": 1e300})), "/behavior_data/0/chat_cnt"),
-        (contact(json!({"stat_time": yesterday, "reply_percentage": 101})), "/behavior_data/0/reply_percentage"),
         (contact(json!({"chat_cnt": 1})), "/behavior_data/0/stat_time"),
         (contact(json!({"stat_time": yesterday + 1, "chat_cnt": 1})), "/behavior_data/0/stat_time"),
         (contact(json!({"stat_time": midnight("2026-11-18"), "chat_cnt": 1})), "/behavior_data/0/stat_time"),
@@ -69,7 +64,7 @@ async fn an_answer_of_another_form_fails_its_target_and_names_the_place() {
         let (source, error) = only(&stage);
         assert!(error.contains(words), "{answer:?}: {error}");
         assert_eq!(stage.targets(source), [0, 0, 0, 1, 0], "{words}");
-        assert!(stage.up(source), "it does answer");
+        assert!(!stage.up(source), "nothing of it can be used");
         assert_eq!((stage.outcomes(api, "ok"), stage.outcomes(api, "malformed")), (0.0, 1.0), "{words}");
         assert!(stage.page().figures().is_empty());
         assert_eq!(stage.shown(source), None);
@@ -230,7 +225,7 @@ async fn five_silences_in_a_row_end_the_round() {
     }
     stage.wake().await;
     assert_eq!(stage.calls(CONTACT), 2 + 5 * 3);
-    assert!(!stage.up("wecom_contact"));
+    assert!(stage.up("wecom_contact"), "two were answered");
     assert_eq!(stage.targets("wecom_contact"), [2, 0, 0, 5, users.len() - 7]);
     stage.mend();
     stage.wake_at("2026-11-20T10:10:00").await;

@@ -157,7 +157,8 @@ async fn a_round_that_asks_nothing_is_none() {
     assert_eq!(stage.series(last), Some(at("2026-11-20T06:00:00").as_second() as f64));
     assert_eq!(
         stage.series("imstats_source_next_round_timestamp_seconds"),
-        Some(at("2026-11-20T06:20:00").as_second() as f64)
+        Some(at("2026-11-20T07:00:00").as_second() as f64),
+        "when the answers are due for their first refresh"
     );
     let outcomes: HashSet<_> = stage
         .page()

@@ -88,10 +88,10 @@ fn look(stage: &Stage, platform: &Platform, comes: Comes, code: i64, well: &BTre
         Token => (false, 2..=2, [0, 0, 0, 1, 0], "token"),
         Denied => (false, 1..=1, [0, 0, 0, 1, 0], "denied"),
         Refused => (true, 1..=1, [0, 0, 1, 0, 0], "refused"),
-        Throttled => (true, 2..=3, [0, 0, 0, 1, 0], "throttled"),
+        Throttled => (false, 2..=3, [0, 0, 0, 1, 0], "throttled"),
         Unavailable => (false, 3..=3, [0, 0, 0, 1, 0], "unavailable"),
         NoData => (true, 1..=1, [0, 1, 0, 0, 0], "no_data"),
-        Failed => (true, 1..=1, [0, 0, 0, 1, 0], "refused"),
+        Failed => (false, 1..=1, [0, 0, 0, 1, 0], "refused"),
     };
     assert_eq!((stage.up(platform.source), stage.targets(platform.source)), (up, targets), "{what}");
     assert!(calls.contains(&stage.calls(platform.api)), "{what}: {} calls", stage.calls(platform.api));

@@ -27,22 +27,24 @@ async fn spoils(what: &str, answer: impl Fn(&Platform) -> Effect, words: &str) {
     }
 }
 
-/// The same of the figure in an answer that is otherwise good; the field is named.
+/// These in place of a figure, in an answer that is otherwise good: the figure is absent, named and counted, and back with
+/// the refresh.
 async fn spoil_the_figure(numbers: &[&str]) {
     let well = well().await;
     for platform in PLATFORMS {
-        let mut stage = Stage::new(MORNING, WELL).await;
         for number in numbers {
-            stage.mend();
+            let mut stage = Stage::new(MORNING, WELL).await;
             stage.every(platform.api, raw(platform.answer(number)));
             stage.wake_slowly().await;
             let error = stage.error(platform.source);
-            let named = error.contains(&format!("/0/{}", platform.field)) || error.contains("not JSON");
-            assert!(named, "{} {number}: {error}", platform.name);
-            assert_eq!(stage.targets(platform.source), [0, 0, 0, 1, 0], "{} {number}", platform.name);
+            assert!(error.contains(&format!("/0/{} is not a", platform.field)), "{} {number}: {error}", platform.name);
+            assert_eq!(stage.targets(platform.source), [1, 0, 0, 0, 0], "{} {number}", platform.name);
+            let counted = format!("imstats_source_invalid_values{{source=\"{}\"}}", platform.source);
+            assert_eq!(stage.series(&counted), Some(1.0), "{} {number}", platform.name);
             only_the_others(&stage, &platform, &well, number);
+            stage.clock.advance(Duration::from_mins(50));
+            recovers(&mut stage, &platform, &well, number).await;
         }
-        recovers(&mut stage, &platform, &well, "").await;
     }
 }
 
@@ -60,16 +62,17 @@ async fn breaks(what: &str, words: &Words, told: &str) {
 
 #[tokio::test]
 async fn numbers_that_are_none() {
-    spoil_the_figure(&["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "0x10", "1_000", "007", ".5", "", "\"\""])
-        .await;
+    for number in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "0x10", "1_000", "007", ".5", ""] {
+        spoils(number, |platform| raw(platform.answer(number)), "not JSON").await;
+    }
 }
 
 #[tokio::test]
 async fn numbers_that_no_figure_is() {
     let longest = "9".repeat(400);
-    let (huge, in_text) = (longest.as_str(), format!("\"{longest}\""));
-    spoil_the_figure(&["-1", "-0.5", "1e300", "9007199254740993", huge, &in_text, "\"1e400\"", "\"NaN\"", "\"inf\""])
-        .await;
+    let in_text = format!("\"{longest}\"");
+    spoils("four hundred nines", |platform| raw(platform.answer(&longest)), "not JSON").await;
+    spoil_the_figure(&["-1", "-0.5", "1e300", "9007199254740993", &in_text, "\"1e400\"", "\"NaN\"", "\"inf\""]).await;
     spoil_the_figure(&["true", "[]", "[1]", "{}", "\"many\"", "\"1 \"", "\"-7\"", "\"１２\""]).await;
 }
 
@@ -335,9 +338,11 @@ async fn a_hundred_thousand_rows_are_shown_and_more_are_not() {
 async fn a_bad_row_spoils_its_own_target_and_no_other() {
     let yaml = "wecom: [{$wecom, groupchat: {owners: [a, b, c], $fast}}]";
     let row = |owner: &str, chats: &str| format!("{{\"owner\": \"{owner}\", \"data\": {{\"chat_total\": {chats}}}}}");
-    for (bad, total) in
-        [(row("b", "-1"), 3), (row("b", "\"x\""), 3), (format!("{},{}", row("b", "1"), row("b", "2")), 4)]
-    {
+    for (bad, total) in [
+        ("{\"owner\": \"b\", \"data\": 7}".to_owned(), 3),
+        ("{\"owner\": \"b\"}".to_owned(), 3),
+        (format!("{},{}", row("b", "1"), row("b", "2")), 4),
+    ] {
         let items = format!("{},{bad},{}", row("a", "1"), row("c", "3"));
         let mut stage = Stage::new(MORNING, yaml).await;
         let body = format!("{{\"errcode\": 0, \"total\": {total}, \"next_offset\": {total}, \"items\": [{items}]}}");
@@ -357,7 +362,7 @@ async fn what_was_shown_stands_while_its_refresh_fails() {
     let shown = stage.page().figures();
     assert!(!shown.is_empty());
     for (hours, platform) in (1..).zip(PLATFORMS) {
-        stage.fault(Fault::on(platform.api, raw(platform.answer("-1"))));
+        stage.fault(Fault::on(platform.api, Effect::Truncate));
         stage.set(&format!("2026-11-20T{:02}:10:00", 6 + hours));
         stage.wake_slowly().await;
         let now: BTreeMap<_, _> = stage.page().figures();

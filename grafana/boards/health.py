@@ -59,7 +59,7 @@ def board():
              [query(f"max by (instance) ({own('up')})", "{{instance}}", instant=True)], (4, 4), "none",
              bad=T("`down`: nothing on any dashboard is fresh.", "“停止”：所有看板的数据都不再更新。"),
              mappings=mapped((0, T("down", "停止"), BAD), (1, T("up", "运行"), GOOD)), thresholds=steps(FAINT)),
-        count(T("Sources not answering", "无应答的数据源"), T("Sources whose last round was ended by a refusal of the account or by unavailability.", "最近一轮因账号被拒或接口不可用而中止的数据源数。"),
+        count(T("Sources not answering", "无应答的数据源"), T("Sources whose last round brought no usable answer.", "最近一轮没有得到可用回答的数据源数。"),
               f"count ({source('up')} == 0) or vector(0)", T("1 or more: see the table and the status page of the exporter.", "大于等于 1：请看下表和采集器的状态页。")),
         count(T("Most days behind", "最多落后天数"), T("The newest day that a platform has ready, less the day shown; the worst source.", "供应商已产出的最新一天与展示日之差，取最差的数据源。"),
               f"max ({behind})", T("1 is normal for minutes each morning; not for hours.", "每天早上短时间为 1 属正常，持续数小时则不正常。"), WARN),
@@ -88,10 +88,11 @@ def board():
                column(T("Last success", "最近成功"), f"time() - {source('last_success_timestamp_seconds')}", SPAN),
                column(T("Next round in", "距下一轮"), f"clamp_min({source('next_round_timestamp_seconds')} - time(), 0)", SPAN),
                column(T("Token ends in", "令牌剩余"), f"clamp_min({source('token_expiry_timestamp_seconds')} - time(), 0)", SPAN),
-               column(T("Unknown fields", "未知字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
+               column(T("Unknown fields", "未知字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED),
+               column(T("Bad figures", "异常数值"), source("invalid_values"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
               (24, 9), narrow=58, sort=T("Source", "数据源"), descending=False,
-              bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the platform has new figures).",
-                    "应答为“否”、持续数小时落后、有失败对象、出现未知字段（供应商新增了指标）。")),
+              bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the platform has new figures), bad figures (left out, as they can't be right).",
+                    "应答为“否”、持续数小时落后、有失败对象、出现未知字段（供应商新增了指标）或异常数值（不可能正确，已略去）。")),
     )
     trends = row(
         T("Polling", "采集"),

@@ -224,6 +224,9 @@ fn report(names: &[String], summaries: &[Summary]) -> anyhow::Result<bool> {
             let what = if edge.cycle == Cycle::Day { "days" } else { "weeks or months that end" };
             answer(format_args!("{name}: the platform has no {what} on {} and before (code {})", edge.day, edge.code))?;
         }
+        if let Some(first) = &summary.invalid.first {
+            answer(format_args!("{name}: {} figures are left out as invalid: {first}", summary.invalid.figures))?;
+        }
         if summary.refused > 0 {
             answer(format_args!("{name}: {} targets were refused by the platform", summary.refused))?;
         }

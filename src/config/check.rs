@@ -11,7 +11,6 @@ use super::token::WrittenToken;
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
 use crate::day::{Schedule, Zone};
-use crate::files::rights_remark;
 use crate::platform::{Credential, CredentialKeys, PLATFORMS, Proof, Secret, SecretError, TokenSource};
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
 use crate::yaml::printable;
@@ -171,6 +170,9 @@ impl Checking<'_> {
             self.warnings.push(format!("{path}: nothing is polled: it has no block ({})", known.join(", ")));
         }
         let proof = self.proof(account.secret, account.token, platform.keys(), &path, insecure_http);
+        if let Some(Err(why)) = account.id.as_ref().filter(|id| !id.is_empty()).map(|id| platform.check_id(id)) {
+            self.faults.push(format!("{path}.{}: {why}", platform.keys().id));
+        }
         let id = account.id.unwrap_or_default();
         let rates = rates.get(&(platform.name(), id.clone()));
         let rates: BTreeMap<_, _> = rates.into_iter().flatten().map(|(api, (rate, _))| (*api, *rate)).collect();
@@ -259,11 +261,6 @@ impl Checking<'_> {
             // Something else writes it, perhaps later.
             self.warnings.push(format!("{of_token}.file: {error}; the account waits for it"));
         }
-        if let Some(TokenSource::File(file)) = &source
-            && let Some(remark) = rights_remark(file, true)
-        {
-            self.warnings.push(format!("{of_token}.file: {remark}"));
-        }
         secret.map(Proof::Secret).or(source.map(Proof::Token))
     }
 
@@ -271,14 +268,6 @@ impl Checking<'_> {
         let secret = beside(self.folder, secret?);
         if let Err(error) = (self.read)(&secret) {
             self.faults.push(format!("{path}: {error}"));
-        } else if let Secret::File(file) = &secret
-            && let Some(remark) = rights_remark(file, true)
-        {
-            let warning = format!("{path}: {remark}");
-            // Blocks may share a secret.
-            if !self.warnings.contains(&warning) {
-                self.warnings.push(warning);
-            }
         }
         Some(secret)
     }
@@ -308,10 +297,6 @@ impl Checking<'_> {
         let ca_file = account.ca_file.as_ref().map(|file| self.folder.join(file));
         if let Some(Err(why)) = ca_file.as_ref().map(|file| readable(file)) {
             self.faults.push(format!("{path}.{}: {why}", keys::CA_FILE));
-        }
-        // It says who may pose as the platform.
-        if let Some(remark) = ca_file.as_ref().and_then(|file| rights_remark(file, false)) {
-            self.warnings.push(format!("{path}.{}: {remark}", keys::CA_FILE));
         }
         Reach { base_url, proxy_url, ca_file }
     }

@@ -411,34 +411,6 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
     assert!(warnings(0o640)[0].starts_with("wecom[0].secret: the secret stands in"), "{:?}", warnings(0o640));
 }
 
-#[cfg(unix)]
-#[test]
-fn files_that_others_may_change_or_read_are_warned_of() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    std::fs::write(at("secret"), "s3cret").unwrap();
-    std::fs::write(at("exporter.yaml"), SMALL.replace("s3cret", "{file: secret}")).unwrap();
-    let warnings = |inside, config, secret| {
-        for (path, mode) in [(folder.path().to_owned(), inside), (at("exporter.yaml"), config), (at("secret"), secret)]
-        {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        }
-        Config::load(&at("exporter.yaml")).unwrap().warnings
-    };
-    assert_eq!(warnings(0o755, 0o644, 0o640), Vec::<String>::new());
-    assert_eq!(warnings(0o700, 0o666, 0o666), Vec::<String>::new(), "nobody else comes through the folder");
-    for (warnings, expected) in [
-        (warnings(0o755, 0o646, 0o600), "--config.file: other users of this machine may change"),
-        (warnings(0o777, 0o644, 0o600), "wecom[0].secret: other users of this machine may replace"),
-        (warnings(0o755, 0o644, 0o644), "wecom[0].secret: other users of this machine may read"),
-        (warnings(0o755, 0o644, 0o602), "wecom[0].secret: other users of this machine may change"),
-    ] {
-        assert!(warnings[0].starts_with(expected), "{expected}: {warnings:?}");
-        assert!(!warnings.concat().contains("s3cret"));
-    }
-}
-
 #[test]
 fn platforms_with_zones_take_one_and_ids_may_be_numbers() {
     let config = parse(
@@ -460,6 +432,26 @@ feishu: [{account: a, message_push: {}, app_id: cli_1, app_secret: s3cret}]",
     assert!(message.contains("tencent_desk[0].identifier: it is missing"), "{message}");
     assert!(message.contains("agent_statistics.time_zone: `M?ars` is not a time zone"), "{message}");
     assert!(message.contains("agent_statistics.lookback_days: the API gives one day a call"), "{message}");
+}
+
+#[test]
+fn an_sdk_app_id_is_a_number() {
+    for id in ["abc", "-1400000000", "+1400000000", "0", "1400000000x", "14e8"] {
+        let message = told(&format!(
+            "tencent_desk: [{{account: a, sdk_app_id: '{id}', identifier: i, secret_key: s, agent_statistics: {{}}}}]"
+        ));
+        assert!(message.contains("tencent_desk[0].sdk_app_id: it is the number of the application"), "{id}: {message}");
+    }
+}
+
+#[test]
+fn an_unknown_cycle_is_named_with_its_key_and_place() {
+    let message =
+        told("feishu:\n- account: a\n  app_id: cli_1\n  app_secret: s\n  message_push:\n    cycles: [day, weak]\n");
+    let words =
+        "feishu[0].message_push.cycles: unknown cycle `weak`; it is a list of cycles, each of them day, week or month";
+    assert!(message.contains(words), "{message}");
+    assert!(message.contains(":6:"), "{message}");
 }
 
 #[test]

@@ -1,77 +1,26 @@
 //! Fetches what a plan lacks, newest days first, and stores each answer as it comes.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::names::{fetch_names, keep_row_names};
 use super::plan::{Plan, Question};
+use super::summary::{Edge, Invalid, Progress, Summary, Trouble};
 use crate::client::Failure;
 use crate::day::{Cycle, Day, Days};
-use crate::poller::{Answers, Context, Given, UNAVAILABLE_IN_A_ROW, ask};
+use crate::poller::{Answers, Context, Given, Halving, UNAVAILABLE_IN_A_ROW, ask};
 use crate::source::Target;
 use crate::store::{Outcome, StoreError, TargetAnswer};
 
 /// How often a question is asked that the platform's limits stop.
 const MOST_TRIES: u32 = 5;
 
-/// How many calls are made and how many there are at most; others may read it while a plan is carried out.
-#[derive(Debug, Default)]
-pub struct Progress {
-    done: AtomicU64,
-    most: AtomicU64,
-}
-
-impl Progress {
-    /// The calls that were made, without repeats and further pages.
-    pub fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// The most calls that there will be in all, as far as is known by now.
-    pub fn most(&self) -> u64 {
-        self.most.load(Ordering::Relaxed)
-    }
-}
-
-/// How a backfill of one source went.
-#[derive(Debug, Default)]
-pub struct Summary {
-    /// The calls that were made, without repeats and further pages.
-    pub calls: u64,
-    /// How many targets the platform refused.
-    pub refused: usize,
-    /// What is missing still, and why.
-    pub troubles: Vec<Trouble>,
-    /// The days that the platform no longer has.
-    pub edges: Vec<Edge>,
-}
-
-/// Something that could not be fetched; asked again by the next backfill.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// How many targets' ranges of days are concerned.
-    pub ranges: usize,
-    /// The key of one of the targets; empty where all of them are concerned.
-    pub example: String,
-    /// The first and the last of the days.
-    pub days: Days,
-    /// Why.
-    pub failure: String,
-}
-
-/// Where the platform's memory ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// The figures of which cycle.
-    pub cycle: Cycle,
-    /// The newest day (of a week or month: its last) that the platform does not have.
-    pub day: Day,
-    /// Its code.
-    pub code: i64,
-}
+/// After this many calls in a row that the platform could not answer, though the order in which it is asked has changed,
+/// nothing more is asked.
+const UNAVAILABLE_AFTER_ALL: usize = 12;
 
 /// Carries out `plan`; where `stop` is cancelled, asks nothing more and stores what is under way.
 ///
@@ -91,11 +40,14 @@ pub async fn backfill(
         queue: VecDeque::new(),
         running: JoinSet::new(),
         unavailable: 0,
+        scattered: false,
+        proven: HashSet::new(),
         ended: None,
         edges: BTreeMap::new(),
         troubles: BTreeMap::new(),
         refused: 0,
         names: BTreeMap::new(),
+        invalid: Invalid::default(),
     };
     for depth in 0..=run.plan.deepest() {
         if run.ended.is_none() && !stop.is_cancelled() {
@@ -116,6 +68,8 @@ struct Asking {
     question: Question,
     /// How often it was asked before.
     tries: u32,
+    /// Whether the platform could not answer before: it comes after all else, once.
+    again: bool,
     /// The day before its first one, where the platform refused the dates of both together, and its code.
     without: Option<(Day, i64)>,
 }
@@ -128,6 +82,10 @@ struct Run<'a> {
     running: JoinSet<(Asking, Answers)>,
     /// How many questions in a row the platform could not answer.
     unavailable: usize,
+    /// Whether the questions that wait come in an order of their own, and not by the list.
+    scattered: bool,
+    /// The places of targets that were answered in this run.
+    proven: HashSet<usize>,
     /// Why nothing more is asked.
     ended: Option<Failure>,
     edges: BTreeMap<Cycle, Edge>,
@@ -136,6 +94,7 @@ struct Run<'a> {
     refused: usize,
     /// Names that came with the figures, by id.
     names: BTreeMap<String, String>,
+    invalid: Invalid,
 }
 
 impl Run<'_> {
@@ -145,27 +104,37 @@ impl Run<'_> {
         let calls: u64 = questions.iter().map(|question| self.plan.cost(question)).sum();
         let most = self.progress.done() + calls + self.plan.calls_below(depth);
         self.progress.most.store(most, Ordering::Relaxed);
-        self.queue = questions.into_iter().map(|question| Asking { question, tries: 0, without: None }).collect();
+        let asking = |question| Asking { question, tries: 0, again: false, without: None };
+        self.queue = questions.into_iter().map(asking).collect();
+        let mut under_way: HashMap<tokio::task::Id, usize> = HashMap::new();
         loop {
             if self.ended.is_some() || stop.is_cancelled() {
                 self.give_up();
             }
             while self.running.len() < self.plan.config.concurrency
-                && let Some(asking) = self.queue.pop_front()
+                && let Some(asking) = self.next(&under_way)
             {
-                self.start(asking);
+                let first = asking.question.targets.first().copied();
+                let task = self.start(asking);
+                under_way.extend(task.zip(first));
             }
             // What is under way is waited for even when stopped: the platform has counted it.
-            let Some(joined) = self.running.join_next().await else { return Ok(()) };
+            let Some(joined) = self.running.join_next_with_id().await else { return Ok(()) };
             let mut answered = Vec::new();
             let mut next = Some(joined);
             while let Some(joined) = next {
                 match joined {
-                    Ok((asking, answers)) => answered.extend(self.take(asking, answers)),
+                    Ok((task, (asking, answers))) => {
+                        under_way.remove(&task);
+                        answered.extend(self.take(asking, answers));
+                    }
                     // A task ends like this only when the program does.
-                    Err(error) => tracing::error!("a question ended early: {error}"),
+                    Err(error) => {
+                        under_way.remove(&error.id());
+                        tracing::error!("a question ended early: {error}");
+                    }
                 }
-                next = self.running.try_join_next();
+                next = self.running.try_join_next_with_id();
             }
             if !answered.is_empty() {
                 let config = &self.plan.config;
@@ -175,8 +144,22 @@ impl Run<'_> {
         }
     }
 
+    /// The next question to ask.
+    ///
+    /// A batch of which nothing was answered yet waits while the same one is under way for other days: who in it is
+    /// refused is looked for once.
+    fn next(&mut self, under_way: &HashMap<tokio::task::Id, usize>) -> Option<Asking> {
+        let waits = |asking: &Asking| {
+            let places = &asking.question.targets;
+            let unproven = places.len() > 1 && !places.iter().any(|place| self.proven.contains(place));
+            unproven && under_way.values().any(|first| places.contains(first))
+        };
+        let place = self.queue.iter().position(|asking| !waits(asking))?;
+        self.queue.remove(place)
+    }
+
     /// Asks, unless its day is known to be gone or its targets to be refused.
-    fn start(&mut self, mut asking: Asking) {
+    fn start(&mut self, mut asking: Asking) -> Option<tokio::task::Id> {
         let cycle = self.plan.cycle(&asking.question);
         if let Some(edge) = self.edges.get(&cycle)
             && cycle == Cycle::Day
@@ -190,24 +173,26 @@ impl Run<'_> {
         let cost = self.plan.cost(&asking.question);
         if gone || targets.is_empty() {
             self.progress.most.fetch_sub(cost, Ordering::Relaxed);
-            return;
+            return None;
         }
         let (client, config, days) = (self.context.client.clone(), self.plan.config.clone(), asking.question.days);
         let clock = self.context.clock.clone();
-        self.running.spawn(async move {
+        let task = self.running.spawn(async move {
             // The platform may want a longer pause than a call waits for.
             clock.sleep(client.pause_left(&config.account, config.source.api().path)).await;
-            let answers = ask(&client, &config, targets, days).await;
+            let answers = ask(&client, &config, targets, days, Halving::Refused).await;
             (asking, answers)
         });
+        Some(task.id())
     }
 
     /// Notes what came of a question; gives what is to be stored of it.
     fn take(&mut self, asking: Asking, answers: Answers) -> Vec<TargetAnswer> {
-        let Asking { question, tries, without } = asking;
+        let Asking { question, tries, again, without } = asking;
         let mut answered = Vec::new();
-        let mut throttled = Vec::new();
+        let (mut throttled, mut deferred) = (Vec::new(), Vec::new());
         let mut unavailable = None;
+        self.count_invalid(&answers);
         self.names.extend(answers.names);
         for (target, given) in answers.targets {
             let Some(place) = self.plan.place(&target) else { continue };
@@ -216,7 +201,7 @@ impl Run<'_> {
                 if without.is_none() && self.may_begin_too_early(&target, days, refusal.code) {
                     let question = Question { targets: vec![place], days: Days { first: days.first.plus(1), ..days } };
                     self.progress.most.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
-                    self.queue.push_front(Asking { question, tries, without: Some((days.first, refusal.code)) });
+                    self.queue.push_front(Asking { question, tries, again, without: Some((days.first, refusal.code)) });
                     continue;
                 }
                 if self.is_gone(&target, days, refusal.code) {
@@ -231,6 +216,7 @@ impl Run<'_> {
                         rows.first().map(|_| days.last).into_iter().collect()
                     };
                     self.plan.note(place, days, &with_figures);
+                    self.proven.insert(place);
                     if let Some((day, code)) = without {
                         self.note_edge(target.cycle, day, code);
                     }
@@ -238,11 +224,16 @@ impl Run<'_> {
                 }
                 Ok(Given::Refusal(refusal)) => {
                     self.plan.refuse(place);
+                    self.proven.insert(place);
                     self.refused += 1;
                     let outcome = Outcome::Refused { code: refusal.code };
                     answered.push(TargetAnswer { target, days, outcome });
                 }
                 Err(Failure::Throttled(_)) if tries + 1 < MOST_TRIES => throttled.push(place),
+                Err(failure @ Failure::Unavailable(_)) if !again && self.ended.is_none() => {
+                    deferred.push(place);
+                    unavailable = Some(failure);
+                }
                 Err(failure) => {
                     if matches!(failure, Failure::Denied(_)) {
                         self.ended.get_or_insert(failure.clone());
@@ -255,16 +246,40 @@ impl Run<'_> {
             }
         }
         self.unavailable = if unavailable.is_some() { self.unavailable + 1 } else { 0 };
-        if self.unavailable >= UNAVAILABLE_IN_A_ROW {
+        if self.unavailable >= UNAVAILABLE_IN_A_ROW && !self.scattered {
+            self.scatter();
+        } else if self.unavailable >= UNAVAILABLE_AFTER_ALL {
             self.ended = self.ended.take().or(unavailable);
         }
-        if throttled.is_empty() {
+        if !deferred.is_empty() {
+            let question = Question { targets: deferred, days: question.days };
+            self.queue.push_back(Asking { question, tries, again: true, without });
+        } else if throttled.is_empty() {
             self.progress.done.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
-        } else {
+        }
+        if !throttled.is_empty() {
             let question = Question { targets: throttled, days: question.days };
-            self.queue.push_front(Asking { question, tries: tries + 1, without });
+            self.queue.push_front(Asking { question, tries: tries + 1, again, without });
         }
         answered
+    }
+
+    /// Changes the order of the questions that wait, but for their days: targets that the platform can't answer are often
+    /// neighbours in the list, and would keep all behind them waiting.
+    fn scatter(&mut self) {
+        self.scattered = true;
+        let place = |asking: &Asking| asking.question.targets.first().map_or(0, |place| self.plan.scattered(*place));
+        self.queue.make_contiguous().sort_by_cached_key(|asking| {
+            let days = asking.question.days;
+            (asking.again, std::cmp::Reverse(days.last), days.first, place(asking))
+        });
+    }
+
+    fn count_invalid(&mut self, answers: &Answers) {
+        self.invalid.figures += answers.invalid_figures;
+        if self.invalid.first.is_none() {
+            self.invalid.first = answers.first_invalid.as_ref().map(ToString::to_string);
+        }
     }
 
     /// Whether `code` may be about the first of `days` alone: the platform forgets a day while we ask for others, and may
@@ -315,6 +330,7 @@ impl Run<'_> {
         Summary {
             calls: self.progress.done(),
             refused: self.refused,
+            invalid: self.invalid,
             troubles: self.troubles.into_values().collect(),
             edges: self.edges.into_values().collect(),
         }

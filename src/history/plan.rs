@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days};
-use crate::poller::{FIRST_REFRESH, may_share};
+use crate::poller::{FIRST_REFRESH, may_share, scattered};
 use crate::source::{Paging, Target};
 use crate::store::{AnswerState, Store, StoreError};
 
@@ -223,6 +223,11 @@ impl Plan {
     pub(super) fn asked(&self, question: &Question) -> Vec<Arc<Target>> {
         let targets = question.targets.iter().map(|place| &self.targets[*place]);
         targets.filter(|planned| !planned.refused).map(|planned| Arc::clone(&planned.target)).collect()
+    }
+
+    /// A place for the target at `place` that has nothing to do with those of its neighbours.
+    pub(super) fn scattered(&self, place: usize) -> u64 {
+        scattered(&self.targets[place].target)
     }
 
     /// The place of `target`.

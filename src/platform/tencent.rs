@@ -48,6 +48,18 @@ impl Platform for TencentDesk {
         CredentialKeys { id: "sdk_app_id", caller: Some("identifier"), secret: "secret_key", token: "user_sig" }
     }
 
+    fn check_id(&self, id: &str) -> Result<(), String> {
+        match id.parse::<u64>() {
+            // The parser also takes a sign.
+            Ok(1..) if !id.starts_with('+') => Ok(()),
+            _ => Err(
+                "it is the number of the application, such as 1400000000: 即时通信 IM 控制台 > 应用管理 > SDKAppID \
+                      (Chat console > Applications)"
+                    .to_owned(),
+            ),
+        }
+    }
+
     fn base_url(&self) -> &'static str {
         "https://console.tim.qq.com"
     }

@@ -10,7 +10,7 @@ use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::platform::{Call, Refusal};
 use crate::sample::Row;
-use crate::source::{DecodedAnswer, Decoder, Malformed, Paging, Query, Shape, Target};
+use crate::source::{DecodedAnswer, Decoder, InvalidFigures, Malformed, Paging, Query, Shape, Target};
 
 /// No answer has more pages; one that goes on beyond is broken.
 const MOST_PAGES: usize = 1_000;
@@ -24,6 +24,12 @@ pub(crate) struct Answers {
     pub(crate) unmapped: BTreeSet<String>,
     /// Names of subjects.
     pub(crate) names: BTreeMap<String, String>,
+    /// The figures of the last day that are left out as invalid, by the key of their target.
+    pub(crate) invalid: BTreeMap<String, usize>,
+    /// How many there are of any day.
+    pub(crate) invalid_figures: usize,
+    /// What is wrong with the first of them.
+    pub(crate) first_invalid: Option<Malformed>,
 }
 
 /// What a platform gave for a target.
@@ -35,34 +41,70 @@ pub(crate) enum Given {
     Refusal(Refusal),
 }
 
+/// Which batches are halved until what spoils them stands alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halving {
+    /// Those that the platform refuses.
+    Refused,
+    /// These, and those that failed before by an unknown code or an answer of another form. Where it turns out that this
+    /// is the same for all of them, the rest is given up.
+    Failed,
+}
+
+/// Where this many targets fail alone and none is answered, what spoils a batch is none of its targets.
+const HOPELESS: usize = 3;
+
 /// Asks about `targets`, which are of one table and for the same `days`.
 ///
 /// Where the platform refuses a batch, its halves are asked, until the refused ones stand alone.
-pub(crate) async fn ask(client: &Client, config: &SourceConfig, targets: Vec<Arc<Target>>, days: Days) -> Answers {
+pub(crate) async fn ask(
+    client: &Client,
+    config: &SourceConfig,
+    targets: Vec<Arc<Target>>,
+    days: Days,
+    halving: Halving,
+) -> Answers {
     let mut answers = Answers::default();
     let mut batches = vec![targets];
+    let (mut failed_alone, mut any_answered) = (0, false);
     while let Some(mut targets) = batches.pop() {
-        match ask_batch(client, config, &targets, days).await {
+        let failure = match ask_batch(client, config, &targets, days).await {
             Ok(decoded) => {
+                any_answered = true;
                 answers.unmapped.extend(decoded.unmapped);
                 answers.names.extend(decoded.names);
+                let InvalidFigures { counts, all, first } = decoded.invalid;
+                answers.invalid_figures += all;
+                answers.invalid.extend(counts.into_iter().map(|(place, count)| (targets[place].key(), count)));
+                answers.first_invalid = answers.first_invalid.take().or(first);
                 let rows = decoded.targets.into_iter().map(|rows| rows.map(Given::Rows).map_err(Failure::from));
                 answers.targets.extend(targets.into_iter().zip(rows));
+                continue;
             }
-            Err(Failure::Refused(_)) if targets.len() > 1 => {
-                let second = targets.split_off(targets.len() / 2);
-                batches.push(second);
-                batches.push(targets);
-            }
-            Err(failure) => {
-                let given = || match &failure {
-                    Failure::NoData => Ok(Given::Rows(Vec::new())),
-                    Failure::Refused(refusal) => Ok(Given::Refusal(refusal.clone())),
-                    failure => Err(failure.clone()),
-                };
-                answers.targets.extend(targets.into_iter().map(|target| (target, given())));
-            }
+            Err(failure) => failure,
+        };
+        let unusable = matches!(failure, Failure::Unknown(_) | Failure::Malformed(_));
+        let halved = match failure {
+            Failure::Refused(_) => true,
+            _ => unusable && halving == Halving::Failed && (any_answered || failed_alone < HOPELESS),
+        };
+        if halved && targets.len() > 1 {
+            let second = targets.split_off(targets.len() / 2);
+            batches.push(second);
+            batches.push(targets);
+            continue;
         }
+        failed_alone += usize::from(unusable);
+        any_answered |= matches!(failure, Failure::NoData | Failure::Refused(_));
+        if unusable && !any_answered && failed_alone >= HOPELESS {
+            targets.extend(batches.drain(..).flatten());
+        }
+        let given = || match &failure {
+            Failure::NoData => Ok(Given::Rows(Vec::new())),
+            Failure::Refused(refusal) => Ok(Given::Refusal(refusal.clone())),
+            failure => Err(failure.clone()),
+        };
+        answers.targets.extend(targets.into_iter().map(|target| (target, given())));
     }
     answers
 }
@@ -112,6 +154,7 @@ fn union(mut parts: Vec<DecodedAnswer>) -> DecodedAnswer {
         sum.targets = targets.map(|(sum, more)| Ok(add(sum?, &more?))).collect();
         sum.unmapped.extend(part.unmapped);
         sum.names.extend(part.names);
+        sum.invalid.add(part.invalid);
     }
     sum
 }

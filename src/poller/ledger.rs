@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::trouble::{Memory, Trouble};
+use crate::client::Failure;
 use crate::day::Day;
+use crate::platform::Refusal;
 use crate::source::{Table, Target};
 use crate::store::{Answer, AnswerState};
 use crate::telemetry::TargetCounts;
@@ -56,7 +59,23 @@ struct Entry {
     answer: Option<Answer>,
     /// Whether there are figures on any day of the span that is asked for.
     figures: bool,
-    failed: bool,
+    /// How it failed, where no usable answer came when it was last asked.
+    trouble: Option<Trouble>,
+    /// How many of its figures are left out as invalid.
+    invalid: usize,
+    /// The code that it was refused with for the day before.
+    refused_before: Option<i64>,
+}
+
+/// How a target is asked together with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grouping {
+    /// In batches.
+    Any,
+    /// Alone, as it was refused last time: a batch with it would be refused again.
+    Alone,
+    /// In batches of those that failed last time, which are halved until what spoils them is found.
+    Failed,
 }
 
 impl Ledger {
@@ -72,7 +91,9 @@ impl Ledger {
             target: Arc::new(target),
             answer: None,
             figures: false,
-            failed: false,
+            trouble: None,
+            invalid: 0,
+            refused_before: None,
         });
         Self { day, lookback, targets: entries.collect(), index, identity: hasher.finish() }
     }
@@ -87,28 +108,89 @@ impl Ledger {
         let asked = entry.target.days(self.day, self.lookback).contains(answer.day);
         entry.figures |= asked && answer.state == AnswerState::Ok;
         if answer.day == entry.target.day(self.day) {
-            entry.failed = false;
+            entry.trouble = None;
             entry.answer = Some(answer);
         }
     }
 
-    /// Forgets that there are figures of the target, before the answers of a new request are noted.
-    pub(super) fn renew(&mut self, key: &str) {
+    /// Takes up an answer of the day before.
+    pub(super) fn note_day_before(&mut self, answer: &Answer) {
+        let Some(entry) = self.index.get(&answer.target).map(|n| &mut self.targets[*n]) else { return };
+        if entry.target.definition == answer.definition && answer.state == AnswerState::Refused {
+            entry.refused_before = Some(answer.code);
+        }
+    }
+
+    /// Forgets what is known of the target's figures, before the answers of a new request are noted: it has so many
+    /// `invalid` ones.
+    pub(super) fn renew(&mut self, key: &str, invalid: usize) {
         if let Some(n) = self.index.get(key) {
             self.targets[*n].figures = false;
+            self.targets[*n].invalid = invalid;
         }
     }
 
     /// Notes that no usable answer came for the target; an earlier answer stays.
-    pub(super) fn fail(&mut self, key: &str) {
-        if let Some(n) = self.index.get(key) {
-            self.targets[*n].failed = true;
+    pub(super) fn fail(&mut self, key: &str, failure: &Failure, now: Timestamp) {
+        if let Some(entry) = self.index.get(key).map(|n| &mut self.targets[*n]) {
+            entry.trouble = Some(entry.trouble.take().unwrap_or_default().after(failure, now));
         }
     }
 
-    /// The keys of the targets that failed when they were last asked.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
-        self.index.iter().filter(|(_, n)| self.targets[**n].failed).map(|(key, _)| key.as_str())
+    /// The targets whose unknown code is their refusal, as others were answered: one id must not withhold a day.
+    ///
+    /// One that has figures of the day keeps them.
+    pub(super) fn settled(&self) -> Vec<(Arc<Target>, Refusal)> {
+        if !self.targets.iter().any(|entry| entry.answer.is_some() && entry.trouble.is_none()) {
+            return Vec::new();
+        }
+        let refusal = |entry: &Entry| {
+            let known = match &entry.answer {
+                None => entry.refused_before,
+                Some(answer) if answer.state == AnswerState::Refused => Some(answer.code),
+                Some(_) => return None,
+            };
+            let refusal = entry.trouble.as_ref()?.settled(known)?;
+            Some((Arc::clone(&entry.target), refusal.clone()))
+        };
+        self.targets.iter().filter_map(refusal).collect()
+    }
+
+    /// Takes up what is remembered of the targets.
+    pub(super) fn recall(&mut self, memory: &Memory) {
+        if memory.day != Some(self.day) {
+            return;
+        }
+        for (key, trouble) in &memory.troubles {
+            if let Some(n) = self.index.get(key) {
+                self.targets[*n].trouble = Some(trouble.clone());
+            }
+        }
+        for (key, invalid) in &memory.invalid {
+            if let Some(n) = self.index.get(key) {
+                self.targets[*n].invalid = *invalid;
+            }
+        }
+    }
+
+    /// What is to be remembered of the targets.
+    pub(super) fn memory(&self) -> Memory {
+        let mut memory = Memory { day: Some(self.day), ..Memory::default() };
+        for (key, n) in &self.index {
+            let entry = &self.targets[*n];
+            if let Some(trouble) = &entry.trouble {
+                memory.troubles.insert(key.clone(), trouble.clone());
+            }
+            if entry.invalid > 0 {
+                memory.invalid.insert(key.clone(), entry.invalid);
+            }
+        }
+        memory
+    }
+
+    /// Whether some targets have no answer.
+    pub(super) fn lacks_answers(&self) -> bool {
+        self.targets.iter().any(|entry| entry.answer.is_none())
     }
 
     /// What is known of each target.
@@ -127,7 +209,7 @@ impl Ledger {
                     AnswerState::NoData => State::NoData,
                     AnswerState::Refused => State::Refused,
                 },
-                None if entry.failed => State::Failed,
+                None if entry.trouble.is_some() => State::Failed,
                 None => State::Pending,
             };
             states.push(inherited.unwrap_or(own));
@@ -155,8 +237,8 @@ impl Ledger {
         self.targets.is_empty()
     }
 
-    /// The targets to ask at `now`, without those `asked` already: the ones without an answer, then those due for a
-    /// refresh.
+    /// The targets to ask at `now`, without those `asked` already: the ones never asked, then those due for a refresh, then
+    /// those that failed last time, so that what the platform can't answer keeps nothing else waiting.
     ///
     /// One below a target that is itself due, or that has no figures, is left for a later call.
     pub(super) fn due(
@@ -165,37 +247,71 @@ impl Ledger {
         refresh: Duration,
         produced: bool,
         asked: &HashSet<String>,
-    ) -> Vec<Arc<Target>> {
-        let unproduced = !produced && nobody_has_data(&self.counts());
-        let wait = |answer: &Answer| match answer.state {
-            AnswerState::NoData if unproduced => NOT_PRODUCED,
-            _ if answer.answers <= 1 => FIRST_REFRESH,
-            _ => refresh,
-        };
+    ) -> Vec<(Arc<Target>, Grouping)> {
+        let when = self.when(now, refresh, produced);
         let mut waits = Vec::with_capacity(self.targets.len());
-        let (mut first, mut refreshes) = (Vec::new(), Vec::new());
+        let (mut first, mut refreshes, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &self.targets {
-            let parent = entry.parent.map(|n| &self.targets[n]);
-            let blocked = entry.parent.is_some_and(|n| waits[n]) || parent.is_some_and(|parent| !parent.figures);
-            let due = match &entry.answer {
-                None => true,
-                Some(answer) => {
-                    let refresh = answer.last_at.checked_add(wait(answer)).is_ok_and(|due| due <= now);
-                    refresh || answer.last_at.duration_since(now) > CLOCK_AHEAD
-                }
-            } && !asked.contains(&entry.target.key());
+            let blocked = entry.parent.is_some_and(|n| waits[n] || !self.targets[n].figures);
+            let due = when(entry) <= now && !asked.contains(&entry.target.key());
             waits.push(due || entry.parent.is_some_and(|n| waits[n]));
-            if due && !blocked {
-                if entry.answer.is_none() { &mut first } else { &mut refreshes }.push(Arc::clone(&entry.target));
+            if !due || blocked {
+                continue;
             }
+            let (queue, grouping) = match (&entry.trouble, &entry.answer) {
+                (Some(_), _) => (&mut failed, Grouping::Failed),
+                (None, Some(answer)) if answer.state == AnswerState::Refused => (&mut refreshes, Grouping::Alone),
+                (None, Some(_)) => (&mut refreshes, Grouping::Any),
+                (None, None) if entry.refused_before.is_some() => (&mut first, Grouping::Alone),
+                (None, None) => (&mut first, Grouping::Any),
+            };
+            queue.push((Arc::clone(&entry.target), grouping));
+        }
+        if self.targets.iter().any(|entry| entry.trouble.is_some()) {
+            // Lists are ordered by department, and a part of the platform that is ill by neighbours: asked in their order,
+            // they would end each round at the same place.
+            first.sort_by_cached_key(|(target, _)| scattered(target));
+            refreshes.sort_by_cached_key(|(target, _)| scattered(target));
         }
         first.append(&mut refreshes);
+        first.append(&mut failed);
         first
+    }
+
+    /// When some target is due next, at `now` or later; `None` where there are none.
+    pub(super) fn next_due(&self, now: Timestamp, refresh: Duration, produced: bool) -> Option<Timestamp> {
+        let when = self.when(now, refresh, produced);
+        // One below another without figures waits for that.
+        let open = self.targets.iter().filter(|entry| entry.parent.is_none_or(|n| self.targets[n].figures));
+        open.map(when).min()
+    }
+
+    /// When a target is due.
+    fn when(&self, now: Timestamp, refresh: Duration, produced: bool) -> impl Fn(&Entry) -> Timestamp {
+        let unproduced = !produced && nobody_has_data(&self.counts());
+        move |entry| {
+            let answered = entry.answer.as_ref().map_or(Timestamp::MIN, |answer| {
+                let wait = match answer.state {
+                    AnswerState::NoData if unproduced => NOT_PRODUCED,
+                    _ if answer.answers <= 1 => FIRST_REFRESH,
+                    _ => refresh,
+                };
+                let ahead = answer.last_at.duration_since(now) > CLOCK_AHEAD;
+                if ahead { Timestamp::MIN } else { answer.last_at.checked_add(wait).unwrap_or(Timestamp::MAX) }
+            });
+            let until = entry.trouble.as_ref().and_then(|trouble| trouble.until(now));
+            until.map_or(answered, |until| until.max(answered))
+        }
     }
 
     /// The days under which figures of these targets are kept, each once.
     pub(super) fn days(&self) -> Vec<Day> {
-        kept_days(self.targets.iter().map(|entry| &*entry.target), self.day)
+        self.days_at(self.day)
+    }
+
+    /// The same if `day` were the target day.
+    pub(super) fn days_at(&self, day: Day) -> Vec<Day> {
+        kept_days(self.targets.iter().map(|entry| &*entry.target), day)
     }
 
     /// A test for rows of `table`, by labels and the day that they are kept under: whether their target is ok.
@@ -222,6 +338,13 @@ impl Ledger {
 pub(super) fn kept_days<'a>(targets: impl IntoIterator<Item = &'a Target>, day: Day) -> Vec<Day> {
     let days: BTreeSet<_> = targets.into_iter().map(|target| target.day(day)).collect();
     days.into_iter().collect()
+}
+
+/// A place for the target that has nothing to do with those of its neighbours in the list.
+pub(crate) fn scattered(target: &Target) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    target.key().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether no target is known to have figures, though the platform answered for some.

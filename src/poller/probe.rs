@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Context;
-use super::ask::{Given, ask, may_share};
+use super::ask::{Given, Halving, ask, may_share};
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
@@ -152,7 +152,7 @@ impl Trial {
         let days = self.batches[0][0].days(day, 1);
         let (mut works, mut figures, mut wrong) = (0, 0, Vec::new());
         'calls: for batch in &self.batches {
-            let answers = ask(&context.client, config, batch.clone(), days).await;
+            let answers = ask(&context.client, config, batch.clone(), days, Halving::Refused).await;
             for (target, given) in answers.targets {
                 match given {
                     Ok(Given::Rows(rows)) => {
@@ -189,13 +189,7 @@ impl Trial {
 
     /// `words` about `target`, by name where the configuration has the name.
     fn about(&self, target: &Target, words: &str) -> String {
-        if !self.named {
-            return words.to_owned();
-        }
-        // The innermost first: a department of an app, a servicer of an account.
-        let labels = target.table.labels.iter().zip(&target.labels).filter(|(name, _)| **name != "cycle");
-        let ids: Vec<_> = labels.map(|(_, id)| format!("`{id}`")).rev().collect();
-        format!("{}: {words}", ids.join(" of "))
+        if self.named { format!("`{}`: {words}", target.labels.join("/")) } else { words.to_owned() }
     }
 
     fn success(&self, works: usize, figures: usize, wrong: usize, days: Days) -> String {
@@ -203,7 +197,7 @@ impl Trial {
         let mut words = match (works + wrong, figures) {
             (1, 0) => format!("works; {first} has no figures for {days}"),
             (1, _) => format!("works; there are figures for {days}"),
-            (all, _) => format!("works for {works} of {all}, {figures} with figures for {days}"),
+            (all, _) => format!("works for {works} of {all}; {figures} have figures for {days}"),
         };
         if self.left > 0 && !self.one_suffices {
             words.push_str(&format!("; {} more were not tried", self.left));

@@ -1,26 +1,23 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Context;
-use super::ask::{Answers, Given, ask, may_share};
-use super::ledger::Ledger;
+use super::ask::{Answers, Given};
+use super::ledger::{Grouping, Ledger};
+use super::queue::{InFlight, Queue, lock, questions};
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::platform::Refusal;
-use crate::source::Target;
+use crate::source::Malformed;
 use crate::store::{Answer, AnswerState, Outcome, StoreError, TargetAnswer};
-
-/// After this many calls in a row that the platform could not answer, the round ends.
-pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
 
 /// Storing takes at most one part of this many of a round's time, so that on a slow disk more answers share a
 /// transaction. A program that is killed asks again for those that came since the last one: a few, at a platform's pace.
@@ -32,8 +29,10 @@ const AT_ONCE: usize = 64;
 /// How a round went.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// Whether the platform answered at all.
-    pub(super) answered: bool,
+    /// Whether any answer could be used: figures, none, or a refusal of a target.
+    pub(super) usable: bool,
+    /// Whether anything was asked but targets that had failed when they were last asked.
+    pub(super) fresh: bool,
     /// What ended the round before its time.
     pub(super) ended: Option<Failure>,
     /// The last failure of a target, and how many there were.
@@ -48,6 +47,8 @@ pub(super) struct Report {
     pub(super) unmapped: BTreeSet<String>,
     /// Names of subjects.
     pub(super) names: BTreeMap<String, String>,
+    /// What is wrong with the first figure that was left out.
+    pub(super) first_invalid: Option<Malformed>,
 }
 
 /// A round under way; [`Round::step`] moves it on.
@@ -69,80 +70,6 @@ pub(super) struct Round<'a> {
     storing: Option<JoinHandle<(Result<(), StoreError>, Duration)>>,
     /// When answers are stored next.
     next_store: Instant,
-}
-
-/// Targets of one table that are asked together, and the days.
-type Question = (Vec<Arc<Target>>, Days);
-
-/// What is still to be asked, and whether it is worth asking.
-#[derive(Debug, Default)]
-struct Queue {
-    questions: VecDeque<Question>,
-    /// How many calls in a row the platform could not answer.
-    unavailable: usize,
-    /// Why nothing more is asked.
-    ended: Option<Failure>,
-}
-
-impl Queue {
-    /// Ends the round where `answers` tell that there is no hope for the rest: all of the source goes to the same
-    /// account and API.
-    fn hear(&mut self, answers: &Answers) {
-        let failed = answers.targets.iter().rev().find_map(|(_, given)| given.as_ref().err());
-        self.unavailable = if matches!(failed, Some(Failure::Unavailable(_))) { self.unavailable + 1 } else { 0 };
-        let Some(failure) = failed else { return };
-        let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
-        if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
-            self.ended.get_or_insert_with(|| failure.clone());
-            self.questions.clear();
-        }
-    }
-}
-
-/// The tasks that ask the questions of a queue, which don't wait for each other's answers.
-struct InFlight {
-    answers: mpsc::Receiver<(Answers, Days)>,
-    /// Each asks one question after the other until there are none.
-    askers: JoinSet<()>,
-}
-
-impl InFlight {
-    fn start(context: &Context, config: &SourceConfig, queue: &Arc<Mutex<Queue>>) -> Self {
-        let count = config.concurrency.min(lock(queue).questions.len()).max(1);
-        let (sender, answers) = mpsc::channel(count);
-        let mut askers = JoinSet::new();
-        for _ in 0..count {
-            let (client, config, sender) = (context.client.clone(), config.clone(), sender.clone());
-            let queue = Arc::clone(queue);
-            askers.spawn(async move {
-                while let Some((targets, days)) = next_question(&queue) {
-                    let answers = ask(&client, &config, targets, days).await;
-                    lock(&queue).hear(&answers);
-                    if sender.send((answers, days)).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        Self { answers, askers }
-    }
-
-    /// Waits for those who asked, when there are no more answers.
-    async fn end(mut self) {
-        while let Some(ended) = self.askers.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!("a question ended early: {error}");
-            }
-        }
-    }
-}
-
-fn next_question(queue: &Mutex<Queue>) -> Option<Question> {
-    lock(queue).questions.pop_front()
-}
-
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Round<'a> {
@@ -170,9 +97,12 @@ impl<'a> Round<'a> {
             let now = self.context.clock.now();
             let due = ledger.due(now, self.config.refresh_interval, self.produced, &self.asked);
             if due.is_empty() || self.report.ended.is_some() {
+                self.settle(ledger);
+                self.store_rest().await?;
                 return Ok(false);
             }
-            self.asked.extend(due.iter().map(|target| target.key()));
+            self.report.fresh |= due.iter().any(|(_, grouping)| *grouping != Grouping::Failed);
+            self.asked.extend(due.iter().map(|(target, _)| target.key()));
             lock(&self.queue).questions = questions(self.config, due, ledger);
             self.in_flight = Some(InFlight::start(self.context, self.config, &self.queue));
             return Ok(true);
@@ -191,7 +121,7 @@ impl<'a> Round<'a> {
                 in_flight.end().await;
             }
             self.report.ended = lock(&self.queue).ended.clone();
-            // Whoever reads the store at the end of a in_flight finds all of it.
+            // Whoever reads the store at the end of it finds all of it.
             self.store_rest().await?;
             return Ok(true);
         }
@@ -209,6 +139,7 @@ impl<'a> Round<'a> {
         let now = self.context.clock.now();
         self.report.unmapped.extend(answers.unmapped);
         self.report.names.extend(answers.names);
+        self.report.first_invalid = self.report.first_invalid.take().or(answers.first_invalid);
         let mut failed = None;
         for (target, given) in answers.targets {
             self.report.asked += 1;
@@ -224,21 +155,55 @@ impl<'a> Round<'a> {
                 }
                 Err(failure) => {
                     tracing::debug!(source = self.config.source.api().name, target = key, "failed: {failure}");
-                    ledger.fail(&key);
+                    ledger.fail(&key, &failure, now);
                     self.report.failures += 1;
                     failed = Some(failure);
                     continue;
                 }
             };
-            let answered = TargetAnswer { target, days, outcome };
-            ledger.renew(&key);
-            for answer in as_answers(&answered, &key, now) {
-                ledger.note(answer);
-            }
-            self.unstored.push(answered);
+            self.report.usable = true;
+            let invalid = answers.invalid.get(&key).copied().unwrap_or(0);
+            self.note(TargetAnswer { target, days, outcome }, &key, invalid, now, ledger);
         }
-        self.report.answered |= !matches!(&failed, Some(Failure::Unavailable(_) | Failure::Denied(_)));
         self.report.failure = failed.or(self.report.failure.take());
+    }
+
+    /// Notes an answer with so many invalid figures, and has it stored.
+    fn note(&mut self, answered: TargetAnswer, key: &str, invalid: usize, now: Timestamp, ledger: &mut Ledger) {
+        ledger.renew(key, invalid);
+        for answer in as_answers(&answered, key, now) {
+            ledger.note(answer);
+        }
+        self.unstored.push(answered);
+    }
+
+    /// Takes unknown codes that came often enough for refusals of their targets.
+    fn settle(&mut self, ledger: &mut Ledger) {
+        let now = self.context.clock.now();
+        let settled = ledger.settled();
+        if let Some((_, refusal)) = settled.last() {
+            let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+            let targets = settled.len();
+            tracing::info!(
+                source,
+                account,
+                targets,
+                "an unknown code that comes again and again is taken for a refusal of its target: {refusal}"
+            );
+        }
+        for (target, refusal) in settled {
+            let (key, days) = (target.key(), target.days(ledger.day, self.config.lookback_days));
+            if self.asked.contains(&key) {
+                self.report.failures = self.report.failures.saturating_sub(1);
+            }
+            let outcome = Outcome::Refused { code: refusal.code };
+            self.report.usable = true;
+            self.report.refusal = Some(refusal);
+            self.note(TargetAnswer { target, days, outcome }, &key, 0, now, ledger);
+        }
+        if self.report.failures == 0 {
+            self.report.failure = None;
+        }
     }
 
     /// Stores what has come, unless the answers before are still being stored: questions go on meanwhile.
@@ -321,21 +286,6 @@ impl Drop for Round<'_> {
             }
         });
     }
-}
-
-/// The targets in the groups in which they are asked together.
-fn questions(config: &SourceConfig, due: Vec<Arc<Target>>, ledger: &Ledger) -> VecDeque<Question> {
-    let batch = config.source.api().batch;
-    let mut questions: VecDeque<Question> = VecDeque::new();
-    for target in due {
-        let days = target.days(ledger.day, config.lookback_days);
-        let joins = |others: &Vec<Arc<Target>>| others.len() < batch && may_share(&others[0], &target);
-        match questions.back_mut() {
-            Some((others, same)) if *same == days && joins(others) => others.push(target),
-            _ => questions.push_back((vec![target], days)),
-        }
-    }
-    questions
 }
 
 /// What the ledger of the days asked for becomes by this answer, as the store will have it.

@@ -17,6 +17,23 @@ const NOBODY: &str = "there is nobody to ask about, as the lists came empty";
 /// What is said of targets that are refused.
 const REFUSED: &str = "targets are refused, the last";
 
+/// What is said of figures that are left out.
+const INVALID: &str = "figures of the day are left out, as they can't be right";
+
+/// Whether the source is up after a round, where it was so `before`: it is where an answer could be used.
+fn is_up(report: &Report, before: bool) -> bool {
+    match &report.ended {
+        Some(Failure::Denied(_)) => false,
+        _ if report.usable => true,
+        // Lists alone were asked for.
+        Some(Failure::Unavailable(_)) if report.asked == 0 => false,
+        Some(_) if report.asked == 0 => before && report.failures == 0,
+        None if report.asked == 0 => true,
+        // What failed before and fails again says nothing new of the others, which are settled.
+        _ => before && !report.fresh,
+    }
+}
+
 /// What went wrong in a round, with lists that may be `stale`, or of which `nobody` is left.
 pub(super) fn fault(report: &Report, stale: Option<&Failure>, nobody: bool) -> Option<String> {
     match (&report.failure, stale) {
@@ -36,7 +53,8 @@ impl Worker {
         let TargetCounts { refused, failed, pending, .. } = self.counts;
         // What failed is told until it is asked again, and who is refused as long as he is.
         let told = self.kept.error.as_deref();
-        failed + pending == 0 && told != error && !told.is_some_and(|told| refused > 0 && told.contains(REFUSED))
+        let stands = |told: &str| (refused > 0 && told.contains(REFUSED)) || told.contains(INVALID);
+        failed + pending == 0 && told != error && !told.is_some_and(stands)
     }
 
     /// Notes how a round went, and says it in one line.
@@ -48,10 +66,7 @@ impl Worker {
         error: Option<String>,
     ) -> Result<(), StoreError> {
         let now = self.context.clock.now();
-        let cut_off = matches!(report.ended, Some(Failure::Denied(_) | Failure::Unavailable(_)));
-        // Where nothing was asked and yet something failed, there is no list of whom to ask about.
-        let no_list = report.asked == 0 && report.failures > 0;
-        self.kept.up = !cut_off && !no_list && (report.answered || report.asked == 0);
+        self.kept.up = is_up(&report, self.kept.up);
         self.kept.last_round = Some(now);
         self.kept.round_seconds = Some(now.duration_since(started).as_secs_f64().max(0.0));
         if report.failures == 0 && error.is_none() {
@@ -93,7 +108,18 @@ impl Worker {
             let words = self.refusal.as_ref().filter(|_| refused > 0)?;
             Some(format!("{refused} of {total} {REFUSED}: {words}"))
         };
-        self.kept.error = error.or_else(refused);
+        let invalid = self.memory.invalid_values();
+        if let Some(first) = &report.first_invalid {
+            tracing::warn!(source, account, figures = invalid, "figures are left out as invalid: {first}");
+            self.first_invalid = Some(first.to_string());
+        }
+        let words = self.first_invalid.as_ref().filter(|_| invalid > 0);
+        let invalid = words.map(|words| format!("{invalid} {INVALID}: {words}"));
+        let error = error.or_else(refused);
+        self.kept.error = match (error, invalid) {
+            (Some(error), Some(invalid)) => Some(format!("{error}; {invalid}")),
+            (error, invalid) => error.or(invalid),
+        };
         self.keep().await
     }
 
@@ -132,6 +158,7 @@ impl Worker {
             round_duration: self.kept.round_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             series: self.series,
             unmapped: self.unmapped.clone(),
+            invalid: self.memory.invalid_values(),
             token_expiry: self.context.client.token_expiry(account),
             error: self.words(),
         };

@@ -9,9 +9,10 @@ use super::Context;
 use super::ledger::{Ledger, kept_days, may_flip};
 use super::round::{Report, Round};
 use super::standing::fault;
+use super::trouble::Memory;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
-use crate::discovery::{DiscoveryError, Lists};
+use crate::discovery::{DiscoveryError, EMPTY_AGAIN, Lists};
 use crate::source::{Directory, Target};
 use crate::store::{SourceState, StoreError};
 use crate::telemetry::TargetCounts;
@@ -37,12 +38,16 @@ pub struct Worker {
     pub(super) served: Option<Day>,
     /// The targets of that page.
     pub(super) served_targets: Option<u64>,
-    /// The target day, and the keys of its targets that got no usable answer.
-    failed: Option<(Day, HashSet<String>)>,
+    /// What is known of the target day's targets beside what the store has.
+    pub(super) memory: Memory,
+    /// When some target is due next, by the last look at the ledger.
+    next_due: Option<Timestamp>,
     /// Why a target was refused, the last time that one was.
     pub(super) refusal: Option<String>,
     /// What the operator should know of the lists of the last waking.
     pub(super) list_notes: Vec<String>,
+    /// What was wrong with a figure, the last time that one was invalid.
+    pub(super) first_invalid: Option<String>,
     pub(super) counts: TargetCounts,
     pub(super) series: usize,
     pub(super) unmapped: BTreeSet<String>,
@@ -64,9 +69,11 @@ impl Worker {
             kept: SourceState::default(),
             served: None,
             served_targets: None,
-            failed: None,
+            memory: Memory::default(),
+            next_due: None,
             refusal: None,
             list_notes: Vec::new(),
+            first_invalid: None,
             counts: TargetCounts::default(),
             series: 0,
             unmapped: BTreeSet::new(),
@@ -143,10 +150,11 @@ impl Worker {
     pub async fn wake(&mut self) -> Result<Timestamp, StoreError> {
         let now = self.context.clock.now();
         let day = self.config.schedule.target_day(now);
-        if self.failed.as_ref().is_none_or(|(of, _)| *of != day) {
-            self.failed = Some((day, HashSet::new()));
+        if self.memory.day != Some(day) {
+            self.memory = Memory { day: Some(day), ..Memory::default() };
         }
         self.next = Some(self.next_waking(day, now));
+        self.next_due = None;
         self.drop_old_page(day).await?;
         let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
         match denial {
@@ -154,7 +162,7 @@ impl Worker {
             Some(denial) => self.hold(day, denial.text).await?,
         }
         let next = self.next_waking(day, now);
-        self.next = Some(next);
+        self.next = Some(self.next_asking(day, next));
         self.tell(day);
         Ok(next)
     }
@@ -166,6 +174,7 @@ impl Worker {
         let directory = self.stored_directory().await?;
         let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
         let late = self.is_late(day, now);
+        self.next_due = ledger.next_due(now, self.config.refresh_interval, late);
         let due = || !ledger.due(now, self.config.refresh_interval, late, &HashSet::new()).is_empty();
         if (ledger.is_empty() || due()) && (self.kept.up || self.kept.error.as_ref() != Some(&refusal)) {
             self.kept.up = false;
@@ -202,7 +211,7 @@ impl Worker {
                 looked = self.context.clock.now();
                 // It is moved on: an alert watches who no longer wakes.
                 self.next = looked.checked_add(self.config.poll_interval).ok();
-                if round.report.answered && self.kept.last_round.is_none() && !self.kept.up {
+                if round.report.usable && self.kept.last_round.is_none() && !self.kept.up {
                     self.kept.up = true;
                     self.kept.error = None;
                     self.keep().await?;
@@ -212,8 +221,14 @@ impl Worker {
         }
         let mut report = std::mem::take(&mut round.report);
         self.keep_names(day, &report).await?;
-        if let Some((_, failed)) = &mut self.failed {
-            *failed = ledger.failed().map(str::to_owned).collect();
+        self.memory = ledger.memory();
+        let now = self.context.clock.now();
+        self.next_due = ledger.next_due(now, self.config.refresh_interval, self.is_late(day, now));
+        if ledger.is_empty() {
+            self.next_due = now.checked_add(EMPTY_AGAIN).ok();
+        }
+        if stale.is_some() {
+            self.next_due = Some(now);
         }
         self.look(&mut ledger, &directory, report.asked > 0).await?;
         let error = fault(&report, stale.as_ref(), ledger.is_empty());
@@ -282,9 +297,16 @@ impl Worker {
                 ledger.note(answer);
             }
         }
-        for key in self.failed.iter().filter(|(of, _)| *of == day).flat_map(|(_, keys)| keys) {
-            ledger.fail(key);
+        if ledger.lacks_answers() {
+            // Refusals of yesterday are mostly those of today.
+            for day in ledger.days_at(day.plus(-1)) {
+                let (source, account) = (self.config.source.api().name, &self.config.account.name);
+                for answer in self.context.store.answers(source, account, Days::one(day)).await? {
+                    ledger.note_day_before(&answer);
+                }
+            }
         }
+        ledger.recall(&self.memory);
         Ok(ledger)
     }
 
@@ -296,6 +318,23 @@ impl Worker {
     fn flip_deadline(&self, day: Day) -> Timestamp {
         let ready = self.config.schedule.ready(day).max(self.started);
         ready.saturating_add(self.config.flip_after).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When something will be asked again, if the worker wakes at `next` and then every poll interval.
+    fn next_asking(&self, day: Day, next: Timestamp) -> Timestamp {
+        let (account, path) = (&self.config.account, self.config.source.api().path);
+        let now = self.context.clock.now();
+        let denied = self.context.client.denial(account, path).map(|denial| denial.until);
+        let paused = now.checked_add(self.context.client.pause_left(account, path)).unwrap_or(Timestamp::MAX);
+        // Without a ledger there were no lists, which are asked for at every waking.
+        let due = self.next_due.unwrap_or(now).max(denied.unwrap_or(now)).max(paused);
+        let late = due.duration_since(next).as_nanos();
+        let poll = SignedDuration::try_from(self.config.poll_interval).unwrap_or(SignedDuration::MAX);
+        let wakings = if late <= 0 { 0 } else { (late - 1) / poll.as_nanos().max(1) + 1 };
+        let wait = i32::try_from(wakings).ok().and_then(|wakings| poll.checked_mul(wakings));
+        let asking = wait.and_then(|wait| next.checked_add(wait).ok()).unwrap_or(Timestamp::MAX);
+        let next_day = self.config.schedule.ready(day.plus(1)).checked_add(self.jitter).unwrap_or(Timestamp::MAX);
+        asking.min(next_day.max(denied.unwrap_or(next_day))).max(next)
     }
 
     /// When to wake after `now`: after the poll interval, when the next day is ready, or when this one is late.

@@ -52,6 +52,30 @@ pub struct DecodedAnswer {
     pub is_empty: bool,
     /// How many rows came again on a later page: so many others may have been skipped.
     pub again: usize,
+    /// The figures that are left out, as they can't be right.
+    pub invalid: InvalidFigures,
+}
+
+/// Figures of an answer that are of the wrong type or out of range, and so left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InvalidFigures {
+    /// How many there are of the last day that was asked for, by the place of their target in the question.
+    pub counts: BTreeMap<usize, usize>,
+    /// How many there are of any day.
+    pub all: usize,
+    /// The first of them, of any day.
+    pub first: Option<Malformed>,
+}
+
+impl InvalidFigures {
+    /// Adds those of another part of the same answer.
+    pub fn add(&mut self, more: Self) {
+        for (place, count) in more.counts {
+            *self.counts.entry(place).or_default() += count;
+        }
+        self.all += more.all;
+        self.first = self.first.take().or(more.first);
+    }
 }
 
 /// What was asked: for whom, for which days, and how its rows are dated.
@@ -144,9 +168,11 @@ impl<'a> Decoder<'a> {
                 decoded.names.insert(asked_for.unwrap_or(id).clone(), name.to_owned());
             }
             match (&mut self.kept[index], read) {
-                (Ok(rows), Ok(Some(row))) => {
+                (Ok(rows), Ok(Some((row, invalid)))) => {
                     let subject = subject.map(|id| table.subject_key(&id).into_owned()).unwrap_or_default();
-                    rows.push(PlacedRow { page: self.pages, place, subject, row });
+                    rows.push(PlacedRow { page: self.pages, place, subject, row, invalid: invalid.len() });
+                    let first = &mut decoded.invalid.first;
+                    *first = first.take().or_else(|| invalid.into_iter().next());
                 }
                 (Ok(_), Ok(None)) | (Err(_), _) => {}
                 (kept, Err(malformed)) => *kept = Err(malformed),
@@ -168,11 +194,19 @@ impl<'a> Decoder<'a> {
             )
         };
         decoded.is_empty = self.rows == 0;
-        for rows in self.kept {
+        for (index, rows) in self.kept.into_iter().enumerate() {
             decoded.targets.push(match rows {
                 // The stranger may be this one by another spelling.
                 Ok(rows) if rows.is_empty() && self.strangers > 0 => Err(stranger()),
-                Ok(rows) => each_once(api, rows, &mut decoded.again),
+                Ok(rows) => each_once(api, rows, &mut decoded.again).map(|rows| {
+                    decoded.invalid.all += rows.iter().map(|placed| placed.invalid).sum::<usize>();
+                    let last = rows.iter().filter(|placed| placed.row.day == self.asked.days.last);
+                    let invalid: usize = last.map(|placed| placed.invalid).sum();
+                    if invalid > 0 {
+                        decoded.invalid.counts.insert(index, invalid);
+                    }
+                    rows.into_iter().map(|placed| placed.row).collect()
+                }),
                 Err(malformed) => Err(malformed),
             });
         }
@@ -185,7 +219,7 @@ fn path(api: &Api, place: usize) -> String {
     format!("{}/{place}", api.shape.rows)
 }
 
-/// A row, its page, its place in that, and whom it is about.
+/// A row, its page, its place in that, whom it is about, and how many of its figures are left out as invalid.
 #[derive(Debug)]
 struct PlacedRow {
     page: usize,
@@ -193,11 +227,12 @@ struct PlacedRow {
     /// The same for all spellings of an id; empty where rows name none.
     subject: String,
     row: Row,
+    invalid: usize,
 }
 
 /// The rows, those that are given several times once; two different ones for one subject and day spoil the target.
 /// Counts in `again` those that came on another page before.
-fn each_once(api: &Api, mut rows: Vec<PlacedRow>, again: &mut usize) -> Result<Vec<Row>, Malformed> {
+fn each_once(api: &Api, mut rows: Vec<PlacedRow>, again: &mut usize) -> Result<Vec<PlacedRow>, Malformed> {
     // All are of one target, and so their other labels are the same.
     rows.sort_by(|a, b| a.row.day.cmp(&b.row.day).then_with(|| a.subject.cmp(&b.subject)));
     let same = |pair: &&[PlacedRow]| pair[0].row.day == pair[1].row.day && pair[0].subject == pair[1].subject;
@@ -209,7 +244,7 @@ fn each_once(api: &Api, mut rows: Vec<PlacedRow>, again: &mut usize) -> Result<V
         ));
     }
     rows.dedup_by(|later, earlier| later.row.day == earlier.row.day && later.subject == earlier.subject);
-    Ok(rows.into_iter().map(|placed| placed.row).collect())
+    Ok(rows)
 }
 
 /// Reads one row.
@@ -263,13 +298,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The row, or `None` where it says that there are no figures.
+    /// The row and what is wrong with figures that are left out of it; `None` where it says that there are no figures.
     fn read(
         &self,
         asked: &Query<'_>,
         labels: Vec<String>,
         unmapped: &mut BTreeSet<String>,
-    ) -> Result<Option<Row>, Malformed> {
+    ) -> Result<Option<(Row, Vec<Malformed>)>, Malformed> {
         let day = self.day(asked)?;
         let shape = &self.api.shape;
         let figures = if shape.figures.is_empty() {
@@ -281,8 +316,14 @@ impl Reader<'_> {
                 _ => return Err(self.malformed(shape.figures, "an object")),
             }
         };
-        let values = self.table.fields.iter().map(|field| self.value(figures, field));
-        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let mut invalid = Vec::new();
+        let value = |field| {
+            self.value(figures, field).unwrap_or_else(|malformed| {
+                invalid.push(malformed);
+                None
+            })
+        };
+        let values = self.table.fields.iter().map(value).collect();
         let known = |name: &str| {
             self.table.fields.iter().any(|field| field.name == name)
                 || (shape.figures.is_empty() && [shape.day, shape.subject, shape.name].contains(&Some(name)))
@@ -294,10 +335,14 @@ impl Reader<'_> {
             }
         }
         let row = Row { day, labels, values };
-        Ok((row.series() > 0).then_some(row))
+        // One whose figures are all invalid is there nevertheless: the platform does not say that there are none.
+        Ok((row.series() > 0 || !invalid.is_empty()).then_some((row, invalid)))
     }
 
     /// The field's value in base units; `None` where the platform left it out.
+    ///
+    /// # Errors
+    /// What is wrong with it: that costs this figure and no other.
     fn value(&self, figures: &Map<String, Value>, field: &Field) -> Result<Option<f64>, Malformed> {
         let malformed = |expected: &str| match self.api.shape.figures {
             "" => self.malformed(field.name, expected),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::day::{Cycle, Days, Zone};
 use crate::platform::{Call, Feishu};
-use crate::yaml::{Key, Words};
+use crate::yaml::{Key, Words, cut};
 
 /// The largest page of departments that Feishu gives.
 const PAGE: &str = "50";
@@ -117,9 +117,13 @@ impl super::Params for Params {
             Words::One(_) => Err("expected a list of app ids".to_owned()),
         };
         let cycles = |words| {
-            let cycle = |word: &String| CYCLES.iter().copied().find(|cycle| cycle.name() == word);
-            let read = if let Words::List(words) = &words { words.iter().map(cycle).collect() } else { None };
-            read.ok_or_else(|| "it is a list of cycles, each of them day, week or month".to_owned())
+            let shape = "it is a list of cycles, each of them day, week or month";
+            let Words::List(words) = words else { return Err(shape.to_owned()) };
+            let cycle = |word: &String| {
+                let known = CYCLES.iter().copied().find(|cycle| cycle.name() == word);
+                known.ok_or_else(|| format!("unknown cycle `{}`; {shape}", cut(word)))
+            };
+            words.iter().map(cycle).collect()
         };
         vec![
             Key::words("apps", "a list of app ids", &mut self.apps, apps),

@@ -74,6 +74,8 @@ impl Unit {
     pub fn convert(self, number: f64) -> Result<Option<f64>, &'static str> {
         /// From here on, another number may have been rounded to this one.
         const INEXACT: f64 = 9_007_199_254_740_992.0;
+        /// Seconds until the year 5138; a platform that counted in milliseconds would be beyond.
+        const LATEST: f64 = 1e11;
         if !(0.0..INEXACT).contains(&number) {
             return Err("a number from 0 to below 2^53");
         }
@@ -85,6 +87,7 @@ impl Unit {
             Self::Percent if number > 100.0 => Err("a percentage from 0 to 100"),
             // A division rounds once; times 0.01 would round twice and show 0.6025000000000001.
             Self::Percent => Ok(Some(number / 100.0)),
+            Self::Timestamp if number > LATEST => Err("a time in seconds since 1970"),
             Self::Timestamp => Ok((number > 0.0).then_some(number)),
         }
     }

@@ -81,7 +81,7 @@ pub const STAT_TIMESTAMP: (&str, &str) =
 const SOURCE_GAUGES: &[SourceGauge] = &[
     SourceGauge(
         "imstats_source_up",
-        "Whether the platform answers: 0 if the last round was ended by a refusal of the account or by unavailability, or if there was no answer yet",
+        "Whether the last round that asked brought a usable answer: figures, no data, or a refusal of a target; 0 if not, or if there was none yet",
         |status| Some(f64::from(u8::from(status.up))),
     ),
     SourceGauge(STAT_TIMESTAMP.0, STAT_TIMESTAMP.1, |status| status.shown.map(|(_, midnight)| seconds(midnight))),
@@ -98,7 +98,7 @@ const SOURCE_GAUGES: &[SourceGauge] = &[
         "End of the last round that left no target failed",
         |status| status.last_success.map(seconds),
     ),
-    SourceGauge("imstats_source_next_round_timestamp_seconds", "When the source wakes next", |status| {
+    SourceGauge("imstats_source_next_round_timestamp_seconds", "When something will be asked again", |status| {
         status.next_round.map(seconds)
     }),
     SourceGauge("imstats_source_round_duration_seconds", "How long the last round took", |status| {
@@ -111,6 +111,11 @@ const SOURCE_GAUGES: &[SourceGauge] = &[
         "imstats_source_unmapped_fields",
         "Distinct fields of the platform's answers that no metric shows",
         |status| Some(status.unmapped.len() as f64),
+    ),
+    SourceGauge(
+        "imstats_source_invalid_values",
+        "Figures of the newest day that is ready that are left out, as they are of the wrong type or out of range",
+        |status| Some(status.invalid as f64),
     ),
     SourceGauge(
         "imstats_source_token_expiry_timestamp_seconds",

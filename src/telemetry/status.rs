@@ -90,7 +90,7 @@ impl TargetCounts {
 /// How one source of one account stands.
 #[derive(Clone, Debug, Default)]
 pub struct SourceStatus {
-    /// Whether the platform answers us.
+    /// Whether the last round that asked brought a usable answer.
     pub up: bool,
     /// The day that is shown, and its midnight in the source's zone.
     pub shown: Option<(Day, Timestamp)>,
@@ -102,7 +102,7 @@ pub struct SourceStatus {
     pub last_round: Option<Timestamp>,
     /// When the last round ended that left nothing failed.
     pub last_success: Option<Timestamp>,
-    /// When the next round may begin.
+    /// When something will be asked again.
     pub next_round: Option<Timestamp>,
     /// How long the last round took.
     pub round_duration: Option<Duration>,
@@ -110,6 +110,8 @@ pub struct SourceStatus {
     pub series: usize,
     /// The platform's fields that no gauge maps.
     pub unmapped: BTreeSet<String>,
+    /// How many figures of the target day are left out as invalid.
+    pub invalid: usize,
     /// When the token in use ends.
     pub token_expiry: Option<Timestamp>,
     /// The last error, in words that are meant for the operator.

@@ -14,8 +14,11 @@ use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{CONTACT, PUSH, Past, day, days, run};
+use super::{CONTACT, OWNERS, PUSH, Past, day, days, run};
 use crate::disk::Disk;
+use crate::harness::filled;
+
+const ALL_OF_WECOM: &str = "wecom: [{$wecom, contact: {users: all, $fast}, groupchat: {owners: all, $fast}}]";
 
 fn missing(summary: &Summary) -> usize {
     summary.troubles.iter().map(|trouble| trouble.ranges).sum()
@@ -38,6 +41,40 @@ async fn a_platform_that_wants_a_pause_gets_it_and_nothing_is_missing() {
     let summary = past.fetch("feishu_message_push", span).await;
     assert_eq!((missing(&summary), summary.edges.len()), (0, 0), "{summary:?}");
     assert_eq!(past.plan("feishu_message_push", span).await.calls().most(), 0);
+}
+
+#[tokio::test]
+async fn neighbours_that_the_platform_cannot_answer_do_not_end_a_backfill() {
+    let mut past = Past::new(400).await;
+    past.yaml = filled(ALL_OF_WECOM, &past.simulator);
+    let span = days("2026-11-01", "2026-11-19");
+    let users: Vec<_> = past.simulator.company().follow_users().map(|user| user.userid.clone()).collect();
+    for userid in &users[10..34] {
+        past.simulator.faults().add(Fault::on(CONTACT, Effect::Html(503)).subject(userid));
+    }
+    let summary = past.fetch("wecom_contact", span).await;
+    let told = summary.troubles.iter().any(|trouble| trouble.failure.contains("the server failed"));
+    assert!(told && missing(&summary) <= 24, "{summary:?}");
+    // All others are there: what a second run would ask is about these only.
+    assert!(past.plan("wecom_contact", span).await.calls().most() <= 24);
+    past.simulator.faults().clear();
+    let summary = past.fetch("wecom_contact", span).await;
+    assert_eq!((missing(&summary), past.plan("wecom_contact", span).await.calls().most()), (0, 0), "{summary:?}");
+}
+
+#[tokio::test]
+async fn who_is_refused_is_looked_for_once_in_all_days() {
+    let mut past = Past::new(400).await;
+    past.yaml = filled(ALL_OF_WECOM, &past.simulator);
+    let span = days("2026-11-01", "2026-11-19");
+    let owner = past.simulator.company().owners().nth(7).unwrap().userid.clone();
+    past.simulator.faults().add(Fault::on(OWNERS, Effect::Refuse(60111)).subject(&owner));
+    let batches = past.plan("wecom_groupchat_owner", span).await.calls().most();
+    let before = past.calls(OWNERS);
+    let summary = past.fetch("wecom_groupchat_owner", span).await;
+    assert_eq!((summary.refused, missing(&summary)), (1, 0), "{summary:?}");
+    let halving = past.calls(OWNERS) - before - batches;
+    assert!(halving <= 16, "{halving} calls beside {batches}");
 }
 
 #[tokio::test]

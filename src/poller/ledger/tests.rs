@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::day::Cycle;
+use crate::platform::Code;
 use crate::source::apis;
 
 const REFRESH: Duration = Duration::from_hours(6);
@@ -37,7 +38,7 @@ fn answer(key: &str, day: Day, state: AnswerState) -> Answer {
 }
 
 fn due(ledger: &Ledger, now: Timestamp) -> Vec<String> {
-    ledger.due(now, REFRESH, false, &HashSet::new()).iter().map(|target| target.key()).collect()
+    ledger.due(now, REFRESH, false, &HashSet::new()).iter().map(|(target, _)| target.key()).collect()
 }
 
 fn counts(ledger: &Ledger) -> [usize; 5] {
@@ -54,7 +55,8 @@ fn children_wait_for_their_parents_figures() {
     // While the parent is due for a refresh, they wait again.
     assert_eq!(due(&ledger, at(60)), vec![account.clone()]);
     let asked = HashSet::from([account.clone(), a]);
-    assert_eq!(ledger.due(at(60), REFRESH, false, &asked).iter().map(|target| target.key()).collect::<Vec<_>>(), [b]);
+    let due = ledger.due(at(60), REFRESH, false, &asked);
+    assert_eq!(due.iter().map(|(target, _)| target.key()).collect::<Vec<_>>(), [b]);
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn without_figures_on_any_day_of_the_span_children_are_not_asked() {
     assert_eq!(due(&ledger, at(0)), Vec::<String>::new(), "that day is not asked for");
     ledger.note(answer(&account, day().plus(-2), AnswerState::Ok));
     assert_eq!((due(&ledger, at(0)), counts(&ledger)), (vec![a, b], [0, 1, 0, 0, 2]));
-    ledger.renew(&account);
+    ledger.renew(&account, 0);
     assert_eq!((due(&ledger, at(0)), counts(&ledger)), (vec![], [0, 3, 0, 0, 0]));
     ledger.note(answer(&account, day(), AnswerState::Refused));
     assert_eq!(counts(&ledger), [0, 0, 3, 0, 0]);
@@ -75,13 +77,13 @@ fn without_figures_on_any_day_of_the_span_children_are_not_asked() {
 #[test]
 fn what_failed_is_asked_again_and_an_earlier_answer_stays() {
     let (mut ledger, [account, a, _]) = kf();
-    ledger.fail(&account);
+    ledger.fail(&account, &silence(), at(0));
     assert_eq!((counts(&ledger), due(&ledger, at(0))), ([0, 0, 0, 1, 2], vec![account.clone()]));
-    assert_eq!(ledger.failed().collect::<Vec<_>>(), [account.as_str()]);
+    assert_eq!(failed(&ledger), [account.as_str()]);
     ledger.note(answer(&account, day(), AnswerState::Ok));
-    assert_eq!((counts(&ledger), ledger.failed().count()), ([1, 0, 0, 0, 2], 0));
-    ledger.fail(&account);
-    assert_eq!((counts(&ledger), ledger.failed().count()), ([1, 0, 0, 0, 2], 1));
+    assert_eq!((counts(&ledger), failed(&ledger).len()), ([1, 0, 0, 0, 2], 0));
+    ledger.fail(&account, &silence(), at(0));
+    assert_eq!((counts(&ledger), failed(&ledger).len()), ([1, 0, 0, 0, 2], 1));
     // Of another day, of another definition, of somebody else: no answers to this.
     ledger.note(answer(&a, day().plus(-1), AnswerState::Ok));
     ledger.note(Answer { definition: "[]".to_owned(), ..answer(&a, day(), AnswerState::Ok) });
@@ -91,11 +93,105 @@ fn what_failed_is_asked_again_and_an_earlier_answer_stays() {
     assert_eq!(counts(&ledger), [1, 1, 0, 0, 1]);
 }
 
+fn failed(ledger: &Ledger) -> Vec<String> {
+    ledger.memory().troubles.into_keys().collect()
+}
+
+fn silence() -> Failure {
+    Failure::Unavailable("no answer".to_owned())
+}
+
+fn unknown(code: i64) -> Failure {
+    Failure::Unknown(Code::look_up(&[], code, "no"))
+}
+
+fn users(ids: &[&str]) -> (Ledger, Vec<String>) {
+    let targets: Vec<_> = ids.iter().map(|id| target(table("wecom_contact", 0), &[id])).collect();
+    let keys = targets.iter().map(Target::key).collect();
+    (Ledger::new(day(), 1, targets), keys)
+}
+
+#[test]
+fn what_failed_last_time_comes_after_all_else() {
+    let ids: Vec<_> = (0..40).map(|n| format!("u{n:02}")).collect();
+    let (mut ledger, keys) = users(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(due(&ledger, at(0)), keys, "in the order of the list");
+    keys[..10].iter().for_each(|key| ledger.note(answer(key, day(), AnswerState::Ok)));
+    keys[10..20].iter().for_each(|key| ledger.fail(key, &silence(), at(0)));
+    let order = due(&ledger, at(60));
+    let part = |part: &[String]| part.iter().cloned().collect::<HashSet<_>>();
+    assert_eq!(part(&order[..20]), part(&keys[20..]), "never asked");
+    assert_eq!(part(&order[20..30]), part(&keys[..10]), "refreshes");
+    assert_eq!(order[30..], keys[10..20], "failed");
+    // Neighbours that fail do so together: those not asked yet come in an order of their own.
+    assert_ne!(order[..20], keys[20..]);
+}
+
+#[test]
+fn who_was_refused_last_time_is_asked_alone() {
+    let (mut ledger, keys) = users(&["a", "b", "c"]);
+    ledger.note(answer(&keys[0], day(), AnswerState::Refused));
+    ledger.note_day_before(&Answer { code: 60_111, ..answer(&keys[1], day().plus(-1), AnswerState::Refused) });
+    ledger.note_day_before(&answer(&keys[2], day().plus(-1), AnswerState::Ok));
+    let due = ledger.due(at(60), REFRESH, false, &HashSet::new());
+    let due: Vec<_> = due.iter().map(|(target, grouping)| (target.labels[0].as_str(), *grouping)).collect();
+    assert_eq!(due, [("b", Grouping::Alone), ("c", Grouping::Any), ("a", Grouping::Alone)]);
+}
+
+#[test]
+fn an_unknown_code_is_settled_where_others_are_answered() {
+    let (mut ledger, keys) = users(&["a", "b", "c"]);
+    let settled = |ledger: &Ledger| -> Vec<_> {
+        ledger.settled().iter().map(|(target, refusal)| (target.labels[0].clone(), refusal.code)).collect()
+    };
+    for _ in 0..3 {
+        keys.iter().for_each(|key| ledger.fail(key, &unknown(7), at(0)));
+        assert!(settled(&ledger).is_empty(), "it is not about any of them");
+    }
+    ledger.note(answer(&keys[1], day(), AnswerState::NoData));
+    assert_eq!(settled(&ledger), [("a".to_owned(), 7), ("c".to_owned(), 7)]);
+    ledger.note(Answer { code: 7, ..answer(&keys[0], day(), AnswerState::Refused) });
+    assert_eq!(settled(&ledger), [("c".to_owned(), 7)]);
+    // With the refresh, and on the next day, once is enough.
+    ledger.fail(&keys[0], &unknown(7), at(60));
+    assert_eq!(settled(&ledger).len(), 2);
+    // What has figures keeps them.
+    ledger.note(answer(&keys[2], day(), AnswerState::Ok));
+    (0..5).for_each(|_| ledger.fail(&keys[2], &unknown(7), at(60)));
+    assert_eq!(settled(&ledger), [("a".to_owned(), 7)]);
+    let (mut next_day, keys) = users(&["a", "b"]);
+    next_day.note_day_before(&Answer { code: 7, ..answer(&keys[0], day().plus(-1), AnswerState::Refused) });
+    next_day.fail(&keys[0], &unknown(7), at(0));
+    assert!(settled(&next_day).is_empty());
+    next_day.note(answer(&keys[1], day(), AnswerState::Ok));
+    assert_eq!(settled(&next_day), [("a".to_owned(), 7)]);
+}
+
+#[test]
+fn what_is_next_due_is_told_without_what_waits_for_another() {
+    let next = |ledger: &Ledger| ledger.next_due(at(0), REFRESH, true);
+    let (mut ledger, [account, ..]) = kf();
+    assert_eq!(next(&ledger), Some(Timestamp::MIN));
+    ledger.note(answer(&account, day(), AnswerState::NoData));
+    assert_eq!(next(&ledger), Some(at(60)), "the servicers are not asked");
+    ledger.note(answer(&account, day(), AnswerState::Ok));
+    assert_eq!(next(&ledger), Some(Timestamp::MIN));
+    (0..3).for_each(|_| ledger.fail(&account, &unknown(7), at(0)));
+    let (mut one, keys) = users(&["a"]);
+    (0..3).for_each(|_| one.fail(&keys[0], &unknown(7), at(0)));
+    assert_eq!(next(&one), Some(at(10)));
+    assert!(due(&one, at(9)).is_empty() && due(&one, at(10)) == keys);
+    // Remembered until the next waking.
+    let (mut later, _) = users(&["a", "b"]);
+    later.recall(&one.memory());
+    assert!(failed(&later) == keys && due(&later, at(9)) == ["wecom_contact_user/b"]);
+    assert_eq!(Ledger::new(day(), 3, vec![]).next_due(at(0), REFRESH, true), None);
+}
+
 #[test]
 fn an_answer_is_refreshed_after_an_hour_and_then_every_refresh_interval() {
-    let users = |ids: &[&str]| ids.iter().map(|id| target(table("wecom_contact", 0), &[id])).collect();
-    let mut ledger = Ledger::new(day(), 1, users(&["a", "b", "c"]));
-    let [a, b, c] = ["a", "b", "c"].map(|id| format!("wecom_contact_user/{id}"));
+    let (mut ledger, keys) = users(&["a", "b", "c"]);
+    let [a, b, c] = keys.try_into().unwrap();
     ledger.note(answer(&a, day(), AnswerState::Ok));
     ledger.note(Answer { answers: 2, ..answer(&b, day(), AnswerState::Ok) });
     assert_eq!(due(&ledger, at(59)), vec![c.clone()]);

@@ -1,0 +1,135 @@
+//! What a round asks, in which groups, and the tasks that ask it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Context;
+use super::ask::{Answers, Halving, ask, may_share};
+use super::ledger::{Grouping, Ledger};
+use crate::client::Failure;
+use crate::config::SourceConfig;
+use crate::day::Days;
+use crate::source::Target;
+
+/// After this many calls in a row that the platform could not answer, the round ends.
+pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
+
+/// Targets of one table that are asked together.
+#[derive(Debug)]
+pub(super) struct Question {
+    targets: Vec<Arc<Target>>,
+    days: Days,
+    grouping: Grouping,
+}
+
+/// What is still to be asked, and whether it is worth asking.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) questions: VecDeque<Question>,
+    /// How many calls in a row the platform could not answer.
+    unavailable: usize,
+    /// Why nothing more is asked.
+    pub(super) ended: Option<Failure>,
+    /// Whether what failed before failed again for all of a question: what is wrong is no target of it.
+    hopeless: bool,
+}
+
+impl Queue {
+    /// Ends the round where `answers` tell that there is no hope for the rest: all of the source goes to the same
+    /// account and API.
+    fn hear(&mut self, answers: &Answers, grouping: Grouping) {
+        let all_failed = answers.targets.len() > 1 && answers.targets.iter().all(|(_, given)| given.is_err());
+        self.hopeless |= grouping == Grouping::Failed && all_failed;
+        let failed = answers.targets.iter().rev().find_map(|(_, given)| given.as_ref().err());
+        self.unavailable = if matches!(failed, Some(Failure::Unavailable(_))) { self.unavailable + 1 } else { 0 };
+        let Some(failure) = failed else { return };
+        let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
+        if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
+            self.ended.get_or_insert_with(|| failure.clone());
+            self.questions.clear();
+        }
+    }
+}
+
+/// The tasks that ask the questions of a queue, which don't wait for each other's answers.
+pub(super) struct InFlight {
+    pub(super) answers: mpsc::Receiver<(Answers, Days)>,
+    /// Each asks one question after the other until there are none.
+    askers: JoinSet<()>,
+}
+
+impl InFlight {
+    pub(super) fn start(context: &Context, config: &SourceConfig, queue: &Arc<Mutex<Queue>>) -> Self {
+        let count = config.concurrency.min(lock(queue).questions.len()).max(1);
+        let (sender, answers) = mpsc::channel(count);
+        let mut askers = JoinSet::new();
+        for _ in 0..count {
+            let (client, config, sender) = (context.client.clone(), config.clone(), sender.clone());
+            let queue = Arc::clone(queue);
+            askers.spawn(async move {
+                while let Some(Question { targets, days, grouping }) = next_question(&queue) {
+                    let seeks = grouping == Grouping::Failed && !lock(&queue).hopeless;
+                    let halving = if seeks { Halving::Failed } else { Halving::Refused };
+                    let answers = ask(&client, &config, targets, days, halving).await;
+                    lock(&queue).hear(&answers, grouping);
+                    if sender.send((answers, days)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { answers, askers }
+    }
+
+    /// Waits for those who asked, when there are no more answers.
+    pub(super) async fn end(mut self) {
+        while let Some(ended) = self.askers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!("a question ended early: {error}");
+            }
+        }
+    }
+}
+
+fn next_question(queue: &Mutex<Queue>) -> Option<Question> {
+    lock(queue).questions.pop_front()
+}
+
+pub(super) fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The targets in the groups in which they are asked together.
+pub(super) fn questions(
+    config: &SourceConfig,
+    due: Vec<(Arc<Target>, Grouping)>,
+    ledger: &Ledger,
+) -> VecDeque<Question> {
+    let batch = config.source.api().batch;
+    let mut questions: VecDeque<Question> = VecDeque::new();
+    // Those that are asked alone don't part the others.
+    let (alone, together): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, grouping)| *grouping == Grouping::Alone);
+    for (target, grouping) in together {
+        let days = target.days(ledger.day, config.lookback_days);
+        let joins = |others: &Question| {
+            others.targets.len() < batch
+                && others.days == days
+                && others.grouping == grouping
+                && may_share(&others.targets[0], &target)
+        };
+        match questions.back_mut().filter(|others| joins(others)) {
+            Some(others) => others.targets.push(target),
+            None => questions.push_back(Question { targets: vec![target], days, grouping }),
+        }
+    }
+    let first_failed = questions.iter().position(|question| question.grouping == Grouping::Failed);
+    let place = first_failed.unwrap_or(questions.len());
+    for (n, (target, grouping)) in alone.into_iter().enumerate() {
+        let days = target.days(ledger.day, config.lookback_days);
+        questions.insert(place + n, Question { targets: vec![target], days, grouping });
+    }
+    questions
+}
