@@ -302,11 +302,16 @@ async fn the_access_log_tells_who_read_what_and_no_password() {
     assert_eq!(ask("/metrics?collect[]=wecom_contact", "ann", "right").await.unwrap().status(), 200);
     assert_eq!(ask("/api/v1/status", "ann", "WrongWord").await.unwrap().status(), 401);
     assert_eq!(ask("/-/healthy", "ann", "right").await.unwrap().status(), 200);
+    // Nobody hides his guesses behind other refusals.
+    for _ in 0..40 {
+        assert_eq!(ask("/nothing", "ann", "right").await.unwrap().status(), 404);
+    }
     for n in 0..40 {
         assert_eq!(ask("/", "SlippedWord", &format!("w{n}")).await.unwrap().status(), 401);
     }
     let lines = |words: &str| exporter.log().lines().filter(|line| line.contains(words)).count();
     exporter.until("all is told", async || lines("login failed") == 20).await;
+    assert_eq!(lines("message=refused"), 20);
     let log = exporter.log();
     let line = |words: &str| log.lines().find(|line| line.contains(words)).unwrap();
     let read = line("message=answered");

@@ -8,7 +8,8 @@ use super::connection::Peer;
 use super::log_limiter::LogLimiter;
 use crate::yaml::printable;
 
-/// How many refused requests are told in a minute: who guesses passwords is not to fill the disk.
+/// How many failed logins are told in a minute, and how many other refused requests: who guesses passwords is not to fill
+/// the disk, nor to hide his guesses among the others.
 const MOST_REFUSED: u32 = 20;
 /// The longest path that is told.
 const MOST_PATH: usize = 200;
@@ -17,12 +18,13 @@ const MOST_PATH: usize = 200;
 #[derive(Debug)]
 pub(super) struct AccessLog {
     is_on: bool,
+    logins: LogLimiter,
     refused: LogLimiter,
 }
 
 impl AccessLog {
     pub(super) fn new(is_on: bool) -> Self {
-        Self { is_on, refused: LogLimiter::new(MOST_REFUSED) }
+        Self { is_on, logins: LogLimiter::new(MOST_REFUSED), refused: LogLimiter::new(MOST_REFUSED) }
     }
 
     /// Tells one request. `user` is the one that it names and that exists; of others the name is not told, as it may
@@ -33,7 +35,11 @@ impl AccessLog {
         }
         let status = answer.status();
         let is_read = status.is_success();
-        let left_out = if is_read { Some(0) } else { self.refused.admit() };
+        let (message, left_out) = match status {
+            _ if is_read => ("answered", Some(0)),
+            StatusCode::UNAUTHORIZED => ("login failed", self.logins.admit()),
+            _ => ("refused", self.refused.admit()),
+        };
         let Some(left_out) = left_out else { return };
         let address = peer.address.to_canonical();
         let user = user.map(printable);
@@ -41,11 +47,6 @@ impl AccessLog {
         let path = printable(&path.chars().take(MOST_PATH).collect::<String>());
         let method = printable(&method.as_str().chars().take(20).collect::<String>());
         let bytes = answer.body().size_hint().exact().unwrap_or(0);
-        let message = match status {
-            StatusCode::UNAUTHORIZED => "login failed",
-            _ if is_read => "answered",
-            _ => "refused",
-        };
         tracing::info!(
             peer = %address,
             user,

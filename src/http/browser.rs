@@ -55,6 +55,10 @@ impl AllowedHosts {
     }
 
     fn has(&self, host: &Authority) -> bool {
+        // Nothing but a port may stand beside the name.
+        if host.port_u16().is_none() && host.as_str() != host.host() {
+            return false;
+        }
         let name = plain(host.host());
         name == "localhost" || is_address(&name) || self.names.contains(&name)
     }
@@ -122,6 +126,8 @@ mod tests {
             "127.1",
             "mine.example.evil",
             "[::1",
+            "[::1]evil",
+            "localhost:x",
             "local host",
         ] {
             assert!(refused(&hosts, foreign, LOOPBACK), "{foreign}");

@@ -367,6 +367,8 @@ mod tests {
         let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2026, 1, 1);
         params.not_after = rcgen::date_time_ymd(2026, 12, 1);
+        let mut short = params.clone();
+        short.not_before = rcgen::date_time_ymd(2026, 11, 26);
         let key = rcgen::KeyPair::generate().unwrap();
         let text = serde_json::json!({"tls_server_config": {
             "cert": params.self_signed(&key).unwrap().pem(), "key": key.serialize_pem(),
@@ -385,6 +387,14 @@ mod tests {
             let remarks = config.remarks(&["127.0.0.1:1".to_owned()], now.parse().unwrap());
             assert_eq!(remarks.len(), usize::from(!told.is_empty()), "{now}: {remarks:?}");
             assert!(remarks.iter().all(|remark| remark.contains(told)), "{now}: {remarks:?}");
+        }
+        let text = serde_json::json!({"tls_server_config": {
+            "cert": short.self_signed(&key).unwrap().pem(), "key": key.serialize_pem(),
+        }});
+        std::fs::write(&path, text.to_string()).unwrap();
+        let short = WebConfig::load(&path).unwrap();
+        for (now, count) in [("2026-11-29T23:59:59Z", 0), ("2026-11-30T00:00:01Z", 1)] {
+            assert_eq!(short.remarks(&[], now.parse().unwrap()).len(), count, "of five days, told in the last: {now}");
         }
     }
 

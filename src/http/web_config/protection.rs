@@ -6,7 +6,8 @@ use super::Settings;
 use super::tls::ClientCertificates;
 use crate::http::is_public;
 
-/// A certificate that ends sooner is told: it should have been renewed weeks before.
+/// A certificate that ends sooner is told: it should have been renewed weeks before. One that lives for days only, when a
+/// fifth of its life is left.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The first protection that `before` has and `after` has not, or has less of.
@@ -61,6 +62,6 @@ pub(super) fn certificate(settings: &Settings, now: Timestamp) -> Option<String>
     } else if now >= end {
         Some(format!("{key} expired at {end}: clients refuse it"))
     } else {
-        (end.duration_since(now) < SOON).then(|| format!("{key} expires at {end}"))
+        (end.duration_since(now) < SOON.min(end.duration_since(begin) / 5)).then(|| format!("{key} expires at {end}"))
     }
 }
