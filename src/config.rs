@@ -220,6 +220,8 @@ pub struct Account {
     pub timeout: Duration,
     /// The rate limits of statistics APIs, by the `api` label; all others have the platform's default.
     pub rates: BTreeMap<&'static str, Rate>,
+    /// Labels that all its series have beside their own, in the order of their names.
+    pub labels: Arc<[(String, String)]>,
     /// What stands in the place of ids of people wherever they would be shown, logged or stored.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
 }

@@ -19,7 +19,7 @@ use crate::source::{Api, Info, ListEntry, Table};
 use crate::telemetry::Telemetry;
 
 use body::Part;
-use render::{Infos, parts, render};
+use render::{AccountLabels, Infos, Named, parts, render};
 
 pub use body::Scrape;
 pub use format::Format;
@@ -56,13 +56,21 @@ struct Inner {
     telemetry: Telemetry,
     apis: Vec<&'static Api>,
     /// By API; locked while a part is rendered, never by a scrape.
-    pages: Vec<Mutex<BTreeMap<String, Arc<Page>>>>,
+    pages: Vec<Mutex<Shown>>,
     /// By the place of the API and the account.
     names: Mutex<BTreeMap<(usize, String), Vec<NamePage>>>,
     /// The own metrics, the state of the telemetry that they show, and when they were rendered.
     own: Mutex<Option<(Part, u64, Instant)>>,
     /// Locked for the time of a copy.
     snapshot: RwLock<Arc<Snapshot>>,
+}
+
+/// What is shown of one API, by account.
+#[derive(Clone, Default)]
+struct Shown {
+    pages: BTreeMap<String, Arc<Page>>,
+    /// The labels that the account gives to all its series.
+    labels: AccountLabels,
 }
 
 #[derive(Clone, Default)]
@@ -99,7 +107,7 @@ impl Exposition {
         let Some(place) = self.place(api) else { return 0 };
         let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
         // Shown are only pages that were rendered.
-        let mut pages = shown.clone();
+        let mut pages = shown.pages.clone();
         let series = match page {
             Some(mut page) => {
                 page.tables.iter_mut().for_each(|(_, rows)| tidy(rows));
@@ -118,11 +126,32 @@ impl Exposition {
                 0
             }
         };
-        let parts = parts(self.0.apis[place], &pages);
+        let parts = parts(self.0.apis[place], &pages, &shown.labels);
         // Still under the lock of the pages, or older parts could replace newer ones.
         self.swap(|snapshot| snapshot.apis[place] = parts);
-        *shown = pages;
+        shown.pages = pages;
         series
+    }
+
+    /// Gives all series of `api` and `account` these labels beside their own, from now on. Blocks like [`Exposition::publish`]
+    /// where they are others than before.
+    pub fn label(&self, api: &'static Api, account: &str, labels: &Arc<[(String, String)]>) {
+        let Some(place) = self.place(api) else { return };
+        let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.labels.get(account).map_or(labels.is_empty(), |known| known == labels) {
+            return;
+        }
+        if labels.is_empty() {
+            shown.labels.remove(account);
+        } else {
+            shown.labels.insert(account.to_owned(), Arc::clone(labels));
+        }
+        if shown.pages.contains_key(account) {
+            let parts = parts(api, &shown.pages, &shown.labels);
+            self.swap(|snapshot| snapshot.apis[place] = parts);
+        }
+        drop(shown);
+        self.render_names(&self.0.names.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Replaces the names that the lists of `api` and `account` give.
@@ -141,14 +170,24 @@ impl Exposition {
         } else {
             all.insert(key, names);
         }
+        self.render_names(&all);
+    }
+
+    /// Renders the info metrics anew; under the lock of `all`, or older ones could replace newer ones.
+    fn render_names(&self, all: &BTreeMap<(usize, String), Vec<NamePage>>) {
         let mut infos = Infos::default();
-        for ((_, account), pages) in all.iter() {
+        for ((place, account), pages) in all {
+            let shown = self.0.pages[*place].lock().unwrap_or_else(PoisonError::into_inner);
+            let labels = shown.labels.get(account).cloned().unwrap_or_default();
+            drop(shown);
             for page in pages {
                 let (_, names) = infos.0.entry(page.info.name).or_insert_with(|| (page.info, BTreeMap::new()));
                 for found in &page.names {
                     if let Some(name) = &found.name {
                         let key = (account.clone(), found.id.clone());
-                        names.entry(key).or_insert_with(|| (found.parent.clone(), name.clone()));
+                        let named =
+                            || Named { parent: found.parent.clone(), name: name.clone(), labels: labels.clone() };
+                        names.entry(key).or_insert_with(named);
                     }
                 }
             }
@@ -161,6 +200,7 @@ impl Exposition {
     pub fn remove(&self, api: &'static Api, account: &str) {
         self.publish(api, account, None);
         self.publish_names(api, account, Vec::new());
+        self.label(api, account, &Arc::default());
     }
 
     /// The page as it is now, with the figures of the APIs of those names only where `collect` is given.

@@ -46,6 +46,15 @@ pub fn apis() -> Vec<&'static Api> {
     BLOCKS.iter().flat_map(|block| block.apis).copied().collect()
 }
 
+/// The names of all labels that series may have, of whatever table or info metric; some come more than once.
+pub fn labels() -> impl Iterator<Item = &'static str> {
+    let of_api = |api: &'static Api| {
+        let infos = api.infos.iter().flat_map(|info| [Some(info.id), info.parent, Some("name")].into_iter().flatten());
+        api.tables.iter().flat_map(|table| table.labels).copied().chain(infos)
+    };
+    ["account", "source", "api", "state", "outcome"].into_iter().chain(apis().into_iter().flat_map(of_api))
+}
+
 /// A block of an account of the configuration, which asks for sources.
 #[derive(Debug)]
 pub struct Block {

@@ -56,6 +56,30 @@ async fn a_removed_source_vanishes_and_the_others_are_shown_without_a_gap() {
 }
 
 #[tokio::test]
+async fn labels_of_an_account_come_and_go_with_a_reload_and_without_a_call() {
+    let site = Site::new().await;
+    let exporter = showing_both(&site).await;
+    let before = site.simulator.calls();
+    let count = |page: &str, what: &str| {
+        let figures =
+            page.lines().filter(|line| line.starts_with("wecom_contact_") || line.starts_with("wecom_groupchat_"));
+        figures.filter(|line| line.contains(what)).count()
+    };
+    let all = count(&exporter.get("/metrics").await.body, "{");
+    for (labels, labelled) in [("labels: {region: north},", all), ("labels: {region: south},", all), ("", 0)] {
+        let text = format!("wecom: [{{$wecom, {labels} contact: {{$fast}}, groupchat: {{$fast}}}}]");
+        site.write("exporter.yaml", &text);
+        let answer = exporter.send("POST /-/reload HTTP/1.1").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let page = exporter.get("/metrics").await.body;
+        let value = labels.split(['{', '}']).nth(1).unwrap_or("region: ").replace(": ", "=\"");
+        assert_eq!((count(&page, &value), count(&page, "{")), (labelled, all), "{labels}");
+        assert!(!page.lines().any(|line| line.starts_with("imstats_") && line.contains("region=")));
+    }
+    assert_eq!(site.simulator.calls(), before);
+}
+
+#[tokio::test]
 async fn a_broken_file_changes_nothing_and_is_told_where() {
     let site = Site::new().await;
     let exporter = showing_both(&site).await;

@@ -13,7 +13,7 @@ use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
 use crate::day::{Schedule, Zone};
 use crate::platform::{Credential, CredentialKeys, PLATFORMS, Proof, Secret, SecretError, TokenSource};
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
-use crate::yaml::printable;
+use crate::yaml::{cut, printable};
 
 /// How often a source wakes.
 const POLL_INTERVAL: Duration = Duration::from_mins(10);
@@ -36,6 +36,9 @@ const MAX_AGE_DAYS: u32 = 3;
 
 /// How many requests may be under way at once.
 const CONCURRENCY: u32 = 8;
+
+/// The most labels that an account may give to its series: each of them is sent with each sample.
+const MOST_LABELS: usize = 16;
 
 /// The shortest key of pseudonyms, in bytes: 128 bits where they are random.
 const LEAST_KEY: usize = 16;
@@ -149,6 +152,7 @@ impl Checking<'_> {
     fn account(&mut self, account: WrittenAccount, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
         let Reach { base_url, proxy_url, ca_file } = self.reach(&account);
         let pseudonyms = self.pseudonyms(&account);
+        let labels = self.labels(&account);
         let insecure_http = account.insecure_http.unwrap_or(false);
         let WrittenAccount { platform, path, blocks, .. } = account;
         let credential = platform.keys();
@@ -190,6 +194,7 @@ impl Checking<'_> {
                 connect_timeout: account.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
                 timeout: account.timeout.unwrap_or(TIMEOUT),
                 rates: rates.clone(),
+                labels: Arc::clone(&labels),
                 pseudonyms: pseudonyms.clone(),
             })
         };
@@ -211,6 +216,24 @@ impl Checking<'_> {
             configs.extend(sources.into_iter().map(config));
         }
         configs
+    }
+
+    /// The labels that `account` gives to all its series.
+    fn labels(&mut self, account: &WrittenAccount) -> Arc<[(String, String)]> {
+        let path = format!("{}.{}", account.path, keys::LABELS);
+        let written = &account.labels.0;
+        if written.len() > MOST_LABELS {
+            self.faults.push(format!("{path}: {} labels are more than {MOST_LABELS}", written.len()));
+        }
+        for (name, _) in written.iter().take(MOST_LABELS) {
+            if let Err(why) = units::label_name(name) {
+                self.faults.push(format!("{path}.{}: {why}", cut(name)));
+            }
+        }
+        let mut labels: Vec<_> =
+            written.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+        labels.sort_unstable();
+        labels.into()
     }
 
     /// What `account` puts in the place of ids of people.

@@ -215,6 +215,35 @@ fn a_token_from_outside_is_one_of_three_and_no_secret_beside_it() {
 }
 
 #[test]
+fn labels_of_an_account_have_names_that_no_series_has() {
+    let with = |labels: &str| SMALL.replace("    contact", &format!("    labels: {labels}\n    contact"));
+    let config = parse(&with("{region: north, area: 7}")).unwrap();
+    let labels: Vec<_> = config.sources[0].account.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(labels, [("area", "7"), ("region", "north")]);
+    for (labels, place, why) in [
+        ("{account: x}", "labels.account: ", "of that name already"),
+        ("{userid: x}", "labels.userid: ", "of that name already"),
+        ("{metric_name: x}", "labels.metric_name: ", "of that name already"),
+        ("{name: x}", "labels.name: ", "of that name already"),
+        ("{source: x}", "labels.source: ", "of that name already"),
+        ("{instance: x}", "labels.instance: ", "Prometheus gives"),
+        ("{__x: x}", "labels.__x: ", "two underscores"),
+        ("{1a: x}", "labels.1a: ", "begins with no digit"),
+        ("{a-b: x}", "labels.a-b: ", "letters, digits and underscores"),
+        ("{region: ''}", "labels.region: ", "as good as none"),
+        ("{region: \"a\\nb\"}", "labels.region: ", "control characters"),
+    ] {
+        let message = told(&with(labels));
+        assert!(message.starts_with(&format!("exporter.yaml: wecom[0].{place}")) && message.contains(why), "{message}");
+    }
+    let many: Vec<_> = (0..17).map(|n| format!("l{n}: x")).collect();
+    assert!(told(&with(&format!("{{{}}}", many.join(", ")))).contains("labels: 17 labels are more than 16"));
+    assert!(parse(&with(&format!("{{{}}}", many[1..].join(", ")))).is_ok());
+    assert!(told(&with("[a]")).contains("wecom[0].labels: found a list, expected a map of labels"));
+    assert!(told(&with("{a: [b]}")).contains("wecom[0].labels.a: found a list, expected a text"));
+}
+
+#[test]
 fn what_is_missing_is_told() {
     for (empty, why) in [("", "no account"), ("# nothing\n", "no account"), ("wecom:\n", "no account"), ("~", "no acc")]
     {

@@ -10,6 +10,7 @@ use reqwest::Url;
 
 use super::Rate;
 use crate::day::Zone;
+use crate::source;
 use crate::yaml::cut;
 
 /// The units of a duration in milliseconds, in the order in which they are written, as in Prometheus.
@@ -140,6 +141,27 @@ pub(super) fn account_name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("an account is named by 1 to 64 of the characters A-Z a-z 0-9 _ . -".to_owned())
+    }
+}
+
+/// Reads the value of a label of the operator's.
+pub(super) fn label_value(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("an empty label is as good as none".to_owned()) } else { id(text) }
+}
+
+/// Tells whether a label of the operator's may have this name.
+pub(super) fn label_name(name: &str) -> Result<(), String> {
+    let valid = |n: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (n > 0 && c.is_ascii_digit());
+    if name.is_empty() || name.len() > 128 || !name.chars().enumerate().all(|(n, c)| valid(n, c)) {
+        Err("a label is named with letters, digits and underscores only, and begins with no digit".to_owned())
+    } else if name.starts_with("__") {
+        Err("names that begin with two underscores are Prometheus' own".to_owned())
+    } else if ["job", "instance", "le", "quantile"].contains(&name) {
+        Err("Prometheus gives labels of that name itself".to_owned())
+    } else if source::labels().any(|ours| ours == name) {
+        Err("series have a label of that name already".to_owned())
+    } else {
+        Ok(())
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) struct WrittenAccount {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) names: Option<bool>,
+    pub(super) labels: Labels,
     pub(super) pseudonymize: Pseudonymize,
     pub(super) insecure_http: Option<bool>,
     /// While it is read, each block that it may have; then those that stand there, in the order of the file.
@@ -55,6 +56,10 @@ pub(super) struct WrittenAccount {
     /// The keys that stand there, whether their values could be read or not.
     pub(super) present: Vec<&'static str>,
 }
+
+/// Labels for all series of an account: names, and values that could be read.
+#[derive(Debug, Default)]
+pub(super) struct Labels(pub(super) Vec<(String, Option<String>)>);
 
 /// The map of pseudonyms.
 #[derive(Debug, Default)]
@@ -162,6 +167,7 @@ impl WrittenAccount {
             connect_timeout: None,
             timeout: None,
             names: None,
+            labels: Labels::default(),
             pseudonymize: Pseudonymize::default(),
             insecure_http: None,
             blocks: blocks.map(|block| WrittenBlock::new(block)).collect(),
@@ -192,6 +198,7 @@ impl Group for WrittenAccount {
             Key::text("connect_timeout", &mut self.connect_timeout, units::timeout),
             Key::text("timeout", &mut self.timeout, units::timeout),
             Key::text("names", &mut self.names, units::truth),
+            Key::of(keys::LABELS, Slot::Named("a map of labels, such as {region: north}".to_owned(), &mut self.labels)),
             Key { name: keys::PSEUDONYMIZE, secret: true, slot: Slot::Map(&mut self.pseudonymize) },
             Key::text("insecure_http", &mut self.insecure_http, units::truth),
         ]);
@@ -203,6 +210,14 @@ impl Group for WrittenAccount {
         self.present = present.to_vec();
         self.blocks.retain(|block| present.contains(&block.block.name));
         in_order(&mut self.blocks, present, |block| block.block.name);
+    }
+}
+
+impl Each for Labels {
+    fn entry(&mut self, name: &str) -> Slot<'_> {
+        self.0.push((name.to_owned(), None));
+        let place = &mut self.0.last_mut().expect("a label was pushed").1;
+        Slot::Text(Box::new(move |text| units::label_value(text).map(|value| *place = Some(value))))
     }
 }
 

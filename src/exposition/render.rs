@@ -34,11 +34,12 @@ const ROWS_PER_THREAD: usize = 2_000;
 const MOST_THREADS: usize = 4;
 
 /// The parts of an API's page, of whose families several threads render and compress some each.
-pub(super) fn parts(api: &'static Api, pages: &BTreeMap<String, Arc<Page>>) -> Vec<Part> {
+pub(super) fn parts(api: &'static Api, pages: &BTreeMap<String, Arc<Page>>, labels: &AccountLabels) -> Vec<Part> {
     let families: Vec<_> =
         api.tables.iter().flat_map(|table| (0..table.fields.len()).map(|field| (*table, field))).collect();
     let part = |families: &[Family]| {
-        let families = Pages { title: api.title, families: families.to_vec(), pages: pages.clone() };
+        let families =
+            Pages { title: api.title, families: families.to_vec(), pages: pages.clone(), labels: labels.clone() };
         let length = families.length();
         Part::new(render(families, length))
     };
@@ -58,6 +59,9 @@ pub(super) fn parts(api: &'static Api, pages: &BTreeMap<String, Arc<Page>>) -> V
     })
 }
 
+/// The labels that accounts give to all their series, by account; those without any are not in it.
+pub(super) type AccountLabels = BTreeMap<String, Arc<[(String, String)]>>;
+
 /// A table, and the place of a field in it.
 type Family = (&'static Table, usize);
 
@@ -67,6 +71,7 @@ struct Pages {
     title: &'static str,
     families: Vec<Family>,
     pages: BTreeMap<String, Arc<Page>>,
+    labels: AccountLabels,
 }
 
 impl Pages {
@@ -111,18 +116,20 @@ impl Collector for Pages {
             let (name, help) = (table.metric(field), table.help(field, self.title));
             let mut metric = encoder.encode_descriptor(&name, &help, None, MetricType::Gauge)?;
             for (account, values, value) in samples {
-                metric.encode_family(&Labels { account, names: table.labels, values })?.encode_gauge(&value)?;
+                let added = self.labels.get(account).map_or(&[][..], |labels| labels);
+                metric.encode_family(&Labels { account, names: table.labels, values, added })?.encode_gauge(&value)?;
             }
         }
         Ok(())
     }
 }
 
-/// `account`, and the labels of a row.
+/// `account`, the labels of a row, and those of the account.
 struct Labels<'a> {
     account: &'a str,
     names: &'static [&'static str],
     values: &'a [String],
+    added: &'a [(String, String)],
 }
 
 impl EncodeLabelSet for Labels<'_> {
@@ -131,12 +138,24 @@ impl EncodeLabelSet for Labels<'_> {
         for (name, value) in self.names.iter().zip(self.values) {
             (*name, value.as_str()).encode(encoder.encode_label())?;
         }
+        for (name, value) in self.added {
+            (name.as_str(), value.as_str()).encode(encoder.encode_label())?;
+        }
         Ok(())
     }
 }
 
-/// The names of an info metric's ids: by account and id, the parent's id and the name.
-pub(super) type Names = BTreeMap<(String, String), (Option<String>, String)>;
+/// The names of an info metric's ids, by account and id.
+pub(super) type Names = BTreeMap<(String, String), Named>;
+
+/// What an info metric says of an id.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) parent: Option<String>,
+    pub(super) name: String,
+    /// The labels of the account.
+    pub(super) labels: Arc<[(String, String)]>,
+}
 
 /// All info metrics, by their names.
 #[derive(Debug, Default)]
@@ -151,11 +170,12 @@ impl Collector for Infos {
             // The encoder adds the suffix.
             let family = family.strip_suffix("_info").unwrap_or(family);
             let mut metric = encoder.encode_descriptor(family, info.help, None, MetricType::Info)?;
-            for ((account, id), (parent, name)) in names {
+            for ((account, id), Named { parent, name, labels: added }) in names {
                 let mut labels = vec![("account", account.as_str()), (info.id, id)];
                 // Without a parent the label is empty, which Prometheus takes for absent.
                 labels.extend(info.parent.map(|label| (label, parent.as_deref().unwrap_or_default())));
                 labels.push(("name", name));
+                labels.extend(added.iter().map(|(name, value)| (name.as_str(), value.as_str())));
                 metric.encode_info(&labels)?;
             }
         }

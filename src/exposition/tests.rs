@@ -221,3 +221,35 @@ fn what_changes_in_a_source_is_shown_by_the_very_next_scrape() {
         assert!(text.contains(&line), "{text}");
     }
 }
+
+#[test]
+fn labels_of_an_account_stand_on_its_figures_and_names_and_are_rendered_when_they_change() {
+    let exposition = exposition();
+    let api = api("wecom_contact");
+    for account in ["acme", "beta"] {
+        exposition.publish(api, account, Some(page(api, &[&[("a", &[Some(1.0); 7])]])));
+        let names = vec![NamePage { info: api.infos[0], names: vec![found("a", Some("A"))] }];
+        exposition.publish_names(api, account, names);
+    }
+    let bare = domain(&exposition, Format::Text);
+    let labels: Arc<[(String, String)]> =
+        [("area", "7"), ("region", "no\"rth")].map(|(n, v)| (n.into(), v.into())).into();
+    exposition.label(api, "acme", &labels);
+    let text = domain(&exposition, Format::Text);
+    let added = "area=\"7\",region=\"no\\\"rth\"} 1";
+    let figure = "wecom_contact_user_new_contacts{account=\"acme\",userid=\"a\",";
+    assert!(text.contains(&format!("\n{figure}{added}")), "{text}");
+    assert!(text.contains(&format!("name=\"A\",{added}")), "{text}");
+    let lines = |text: &str, account: &str| text.lines().filter(|line| line.contains(account)).count();
+    let labelled = text.lines().filter(|line| line.contains(added)).count();
+    assert_eq!(labelled, lines(&text, "account=\"acme\""), "all of the account, and of no other");
+    let body = exposition.scrape(Format::Text, false, None).concat();
+    read(&String::from_utf8(body).unwrap(), Dialect::Text).unwrap();
+    exposition.label(api, "acme", &Arc::default());
+    assert_eq!(domain(&exposition, Format::Text), bare);
+    // Who comes back has what is said then.
+    exposition.label(api, "acme", &labels);
+    exposition.remove(api, "acme");
+    exposition.publish(api, "acme", Some(page(api, &[&[("a", &[Some(1.0); 7])]])));
+    assert!(!domain(&exposition, Format::Text).contains("region="));
+}

@@ -53,9 +53,18 @@ pub struct ExportHistory {
     days: Days,
     labels: Vec<(String, String)>,
     apis: Vec<&'static Api>,
-    all_show_times: BTreeMap<(&'static str, String), ShowTimes>,
+    /// By source and account.
+    sources: BTreeMap<(&'static str, String), Configured>,
     /// The accounts that are written; `None` for all that the store has.
     accounts: Option<BTreeSet<String>>,
+}
+
+/// What the configuration says of a source.
+#[derive(Debug)]
+struct Configured {
+    show_times: ShowTimes,
+    /// The labels of the account, then those that are added to all series.
+    labels: Vec<(String, String)>,
 }
 
 /// The row of one subject on one day, and the times at which it is on show.
@@ -63,6 +72,8 @@ pub(super) struct Shown<'a> {
     pub(super) account: &'a str,
     pub(super) row: &'a Row,
     pub(super) show_times: &'a ShowTimes,
+    /// The labels of its series beside those of its table.
+    pub(super) labels: &'a [(String, String)],
     pub(super) cycle: Cycle,
 }
 
@@ -75,7 +86,8 @@ pub(super) struct ShownDays<'a> {
 }
 
 impl ExportHistory {
-    /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all.
+    /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all; figures also
+    /// have those of their account.
     ///
     /// # Errors
     /// [`ExportError::Label`] where a label has no valid name or is one of ours.
@@ -89,17 +101,20 @@ impl ExportHistory {
     ) -> Result<Self, ExportError> {
         let step = i64::try_from(step.as_secs()).unwrap_or(i64::MAX);
         let mut apis: Vec<&'static Api> = Vec::new();
-        let mut all_show_times = BTreeMap::new();
+        let mut by_name = BTreeMap::new();
         for config in sources {
             let api = config.source.api();
             if !apis.iter().any(|known| known.name == api.name) {
                 apis.push(api);
             }
             let show_times = ShowTimes::new(config.schedule.clone(), days, step, until);
-            all_show_times.insert((api.name, config.account.name.clone()), show_times);
+            let of_account = &config.account.labels;
+            check_labels(&labels, &apis, of_account)?;
+            let labels = of_account.iter().chain(&labels).cloned().collect();
+            by_name.insert((api.name, config.account.name.clone()), Configured { show_times, labels });
         }
-        check_labels(&labels, &apis)?;
-        Ok(Self { store, days, labels, apis, all_show_times, accounts: None })
+        check_labels(&labels, &apis, &[])?;
+        Ok(Self { store, days, labels, apis, sources: by_name, accounts: None })
     }
 
     /// Writes these accounts only.
@@ -114,7 +129,7 @@ impl ExportHistory {
         self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
     }
 
-    /// The labels that are added to all series.
+    /// The labels that are added to all series, those of accounts not among them.
     pub(super) fn labels(&self) -> &[(String, String)] {
         &self.labels
     }
@@ -136,10 +151,10 @@ impl ExportHistory {
     ) -> Result<(), E> {
         let mut failed = Ok(());
         let scanned = self.store.scan(table, self.days, &mut |account, row, _| {
-            let known = self.has(&account).then(|| self.all_show_times.get(&(api.name, account.clone()))).flatten();
-            let Some(show_times) = known else { return ControlFlow::Continue(()) };
+            let known = self.has(&account).then(|| self.sources.get(&(api.name, account.clone()))).flatten();
+            let Some(Configured { show_times, labels }) = known else { return ControlFlow::Continue(()) };
             let cycle = cycle(table, &row.labels);
-            match each(Shown { account: &account, row: &row, show_times, cycle }) {
+            match each(Shown { account: &account, row: &row, show_times, labels, cycle }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Err(error);
@@ -163,22 +178,24 @@ impl ExportHistory {
         each: &mut dyn FnMut(&mut Tally, Shown<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut failed = Ok(());
-        let mut show_times: Option<(String, Option<&ShowTimes>)> = None;
+        let mut source: Option<(String, Option<&Configured>)> = None;
         let scanned = self.store.scan_series(table, self.days, &mut |account, row, _| {
             if !self.has(&account) {
                 return ControlFlow::Continue(());
             }
-            if show_times.as_ref().is_none_or(|(of, _)| *of != account) {
-                let found = self.all_show_times.get(&(api.name, account.clone()));
+            if source.as_ref().is_none_or(|(of, _)| *of != account) {
+                let found = self.sources.get(&(api.name, account.clone()));
                 if found.is_none() {
                     tally.unconfigured.insert(account.clone());
                 }
-                show_times = Some((account.clone(), found));
+                source = Some((account.clone(), found));
             }
-            let Some((_, Some(show_times))) = &show_times else { return ControlFlow::Continue(()) };
+            let Some((_, Some(Configured { show_times, labels }))) = &source else {
+                return ControlFlow::Continue(());
+            };
             let cycle = cycle(table, &row.labels);
             tally.cut |= show_times.is_cut(row.day);
-            match each(tally, Shown { account: &account, row: &row, show_times, cycle }) {
+            match each(tally, Shown { account: &account, row: &row, show_times, labels, cycle }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Err(error);
@@ -195,8 +212,8 @@ impl ExportHistory {
     /// # Errors
     /// [`StoreError`].
     pub(super) fn shown_days(&self) -> Result<Vec<ShownDays<'_>>, StoreError> {
-        let chosen = self.all_show_times.iter().filter(|((_, account), _)| self.has(account));
-        let each = chosen.map(|((source, account), show_times)| {
+        let chosen = self.sources.iter().filter(|((_, account), _)| self.has(account));
+        let each = chosen.map(|((source, account), Configured { show_times, .. })| {
             let days = self.store.answered_days(source, account, self.days)?;
             Ok(ShownDays { source, account, show_times, days })
         });
@@ -209,7 +226,11 @@ impl ExportHistory {
     }
 }
 
-fn check_labels(labels: &[(String, String)], apis: &[&'static Api]) -> Result<(), ExportError> {
+fn check_labels(
+    labels: &[(String, String)],
+    apis: &[&'static Api],
+    of_account: &[(String, String)],
+) -> Result<(), ExportError> {
     let ours: BTreeSet<&str> = apis.iter().flat_map(|api| api.tables).flat_map(|table| table.labels).copied().collect();
     let mut seen = BTreeSet::new();
     for (name, _) in labels {
@@ -220,6 +241,8 @@ fn check_labels(labels: &[(String, String)], apis: &[&'static Api]) -> Result<()
             "names that begin with two underscores are Prometheus' own"
         } else if name == "account" || name == "source" || ours.contains(name.as_str()) {
             "the series have a label of that name"
+        } else if of_account.iter().any(|(other, _)| other == name) {
+            "an account of the configuration has a label of that name"
         } else if !seen.insert(name) {
             "it is given twice"
         } else {
@@ -237,7 +260,7 @@ mod tests {
 
     #[test]
     fn labels_of_ours_are_not_overwritten() {
-        let check = |name: &str| check_labels(&[(name.to_owned(), "x".to_owned())], &apis());
+        let check = |name: &str| check_labels(&[(name.to_owned(), "x".to_owned())], &apis(), &[]);
         assert!(check("job").is_ok() && check("instance").is_ok());
         for bad in ["", "1a", "a-b", "account", "userid", "cycle", "__name__", "名"] {
             assert!(check(bad).is_err(), "{bad}");

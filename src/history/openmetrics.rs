@@ -16,7 +16,7 @@ use crate::telemetry::STAT_TIMESTAMP;
 /// [`ExportError`]; what was written by then lacks its last line, so that no reader takes it for whole.
 pub fn export_openmetrics(history: &ExportHistory, output: &mut dyn Write) -> Result<Tally, ExportError> {
     let mut tally = Tally::default();
-    let mut writer = Writer { output, added: history.labels(), series: String::new(), announced: false };
+    let mut writer = Writer { output, series: String::new(), announced: false };
     for (api, table) in history.tables() {
         for place in 0..table.fields.len() {
             writer.family(history, (api, table), place, &mut tally)?;
@@ -33,14 +33,14 @@ pub fn export_openmetrics(history: &ExportHistory, output: &mut dyn Write) -> Re
 /// # Errors
 /// [`ExportError`]
 pub fn openmetrics_bytes(history: &ExportHistory) -> Result<u64, ExportError> {
-    let added: usize = history.labels().iter().map(|(name, value)| name.len() + value.len() + QUOTES).sum();
     let mut bytes = 0;
     for (api, table) in history.tables() {
         let names: Vec<_> = table.fields.iter().map(|field| table.metric(field).len()).collect();
-        let labels: usize = table.labels.iter().map(|label| label.len() + QUOTES).sum();
-        history.rows_by_day::<ExportError>(api, table, &mut |Shown { account, row, show_times, cycle }| {
+        let of_table: usize = table.labels.iter().map(|label| label.len() + QUOTES).sum();
+        history.rows_by_day::<ExportError>(api, table, &mut |Shown { account, row, show_times, labels, cycle }| {
+            let added: usize = labels.iter().map(|(name, value)| name.len() + value.len() + QUOTES).sum();
             let ids: usize = row.labels.iter().map(String::len).sum();
-            let series = "account".len() + account.len() + QUOTES + labels + ids + added;
+            let series = "account".len() + account.len() + QUOTES + of_table + ids + added;
             let values = row.values.iter().zip(&names).filter(|(value, _)| value.is_some());
             let line: usize = values.map(|(_, name)| name + series + VALUE_AND_TIME).sum();
             bytes += (show_times.instants(row.day, cycle).len() * line) as u64;
@@ -58,7 +58,6 @@ const VALUE_AND_TIME: usize = 16;
 
 struct Writer<'a> {
     output: &'a mut dyn Write,
-    added: &'a [(String, String)],
     /// Name and labels of the series at hand.
     series: String,
     /// Whether the family's HELP and TYPE are written.
@@ -78,7 +77,7 @@ impl<'a> Writer<'a> {
         let (name, help) = (table.metric(field), table.help(field, api.title));
         let mut subject: Option<(String, Vec<String>)> = None;
         self.announced = false;
-        history.rows(api, table, tally, &mut |tally, Shown { account, row, show_times, cycle }| {
+        history.rows(api, table, tally, &mut |tally, Shown { account, row, show_times, labels: added, cycle }| {
             let Some(value) = row.values.get(place).copied().flatten() else { return Ok(()) };
             let instants = show_times.instants(row.day, cycle);
             if instants.len() == 0 {
@@ -86,7 +85,7 @@ impl<'a> Writer<'a> {
             }
             if subject.as_ref().is_none_or(|(of, labels)| of != account || *labels != row.labels) {
                 let labels = table.labels.iter().copied().zip(row.labels.iter().map(String::as_str));
-                self.begin(&name, [("account", account)].into_iter().chain(labels));
+                self.begin(&name, [("account", account)].into_iter().chain(labels), added);
                 subject = Some((account.to_owned(), row.labels.clone()));
                 tally.series += 1;
             }
@@ -98,7 +97,7 @@ impl<'a> Writer<'a> {
         let (name, help) = STAT_TIMESTAMP;
         self.announced = false;
         for ShownDays { source, account, show_times, days } in history.shown_days()? {
-            self.begin(name, [("source", source), ("account", account)]);
+            self.begin(name, [("source", source), ("account", account)], history.labels());
             let before = tally.samples;
             for day in days {
                 let instants = show_times.instants(day, crate::day::Cycle::Day);
@@ -110,13 +109,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes the series with those labels the one at hand.
-    fn begin<'b>(&mut self, name: &str, labels: impl IntoIterator<Item = (&'b str, &'b str)>)
-    where
-        'a: 'b,
-    {
+    fn begin<'b>(
+        &mut self,
+        name: &str,
+        labels: impl IntoIterator<Item = (&'b str, &'b str)>,
+        added: &'b [(String, String)],
+    ) {
         self.series.clear();
         self.series.push_str(name);
-        let added: &'a [(String, String)] = self.added;
         let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (n, (label, value)) in labels.into_iter().chain(added).enumerate() {
             self.series.push(if n == 0 { '{' } else { ',' });

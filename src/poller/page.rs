@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use std::sync::Arc;
+
 use super::ledger::Ledger;
 use super::round::Report;
 use super::worker::Worker;
@@ -20,6 +22,15 @@ impl Worker {
     pub(super) async fn publish(&mut self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
         let rows = self.stored_rows(&ledger.days()).await?;
         self.publish_rows(rows, ledger, directory).await
+    }
+
+    /// Gives the account's labels to all that is shown of the source.
+    pub(super) async fn show_labels(&self) -> Result<(), StoreError> {
+        let (exposition, config) = (self.context.exposition.clone(), &self.config);
+        let (api, account) = (config.source.api(), Arc::clone(&config.account));
+        // It renders what a reload has changed.
+        let labelled = tokio::task::spawn_blocking(move || exposition.label(api, &account.name, &account.labels));
+        labelled.await.map_err(|_| StoreError::Interrupted)
     }
 
     /// The rows of each table that the store has for `days`.

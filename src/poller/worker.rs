@@ -87,6 +87,7 @@ impl Worker {
     /// [`StoreError`].
     pub async fn restore(&mut self) -> Result<(), StoreError> {
         let (source, account) = (self.config.source.api().name, self.config.account.name.clone());
+        self.show_labels().await?;
         self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
         let target_day = self.config.schedule.target_day(self.context.clock.now());
         self.drop_old_page(target_day).await?;

@@ -271,7 +271,7 @@ impl<'de> Visitor<'de> for InEach<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { each, path, secret, reading, .. } = self;
         while let Some(name) = map.next_key::<String>()? {
-            let path = below(path, &name);
+            let path = below(path, &message::cut(&name));
             map.next_value_seed(InEntry { each, name: &name, path: &path, secret, reading })?;
         }
         Ok(())

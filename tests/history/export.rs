@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use imstats_exporter::day::{Day, Days, Zone};
-use imstats_exporter::history::{export_csv, export_names_csv, export_openmetrics, openmetrics_bytes, stored_names};
+use imstats_exporter::history::{
+    ExportHistory, export_csv, export_names_csv, export_openmetrics, openmetrics_bytes, stored_names,
+};
 use imstats_exporter::simulator::figures;
 use serde_json::Value;
 
@@ -215,4 +217,29 @@ async fn one_account_is_exported_and_the_size_is_told_before() {
     export_openmetrics(&history().only(&["acme".to_owned(), "shop".to_owned()]), &mut all).unwrap();
     assert!(!String::from_utf8(nobody).unwrap().contains("account=\"acme\""));
     assert_eq!(all, text, "both accounts are all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_labels_of_an_account_stand_on_its_exported_figures() {
+    let mut past = Past::new(8).await;
+    past.yaml = past.yaml.replacen("account: acme", "account: acme\n    labels: {region: north, area: \"7\"}", 1);
+    let span = days("2026-11-10", "2026-11-11");
+    for source in ["wecom_contact", "tencent_desk_agent"] {
+        past.fetch(source, span).await;
+    }
+    let text = openmetrics(&past, span, "2026-11-30T00:00:00+08:00", &[("job", "imstats")]);
+    let of = |start: &str| text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect::<Vec<_>>();
+    let (contact, desk, own) = (of("wecom_contact_"), of("tencent_desk_"), of("imstats_"));
+    assert!(contact.len() > 20 && desk.len() > 20 && !own.is_empty());
+    assert!(
+        contact.iter().all(|line| line.contains(",area=\"7\",region=\"north\",job=\"imstats\"} ")),
+        "{}",
+        contact[0]
+    );
+    assert!(desk.iter().chain(&own).all(|line| !line.contains("region") && line.contains(",job=\"imstats\"} ")));
+    let labels = vec![("region".to_owned(), "x".to_owned())];
+    let until = "2026-11-30T00:00:00+08:00".parse().unwrap();
+    let hour = std::time::Duration::from_hours(1);
+    let clash = ExportHistory::new(past.context.store.clone(), span, &past.sources(), hour, until, labels);
+    assert!(clash.unwrap_err().to_string().contains("an account of the configuration has a label of that name"));
 }

@@ -60,35 +60,39 @@ struct Filling {
 
 impl Filling {
     fn all(&mut self, history: &ExportHistory, tally: &mut Tally) -> Result<(), Stop> {
-        let added = history.labels();
         for (api, table) in history.tables() {
             let names: Vec<_> = table.fields.iter().map(|field| table.metric(field)).collect();
             let mut subject: Option<(String, Vec<String>, Vec<bool>)> = None;
-            history.rows::<Stop>(api, table, tally, &mut |tally, Shown { account, row, show_times, cycle }| {
-                if subject.as_ref().is_none_or(|(of, labels, _)| of != account || *labels != row.labels) {
-                    subject = Some((account.to_owned(), row.labels.clone(), vec![false; names.len()]));
-                    self.open = vec![None; names.len()];
-                }
-                for (place, value) in row.values.iter().enumerate() {
-                    let Some(value) = *value else { continue };
-                    let of_table = table.labels.iter().copied().zip(row.labels.iter().map(String::as_str));
-                    let of_table = [("account", account)].into_iter().chain(of_table);
-                    let series = || labels(&names[place], of_table.clone(), added);
-                    let count = self.add(place, &series, value, show_times.instants(row.day, cycle))?;
-                    if let Some((_, _, seen)) = &mut subject
-                        && count > 0
-                        && !std::mem::replace(&mut seen[place], true)
-                    {
-                        tally.series += 1;
+            history.rows::<Stop>(
+                api,
+                table,
+                tally,
+                &mut |tally, Shown { account, row, show_times, labels: added, cycle }| {
+                    if subject.as_ref().is_none_or(|(of, labels, _)| of != account || *labels != row.labels) {
+                        subject = Some((account.to_owned(), row.labels.clone(), vec![false; names.len()]));
+                        self.open = vec![None; names.len()];
                     }
-                    tally.samples += count;
-                }
-                Ok(())
-            })?;
+                    for (place, value) in row.values.iter().enumerate() {
+                        let Some(value) = *value else { continue };
+                        let of_table = table.labels.iter().copied().zip(row.labels.iter().map(String::as_str));
+                        let of_table = [("account", account)].into_iter().chain(of_table);
+                        let series = || labels(&names[place], of_table.clone(), added);
+                        let count = self.add(place, &series, value, show_times.instants(row.day, cycle))?;
+                        if let Some((_, _, seen)) = &mut subject
+                            && count > 0
+                            && !std::mem::replace(&mut seen[place], true)
+                        {
+                            tally.series += 1;
+                        }
+                        tally.samples += count;
+                    }
+                    Ok(())
+                },
+            )?;
         }
         for ShownDays { source, account, show_times, days } in history.shown_days().map_err(ExportError::from)? {
             self.open = vec![None];
-            let series = || labels(STAT_TIMESTAMP.0, [("source", source), ("account", account)], added);
+            let series = || labels(STAT_TIMESTAMP.0, [("source", source), ("account", account)], history.labels());
             let before = tally.samples;
             for day in days {
                 let instants = show_times.instants(day, Cycle::Day);
