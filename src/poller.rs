@@ -3,6 +3,7 @@
 mod ask;
 mod ledger;
 mod page;
+mod parts;
 mod probe;
 mod queue;
 mod round;

@@ -89,6 +89,8 @@ pub struct Api {
     pub days_per_call: u32,
     /// How many targets a request may be for.
     pub batch: usize,
+    /// How many members of a [`Target::members`] a request may be for.
+    pub union: usize,
     /// The hour of the day from which figures are ready, unless configured.
     pub ready_hour: i8,
     /// How many days later, unless configured.
@@ -131,8 +133,10 @@ pub struct Target {
     pub hidden: Option<RealIds>,
     /// The period that its figures cover.
     pub cycle: Cycle,
-    /// Whom it is made of, where it is a union that the API aggregates.
+    /// Whom it is made of, where it is a union whose parts can be asked one by one and added up.
     pub members: Vec<String>,
+    /// Whether the configuration names these: without one of them, it would be another union.
+    pub is_written: bool,
     /// The [`Target::key`] of the target that must have figures before this one is asked for.
     pub after: Option<String>,
     /// What the configuration says it is made of: an answer for another definition is no answer.
@@ -143,7 +147,16 @@ impl Target {
     /// The target of one subject.
     #[must_use]
     pub fn of(table: &'static Table, labels: Vec<String>) -> Self {
-        Self { table, labels, hidden: None, cycle: Cycle::Day, members: vec![], after: None, definition: String::new() }
+        Self {
+            table,
+            labels,
+            hidden: None,
+            cycle: Cycle::Day,
+            members: vec![],
+            is_written: false,
+            after: None,
+            definition: String::new(),
+        }
     }
 
     /// The values of [`Target::labels`] by which the platform knows it.

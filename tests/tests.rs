@@ -50,6 +50,7 @@ mod spelling;
 mod starving;
 mod status_page;
 mod systemd;
+mod teams;
 mod throttling;
 mod tools;
 mod unreachable;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::parts::ask_parts;
 use crate::client::{Client, Failure, Reply};
 use crate::config::SourceConfig;
 use crate::day::Days;
@@ -30,6 +31,8 @@ pub(crate) struct Answers {
     pub(crate) invalid_figures: usize,
     /// What is wrong with the first of them.
     pub(crate) first_invalid: Option<Malformed>,
+    /// Who is left out of a union, in words, by the key of its target.
+    pub(crate) left_out: BTreeMap<String, String>,
 }
 
 /// What a platform gave for a target.
@@ -77,6 +80,7 @@ pub(crate) async fn ask(
                 answers.invalid_figures += all;
                 answers.invalid.extend(counts.into_iter().map(|(place, count)| (targets[place].key(), count)));
                 answers.first_invalid = answers.first_invalid.take().or(first);
+                answers.left_out.extend(decoded.left_out.map(|words| (targets[0].key(), words)));
                 let rows = decoded.targets.into_iter().map(|rows| rows.map(Given::Rows).map_err(Failure::from));
                 answers.targets.extend(targets.into_iter().zip(rows));
                 continue;
@@ -106,6 +110,12 @@ pub(crate) async fn ask(
         };
         answers.targets.extend(targets.into_iter().map(|target| (target, given())));
     }
+    for (target, given) in &mut answers.targets {
+        if let (true, Ok(Given::Refusal(refusal))) = (target.hidden.is_some(), given) {
+            // The platform quotes the id of somebody who has a pseudonym.
+            refusal.quoted = None;
+        }
+    }
     answers
 }
 
@@ -127,23 +137,38 @@ async fn ask_batch(
     let targets: Vec<_> = targets.iter().map(Arc::as_ref).collect();
     let asked = Query { targets: &targets, days, zone: &config.schedule.zone };
     let api = config.source.api();
+    if let [target] = targets.as_slice()
+        && !target.members.is_empty()
+    {
+        return ask_parts(client, config, target, days).await;
+    }
     let mut parts = Vec::new();
     for call in config.source.calls(&targets, days, &config.schedule.zone) {
-        let part = match ask_pages(client, config, &call, asked, false).await? {
-            Some(part) => Some(part),
-            // The list changed while it was read: once more.
-            None => ask_pages(client, config, &call, asked, true).await?,
-        };
-        parts.push(part.ok_or_else(changes)?);
+        parts.push(ask_call(client, config, &call, asked).await?);
     }
     // Nobody to ask about is an answer without figures.
     if parts.is_empty() { Ok(Decoder::new(api, asked).finish()?) } else { Ok(union(parts)) }
 }
 
+/// Makes one call, and those for its further pages.
+pub(super) async fn ask_call(
+    client: &Client,
+    config: &SourceConfig,
+    call: &Call,
+    asked: Query<'_>,
+) -> Result<DecodedAnswer, Failure> {
+    let answer = match ask_pages(client, config, call, asked, false).await? {
+        Some(answer) => Some(answer),
+        // The list changed while it was read: once more.
+        None => ask_pages(client, config, call, asked, true).await?,
+    };
+    answer.ok_or_else(changes)
+}
+
 /// The sums over the parts of a union that was asked in several calls.
 ///
 /// A part that lists nothing at all has nothing to add; a day that only some of the others have has no sum.
-fn union(mut parts: Vec<DecodedAnswer>) -> DecodedAnswer {
+pub(super) fn union(mut parts: Vec<DecodedAnswer>) -> DecodedAnswer {
     if parts.iter().any(|part| !part.is_empty) {
         parts.retain(|part| !part.is_empty);
     }

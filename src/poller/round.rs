@@ -49,6 +49,8 @@ pub(super) struct Report {
     pub(super) names: BTreeMap<String, String>,
     /// What is wrong with the first figure that was left out.
     pub(super) first_invalid: Option<Malformed>,
+    /// Of each union that was answered, by its key, who is left out, in words.
+    pub(super) left_out: BTreeMap<String, Option<String>>,
 }
 
 /// A round under way; [`Round::step`] moves it on.
@@ -141,6 +143,7 @@ impl<'a> Round<'a> {
         self.report.names.extend(answers.names);
         self.report.first_invalid = self.report.first_invalid.take().or(answers.first_invalid);
         let mut failed = None;
+        let mut left_out = answers.left_out;
         for (target, given) in answers.targets {
             self.report.asked += 1;
             let key = target.key();
@@ -161,6 +164,9 @@ impl<'a> Round<'a> {
                     continue;
                 }
             };
+            if !target.members.is_empty() {
+                self.report.left_out.insert(key.clone(), left_out.remove(&key));
+            }
             self.report.usable = true;
             let invalid = answers.invalid.get(&key).copied().unwrap_or(0);
             self.note(TargetAnswer { target, days, outcome }, &key, invalid, now, ledger);

@@ -129,13 +129,17 @@ impl Worker {
         (!words.is_empty()).then(|| words.join("; "))
     }
 
-    /// What the operator should know of the lists, in words.
+    /// What the operator should know of the lists, and of who is left out, in words.
     fn notes(&self) -> Option<String> {
-        match self.list_notes.as_slice() {
+        let some = |notes: &[&String], what: &str| match notes {
             [] => None,
-            [only] => Some(only.clone()),
-            [first, others @ ..] => Some(format!("{first} (and {} more of the lists)", others.len())),
-        }
+            [only] => Some((*only).clone()),
+            [first, others @ ..] => Some(format!("{first} (and {} more of the {what})", others.len())),
+        };
+        let lists = some(&self.list_notes.iter().collect::<Vec<_>>(), "lists");
+        let unions = some(&self.left_out.values().collect::<Vec<_>>(), "teams");
+        let notes: Vec<_> = lists.into_iter().chain(unions).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// Stores how it stands.

@@ -1,6 +1,6 @@
 //! One source's worker: wakes, asks what is due, and decides which day is shown.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub struct Worker {
     pub(super) list_notes: Vec<String>,
     /// What was wrong with a figure, the last time that one was invalid.
     pub(super) first_invalid: Option<String>,
+    /// Who is left out of a union, in words, by its key.
+    pub(super) left_out: BTreeMap<String, String>,
     pub(super) counts: TargetCounts,
     pub(super) series: usize,
     pub(super) unmapped: BTreeSet<String>,
@@ -74,6 +76,7 @@ impl Worker {
             refusal: None,
             list_notes: Vec::new(),
             first_invalid: None,
+            left_out: BTreeMap::new(),
             counts: TargetCounts::default(),
             series: 0,
             unmapped: BTreeSet::new(),
@@ -222,6 +225,12 @@ impl Worker {
         }
         let mut report = std::mem::take(&mut round.report);
         self.keep_names(day, &report).await?;
+        for (key, words) in std::mem::take(&mut report.left_out) {
+            match words {
+                Some(words) => self.left_out.insert(key, words),
+                None => self.left_out.remove(&key),
+            };
+        }
         self.memory = ledger.memory();
         let now = self.context.clock.now();
         self.next_due = ledger.next_due(now, self.config.refresh_interval, self.is_late(day, now));

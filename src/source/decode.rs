@@ -50,6 +50,8 @@ pub struct DecodedAnswer {
     pub names: BTreeMap<String, String>,
     /// Whether it lists nothing at all.
     pub is_empty: bool,
+    /// Who is left out of a union, in words.
+    pub left_out: Option<String>,
     /// How many rows came again on a later page: so many others may have been skipped.
     pub again: usize,
     /// The figures that are left out, as they can't be right.

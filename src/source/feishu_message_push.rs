@@ -80,6 +80,7 @@ pub(super) const API: Api = Api {
     },
     days_per_call: 1,
     batch: 1,
+    union: 0,
     ready_hour: 10,
     lag_days: 2,
     refresh_interval: Duration::from_hours(24),

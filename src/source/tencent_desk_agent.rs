@@ -110,6 +110,7 @@ pub(super) const API: Api = Api {
     },
     days_per_call: 1,
     batch: PAGE,
+    union: 0,
     ready_hour: 6,
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),

@@ -64,7 +64,9 @@ const TEAM: Table = Table {
     labels: &["team_name"],
     person: None,
     of: "one team of owners",
-    overlap: Some("teams may overlap; above 100 owners a person in groups of two batches of 100 counts twice"),
+    overlap: Some(
+        "teams may overlap; where WeCom is asked in parts (above 100 owners, or above fewer that it takes), a person in groups of two parts counts twice",
+    ),
     fields: FIELDS,
 };
 
@@ -90,6 +92,7 @@ pub(super) const OWNER_API: Api = Api {
     },
     days_per_call: 1,
     batch: MOST_OWNERS,
+    union: 0,
     ready_hour: 6,
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
@@ -119,6 +122,7 @@ pub(super) const TEAM_API: Api = Api {
     },
     days_per_call: 30,
     batch: 1,
+    union: MOST_OWNERS,
     ready_hour: 6,
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
@@ -269,6 +273,7 @@ impl Source for Teams {
     fn targets(&self, directory: &Directory) -> Vec<Target> {
         let teams = self.0.iter().map(|(name, team)| Target {
             members: owners_of(&team.owners, directory),
+            is_written: team.owners != Selection::All,
             definition: json!(team.owners.listed()).to_string(),
             ..Target::of(&TEAM, vec![name.clone()])
         });

@@ -144,6 +144,7 @@ pub(super) const API: Api = Api {
     },
     days_per_call: 31,
     batch: 1,
+    union: 0,
     ready_hour: 6,
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
