@@ -15,19 +15,25 @@ mod program;
 mod progress;
 mod selection;
 mod serve;
+mod signals;
 
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, exit};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Shard, SourceConfig};
 use crate::http::WebConfig;
 
+pub use log::Log;
 pub use output::is_reader_gone;
+
+/// What to say where the system gives no thread.
+const NO_THREADS: &str = "cannot start the threads that the program needs: the system allows no more of them \
+    (ulimit -u, TasksMax of systemd, or the limit of the container on processes)";
 
 /// The version and source revision that the program tells.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,9 +42,6 @@ pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
-
-/// The signal of a write beyond the limit on the size of files.
-const SIGXFSZ: i32 = 25;
 
 /// What `--version` tells.
 fn version() -> &'static str {
@@ -251,26 +254,46 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 impl Cli {
+    /// Starts the log that the flags ask for.
+    ///
+    /// # Errors
+    /// Where the system gives no thread for it.
+    pub fn start_log(&self) -> anyhow::Result<Log> {
+        Log::start(self.flags.log_level, self.flags.log_format).context(NO_THREADS)
+    }
+
+    /// Says why the program ends before there is a log.
+    pub fn fail_without_log(&self, error: &anyhow::Error) {
+        log::fail_without_log(self.flags.log_format, error);
+    }
+
+    /// A hook for panics while threads are started, that ends the program with words instead.
+    pub fn end_at_panic(&self) -> Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync> {
+        let format = self.flags.log_format;
+        Box::new(move |_| {
+            log::fail_without_log(format, &anyhow!(NO_THREADS));
+            exit(1)
+        })
+    }
+
     /// Does what the command line says; the exit code says how it went.
     ///
     /// # Errors
     /// What stopped it, for people.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
-        log::start(self.flags.log_level, self.flags.log_format);
-        // Handled, so that a limit on the size of files (`ulimit -f`) is an error of writing and not the end of us.
-        let _ = signal(SignalKind::from_raw(SIGXFSZ));
+    pub async fn run(self, log: &Log) -> anyhow::Result<ExitCode> {
+        signals::ignore_others();
         let command = self.command.unwrap_or(Command::Serve);
         // The others end in order, with what they have begun.
         if matches!(command, Command::Check(_) | Command::Once | Command::Export(_)) {
-            serve::end_at_signals()?;
+            signals::end_at_signals(log)?;
         }
         match command {
-            Command::Serve => serve::serve(self.flags).await,
+            Command::Serve => serve::serve(self.flags, log).await,
             Command::Check(args) => check::check(&self.flags, &args).await,
             Command::Once => once::once(&self.flags).await,
             Command::Backfill(args) => backfill::backfill(&self.flags, args).await,
             Command::Export(args) => export::export(&self.flags, args).await,
-            Command::Demo(args) => demo::demo(self.flags, args).await,
+            Command::Demo(args) => demo::demo(self.flags, args, log).await,
             Command::Simulate(args) => demo::simulate(args).await,
             Command::Dashboards(args) => dashboards::dashboards(&args),
             Command::Example(args) => example::example(&args),

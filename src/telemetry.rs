@@ -10,6 +10,7 @@ mod status;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ struct State {
     store_size: Option<u64>,
     /// Whether the store's file can be written, and why not; unknown where there is none.
     store_fault: Option<Option<String>>,
+    dropped_log_lines: Arc<AtomicU64>,
     /// Counts the changes.
     version: u64,
 }
@@ -185,6 +187,11 @@ impl Telemetry {
     #[must_use]
     pub fn store_fault(&self) -> Option<String> {
         self.state().store_fault.clone().flatten()
+    }
+
+    /// Shows from now on how many lines of the log `dropped` counts.
+    pub fn count_dropped_log_lines(&self, dropped: Arc<AtomicU64>) {
+        self.change().dropped_log_lines = dropped;
     }
 
     /// The version and the source revision of the program.
@@ -348,12 +355,14 @@ mod tests {
         telemetry.reload(false, Timestamp::from_second(20).unwrap());
         telemetry.http_request("/metrics", 200);
         telemetry.set_store_size(4096);
+        telemetry.count_dropped_log_lines(Arc::new(AtomicU64::new(3)));
         let page = telemetry.render();
         for line in [
             "imstats_config_last_reload_successful 0\n",
             "imstats_config_last_reload_success_timestamp_seconds 10.0\n",
             "imstats_http_requests_total{handler=\"/metrics\",code=\"200\"} 1\n",
             "imstats_store_size_bytes 4096\n",
+            "imstats_log_lines_dropped_total 3\n",
             "imstats_build_info{version=\"1.2.3\",revision=\"abc\"} 1\n",
             "# TYPE imstats_http_requests counter\n",
         ] {

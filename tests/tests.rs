@@ -47,6 +47,7 @@ mod secrets;
 mod served;
 mod sources;
 mod spelling;
+mod stalled;
 mod starving;
 mod status_page;
 mod systemd;

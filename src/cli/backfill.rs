@@ -14,7 +14,7 @@ use super::estimate::words;
 use super::output::{answer, remark};
 use super::progress::{Display, State, TICK};
 use super::selection::Selection;
-use super::serve::Ending;
+use super::signals::Ending;
 use super::{Flags, program};
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days, Zone};

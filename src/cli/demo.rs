@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::output::{answer, answer_with};
-use super::{Flags, program, serve};
+use super::signals::Ending;
+use super::{Flags, Log, program, serve};
 use crate::config::Config;
 use crate::day::Clock;
 use crate::http::bind;
@@ -61,7 +62,7 @@ async fn start(args: DemoArgs, address: SocketAddr, limits: bool) -> anyhow::Res
 }
 
 /// Serves a simulated company.
-pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn demo(flags: Flags, args: DemoArgs, log: &Log) -> anyhow::Result<ExitCode> {
     let users = args.users;
     // The platforms' limits would make a demonstration slow, and teach nothing.
     let simulator = start(args, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await?;
@@ -76,12 +77,13 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs) -> anyhow::Result<ExitCod
          http://localhost:{port}{}   what Prometheus scrapes\n",
         users, flags.telemetry_path
     ))?;
+    context.telemetry.count_dropped_log_lines(log.dropped());
     serve::run(flags, context, bound, config.sources, false).await
 }
 
 /// Serves the simulated platforms alone.
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
-    let mut ending = serve::Ending::listen()?;
+    let mut ending = Ending::listen()?;
     let simulator = start(args.demo, args.address, !args.no_limits).await?;
     answer(format_args!(
         "# The platforms are simulated on {}. This configuration talks to them:",

@@ -3,9 +3,11 @@
 //! Not by `println!` and `eprintln!`, which panic where nobody reads any more, as behind `head`, or where the disk is full.
 
 use std::fmt::Arguments;
-use std::io::{self, Write, stderr, stdout};
+use std::io::{self, Write, stdout};
 
 use anyhow::Context as _;
+
+use super::log::REMARK;
 
 const FAILED: &str = "cannot write to standard output";
 
@@ -26,9 +28,9 @@ pub(super) fn answer_with(text: &[u8]) -> anyhow::Result<()> {
     output.write_all(text).and_then(|()| output.flush()).context(FAILED)
 }
 
-/// Writes a line to standard error: what is said beside the answer, and lost where nobody listens.
+/// Writes a line to standard error: what is said beside the answer. It is lost where nobody reads it, and waits for nobody.
 pub(super) fn remark(line: Arguments<'_>) {
-    let _ = writeln!(stderr(), "{line}");
+    tracing::info!(target: REMARK, "{line}");
 }
 
 /// Whether `error` says that whoever read our output has gone, which is for them to do, and nothing to tell.

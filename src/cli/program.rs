@@ -1,5 +1,6 @@
 //! Puts the parts together that every command needs.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +40,21 @@ pub(super) fn assemble(storage_path: &str) -> anyhow::Result<Context> {
 /// Where the store can't be opened, or is damaged.
 pub(super) fn assemble_beside(storage_path: &str) -> anyhow::Result<Context> {
     Ok(context(Store::open_as_it_is(folder(storage_path), &apis()).context(EXPLAIN)?))
+}
+
+/// Marks the store under `storage_path` as that of this exporter, for as long as what it gives lives; warns where it is
+/// another one's, as both would ask the platforms. Commands that may run beside an exporter take no notice of it.
+pub(super) fn hold(storage_path: &str) -> Option<File> {
+    // The folder itself: a file in it might not be written, and the lock of this one ends with the process.
+    let held = File::open(folder(storage_path)?).ok()?;
+    if let Err(TryLockError::WouldBlock) = held.try_lock() {
+        tracing::warn!(
+            path = storage_path,
+            "another exporter uses this store: both ask the platforms for the same figures, and all calls count against \
+             the limits; end one, or give this one a --storage.path of its own"
+        );
+    }
+    Some(held)
 }
 
 fn folder(storage_path: &str) -> Option<&Path> {

@@ -5,25 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::dashboards::DASHBOARDS;
-use super::{Flags, program};
+use super::signals::Signals;
+use super::{Flags, Log, program};
 use crate::config::{Config, SourceConfig};
 use crate::http::{Access, AllowedHosts, App, Drained, Listeners, Reload, Supervisor, bind};
 use crate::poller::{Context, Poller, keep_house, settle_store, tend_store};
 
 /// Serves the configuration file.
-pub(super) async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
+pub(super) async fn serve(flags: Flags, log: &Log) -> anyhow::Result<ExitCode> {
     let config = load(&flags)?;
     let context = program::assemble(&flags.storage_path)?;
+    let _held = program::hold(&flags.storage_path);
     context.claim(&config.sources).await?;
     let bound = match Listeners::inherited().context("the sockets that systemd opened")? {
         Some(bound) => bound,
         None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
     };
+    context.telemetry.count_dropped_log_lines(log.dropped());
     run(flags, context, bound, config.sources, true).await
 }
 
@@ -150,66 +152,4 @@ fn reloading(
             done
         })
     })
-}
-
-/// The signals that the program obeys.
-struct Signals {
-    hangup: Signal,
-    ending: Ending,
-}
-
-impl Signals {
-    /// From now on none of them ends the program by itself.
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { hangup: signal(SignalKind::hangup())?, ending: Ending::listen()? })
-    }
-
-    /// Reloads at each SIGHUP, until a signal to end comes.
-    async fn reload_until_the_end(&mut self, reload: &Reload) {
-        loop {
-            tokio::select! {
-                Some(()) = self.hangup.recv() => tokio::select! {
-                    _ = reload() => {}
-                    _ = self.ending.wait() => return,
-                },
-                _ = self.ending.wait() => return,
-            }
-        }
-    }
-
-    /// Waits for SIGTERM or SIGINT.
-    async fn end(&mut self) {
-        self.ending.wait().await;
-    }
-}
-
-/// SIGTERM and SIGINT.
-pub(super) struct Ending {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Ending {
-    /// From now on neither ends the program by itself.
-    pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for one of them; gives the exit code that shells give a program that it ended.
-    pub(super) async fn wait(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.terminate.recv() => 143,
-            _ = self.interrupt.recv() => 130,
-        }
-    }
-}
-
-/// Lets SIGTERM and SIGINT end the program at once.
-///
-/// By itself the system does so too, but not to the first process of a container.
-pub(super) fn end_at_signals() -> std::io::Result<()> {
-    let mut ending = Ending::listen()?;
-    // Whatever else it does may block its thread.
-    tokio::spawn(async move { std::process::exit(ending.wait().await.into()) });
-    Ok(())
 }

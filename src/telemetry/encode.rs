@@ -4,6 +4,7 @@
 //! that a reload has removed.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
@@ -202,7 +203,10 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &State) -> fmt::Result {
         "imstats_store_size_bytes",
         "Size of the store's file, its write-ahead log, and damaged files that were set aside",
         &size,
-    )
+    )?;
+    let dropped = state.dropped_log_lines.load(Ordering::Relaxed);
+    let help = "Log lines that were dropped, as standard error was not read or could not be written";
+    counter(encoder, "imstats_log_lines_dropped", help, &[([], dropped)])
 }
 
 fn seconds(instant: Timestamp) -> f64 {
