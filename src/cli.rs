@@ -4,6 +4,7 @@ mod backfill;
 mod check;
 mod dashboards;
 mod demo;
+mod environment;
 mod estimate;
 mod example;
 mod export;
@@ -25,7 +26,9 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::{Config, Shard, SourceConfig};
+use environment::Variables;
+
+use crate::config::{Config, ParseShardError, Shard, SourceConfig};
 use crate::http::WebConfig;
 
 pub use log::Log;
@@ -57,6 +60,8 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     flags: Flags,
+    #[arg(skip)]
+    variables: Variables,
 }
 
 const EXAMPLES: &str = "\
@@ -119,6 +124,7 @@ struct Flags {
         default_value = ":10101",
         value_delimiter = ',',
         value_name = "ADDRESS",
+        value_parser = address,
         global = true
     )]
     listen: Vec<String>,
@@ -175,10 +181,10 @@ struct Flags {
     #[arg(long = "storage.retention", env = "IMSTATS_STORAGE_RETENTION", default_value = "400d", value_name = "TIME", value_parser = days, global = true)]
     retention_days: u32,
     /// Only this share of the accounts: 0/3 for the first of three exporters with the same configuration.
-    #[arg(long, env = "IMSTATS_SHARD", value_name = "I/N", global = true)]
+    #[arg(long, env = "IMSTATS_SHARD", value_name = "I/N", value_parser = shard, global = true)]
     shard: Option<Shard>,
     /// What is logged: error, warn, info, debug or trace.
-    #[arg(long = "log.level", env = "IMSTATS_LOG_LEVEL", default_value = "info", value_name = "LEVEL", global = true)]
+    #[arg(long = "log.level", env = "IMSTATS_LOG_LEVEL", default_value = "info", value_name = "LEVEL", value_parser = log::Level::read, global = true)]
     log_level: log::Level,
     /// How it is logged: logfmt or json.
     #[arg(
@@ -186,6 +192,7 @@ struct Flags {
         env = "IMSTATS_LOG_FORMAT",
         default_value = "logfmt",
         value_name = "FORMAT",
+        value_parser = log::Format::read,
         global = true
     )]
     log_format: log::Format,
@@ -217,6 +224,7 @@ impl Flags {
 
 /// Reads a name of `--web.allowed-host`.
 fn host_name(text: &str) -> Result<String, String> {
+    let text = text.trim();
     let is_plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
     if text.is_empty() || !text.chars().all(is_plain) {
         return Err("write the name alone, such as exporter.example: no scheme, port or path".to_owned());
@@ -224,8 +232,22 @@ fn host_name(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
+/// Reads the share of the accounts.
+fn shard(text: &str) -> Result<Shard, ParseShardError> {
+    text.trim().parse()
+}
+
+/// Reads one of the addresses, which stand in a list in the variable.
+fn address(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("an address is missing".to_owned()),
+        address => Ok(address.to_owned()),
+    }
+}
+
 /// Reads the path of the page: one that a request can have, and that nothing else answers.
 fn telemetry_path(text: &str) -> Result<String, String> {
+    let text = text.trim();
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\"<>".contains(&byte));
     if !text.starts_with('/') || !plain {
         return Err("write it as /metrics".to_owned());
@@ -239,6 +261,7 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 
 /// Reads a number of days: `400d`, `52w` or `2y`.
 fn days(text: &str) -> Result<u32, String> {
+    let text = text.trim();
     let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
     let days = match unit {
         "d" => 1,
@@ -254,12 +277,18 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 impl Cli {
+    /// Reads the command line and the environment; where there is nothing to do or something wrong, ends the program.
+    #[must_use]
+    pub fn read() -> Self {
+        environment::read(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit())
+    }
+
     /// Starts the log that the flags ask for.
     ///
     /// # Errors
     /// Where the system gives no thread for it.
     pub fn start_log(&self) -> anyhow::Result<Log> {
-        Log::start(self.flags.log_level, self.flags.log_format).context(NO_THREADS)
+        Log::start(self.flags.log_level, self.flags.log_format, self.variables.clone()).context(NO_THREADS)
     }
 
     /// Says why the program ends before there is a log.

@@ -3,11 +3,13 @@
 //! A call goes through a gate (its API's pace, and any pause), gets its token, is exchanged, and is judged by the
 //! platform's codes. Whatever fails comes back as a [`Failure`], cut by what the caller does next.
 
+mod connect;
 mod credential;
 mod gate;
 mod json;
 mod lookup;
 mod outside;
+mod proxy;
 mod reply;
 mod scrub;
 mod tls_cause;
@@ -15,7 +17,7 @@ mod token;
 mod transport;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -27,16 +29,19 @@ use crate::platform::{Call, Class, Pass, Proof, Refusal};
 use crate::source::Malformed;
 use crate::telemetry::{Outcome, Telemetry};
 
+use connect::Connection;
 use credential::CredentialState;
 use gate::{Gate, Turn};
 use reply::Count;
 use transport::ExchangeError;
 
+pub(crate) use connect::{Ways, connect_receiver};
 pub use credential::Denial;
+pub use proxy::{Proxies, ProxyError};
 pub use reply::Reply;
 pub(crate) use scrub::scrub;
 pub(crate) use tls_cause::tls_cause;
-pub(crate) use transport::{is_loopback, words};
+pub(crate) use transport::{is_loopback, through, words};
 
 /// The patience of a program that nobody watches.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -102,7 +107,9 @@ struct Inner {
     gates: Mutex<HashMap<(&'static str, &'static str), Gates>>,
     /// By [`Account::key`], like the connections.
     credentials: Mutex<HashMap<String, Arc<CredentialState>>>,
-    connections: Mutex<HashMap<String, reqwest::Client>>,
+    connections: Mutex<HashMap<String, Connection>>,
+    /// Those of the environment; none until it was read.
+    proxies: OnceLock<Proxies>,
 }
 
 /// The gates of one API, by the id that its limits are counted by.
@@ -134,6 +141,7 @@ impl Client {
             gates: Mutex::default(),
             credentials: Mutex::default(),
             connections: Mutex::default(),
+            proxies: OnceLock::new(),
         };
         Self { inner: Arc::new(inner), patience: PATIENCE }
     }
@@ -142,6 +150,11 @@ impl Client {
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self { inner: Arc::clone(&self.inner), patience }
+    }
+
+    /// Reaches platforms through `proxies`, where an account has none of its own; the first ones count.
+    pub fn go_through(&self, proxies: Proxies) {
+        let _ = self.inner.proxies.set(proxies);
     }
 
     /// Asks `account`'s platform.
@@ -280,10 +293,10 @@ impl Client {
         if let Some(denial) = state.denial(call.api, &account.credential, self.inner.clock.now()) {
             return Err(Failure::Denied(denial));
         }
-        let http = self.connection(account).map_err(Failure::Unavailable)?;
+        let connection = self.connection(account).map_err(Failure::Unavailable)?;
         let started = std::time::Instant::now();
         let body = if let Aim::Token(body) = aim { body } else { None };
-        let answer = transport::exchange(&http, account, call, pass, body).await;
+        let answer = transport::exchange(&connection, account, call, pass, body).await;
         let platform = account.credential.platform;
         let mut judged = answer.map(|mut reply| (scrub::judge(platform, call.api, &mut reply, pass, body), reply.body));
         if let Ok((Err(refusal), _)) = &mut judged
@@ -352,13 +365,18 @@ impl Client {
         }
     }
 
-    fn connection(&self, account: &Account) -> Result<reqwest::Client, String> {
-        if let Some(http) = lock(&self.inner.connections).get(&account.key) {
-            return Ok(http.clone());
+    fn connection(&self, account: &Account) -> Result<Connection, String> {
+        if let Some(connection) = lock(&self.inner.connections).get(&account.key) {
+            return Ok(connection.clone());
         }
-        let http = transport::connect(account)?;
-        lock(&self.inner.connections).insert(account.key.clone(), http.clone());
-        Ok(http)
+        let connection = Connection::new(account, self.proxies())?;
+        lock(&self.inner.connections).insert(account.key.clone(), connection.clone());
+        Ok(connection)
+    }
+
+    /// The proxies of the environment.
+    fn proxies(&self) -> Proxies {
+        self.inner.proxies.get().cloned().unwrap_or_default()
     }
 
     fn gate(&self, account: &Account, api: &'static str) -> Arc<Gate> {

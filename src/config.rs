@@ -5,6 +5,7 @@
 
 mod check;
 mod keys;
+mod proxy;
 mod shard;
 mod token;
 mod units;
@@ -24,6 +25,7 @@ use crate::source::{Directory, Pseudonyms, Source, Target};
 use crate::yaml::{self, YamlError};
 
 pub use keys::known_keys;
+pub(crate) use proxy::proxy_url;
 pub use shard::{ParseShardError, Shard};
 pub(crate) use units::duration as parse_duration;
 

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use clap::Parser;
 use imstats_exporter::cli::{Cli, Log, is_reader_gone};
 use tokio::runtime::{Builder, Runtime};
 
@@ -23,7 +22,7 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let (runtime, log) = match runtime(&cli).and_then(|runtime| Ok((runtime, cli.start_log()?))) {
         Ok(both) => both,
         Err(error) => {

@@ -84,9 +84,14 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
 
 /// Hides what the environment would tell the program.
 pub(crate) fn untold(command: &mut Command) {
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IMSTATS_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| tells(name)) {
         command.env_remove(name);
     }
+}
+
+/// Whether the program obeys that variable of the environment.
+pub(crate) fn tells(name: &str) -> bool {
+    name.starts_with("IMSTATS_") || name.to_ascii_uppercase().ends_with("_PROXY")
 }
 
 /// The running program; it is killed with the test.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use imstats_exporter::day::{Day, Zone};
 use imstats_exporter::simulator::Company;
 
+use crate::exporter::tells;
 use crate::harness::{Page, choose_tls, soon};
 use crate::secrets::leak;
 
@@ -19,7 +20,7 @@ fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imstats_exporter"));
     command.args(arguments).stdin(Stdio::null());
     // Whoever runs the tests may have an exporter configured.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IMSTATS_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| tells(name)) {
         command.env_remove(name);
     }
     command

@@ -1,7 +1,7 @@
 //! The program while nothing reads what it logs, gets signals that mean nothing, or has no threads left.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines, PipeReader, PipeWriter, Read, Write, pipe};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::exporter::{Exporter, Site, program};
@@ -16,6 +16,8 @@ struct Stalled {
     process: Child,
     metrics: String,
     log: PipeReader,
+    /// Kept, as the program ends where nobody reads what it prints.
+    _printed: Lines<BufReader<ChildStdout>>,
 }
 
 impl Stalled {
@@ -26,10 +28,10 @@ impl Stalled {
         // Each of many calls is a line.
         let arguments = ["demo", "--users", "3000", "--log.level", "debug", "--web.listen-address", "127.0.0.1:0"];
         let mut process = program(&arguments).stdout(Stdio::piped()).stderr(writer).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let line = lines.into_iter().find(|line| line.contains("/metrics")).unwrap();
+        let mut printed = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = printed.find_map(|line| line.ok().filter(|line| line.contains("/metrics"))).unwrap();
         let metrics = line.split_whitespace().next().unwrap().to_owned();
-        Self { process, metrics, log }
+        Self { process, metrics, log, _printed: printed }
     }
 
     /// Waits until all is polled, and lines of the log are lost.

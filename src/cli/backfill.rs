@@ -16,6 +16,7 @@ use super::progress::{Display, State, TICK};
 use super::selection::Selection;
 use super::signals::Ending;
 use super::{Flags, program};
+use crate::client::Proxies;
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days, Zone};
 use crate::discovery::Lists;
@@ -45,7 +46,9 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
     ensure_kept(&sources, flags.retention_days)?;
     let mut ending = Ending::listen()?;
+    let proxies = Proxies::from_env()?;
     let context = program::assemble_beside(&flags.storage_path)?;
+    context.client.go_through(proxies);
     let configs: Vec<_> = sources.iter().map(|(config, ..)| config.clone()).collect();
     context.claim(&configs).await?;
     let (plans, complete) = tokio::select! {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::estimate::{Estimate, estimate, is_open, words};
 use super::output::answer;
 use super::{Flags, program};
+use crate::client::{Proxies, Ways};
 use crate::config::SourceConfig;
 use crate::poller::{Context, probe};
 use crate::source::Directory;
@@ -31,11 +32,16 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     for warning in config.warnings.iter().chain(&remarks) {
         answer(format_args!("warning: {warning}"))?;
     }
+    let proxies = Proxies::from_env()?;
+    for line in ways(&config.sources, proxies.clone()) {
+        answer(format_args!("{line}"))?;
+    }
     // Lists of an earlier run tell how many `all` are; without one nothing is created.
     let has_store =
         !flags.storage_path.is_empty() && std::path::Path::new(&flags.storage_path).join("imstats.db").exists();
     // What is found online is known better than what was stored.
     let context = program::assemble_beside(if has_store && !args.online { &flags.storage_path } else { "" })?;
+    context.client.go_through(proxies);
     if has_store && !args.online {
         context.claim(&config.sources).await?;
     }
@@ -59,6 +65,23 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
         answer(format_args!("credentials were not tried: check --online does"))?;
     }
     Ok(if fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How each account's platform is reached.
+fn ways(sources: &[SourceConfig], proxies: Proxies) -> Vec<String> {
+    let ways = Ways::new(proxies);
+    let mut lines = Vec::new();
+    for source in sources {
+        let line = match ways.line(&source.account) {
+            Ok(line) => line,
+            Err(why) => format!("warning: {}: {why}", source.account.name),
+        };
+        // Blocks of one account are reached alike.
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// Tries every source at its platform, and prints what works and what does not; tells of each whether all of it works.

@@ -14,6 +14,7 @@ use super::output::remark;
 use super::progress::{Display, State, TICK};
 use super::selection::Selection;
 use super::{Flags, program};
+use crate::client::Proxies;
 use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::files::{WholeFile, read_all};
@@ -105,6 +106,7 @@ fn step(text: &str) -> Result<Duration, String> {
 /// Writes the history of the store.
 pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.from <= args.to, "--from {} is after --to {}", args.from, args.to);
+    let setting = if args.remote_write.is_some() { "--remote-write" } else { URL };
     if args.format.is_none() && args.output.is_none() {
         args.remote_write = args.remote_write.or_else(|| variable(URL));
     }
@@ -128,7 +130,7 @@ pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Resul
         history = history.only(&args.selection.accounts);
     }
     let tally = if args.remote_write.is_some() {
-        send(history, &args).await?
+        send(history, &args, setting).await?
     } else {
         let output = args.output.clone();
         tokio::task::spawn_blocking(move || write(&history, format, output.as_deref(), &names)).await??
@@ -201,10 +203,11 @@ fn megabytes(bytes: u64) -> String {
     }
 }
 
-/// Sends it to the receiver.
-async fn send(history: ExportHistory, args: &ExportArgs) -> anyhow::Result<Tally> {
+/// Sends it to the receiver that `setting`, a flag or a variable, names.
+async fn send(history: ExportHistory, args: &ExportArgs, setting: &'static str) -> anyhow::Result<Tally> {
     let url = args.remote_write.as_deref().unwrap_or_default();
-    let mut receiver = Receiver::new(url, authorization(args)?, REPEAT_DELAY).context("--remote-write")?;
+    let authorization = authorization(args)?;
+    let mut receiver = Receiver::new(url, authorization, Proxies::from_env()?, REPEAT_DELAY).context(setting)?;
     for (name, value) in &args.headers {
         receiver = receiver.with_header(name, value).context("--remote-write.header")?;
     }

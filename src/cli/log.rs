@@ -17,6 +17,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::environment::{Variables, named};
 use queue::Queue;
 
 /// The target of what commands say beside their answer; as plain text where the format is for people.
@@ -43,11 +44,27 @@ pub(super) enum Format {
     Json,
 }
 
+impl Level {
+    /// Reads a level, in any case; `warning` is `warn`.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        Self::from_str(text.trim(), true).map_err(|_| "write error, warn, info, debug or trace".to_owned())
+    }
+}
+
+impl Format {
+    /// Reads a format, in any case.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        Self::from_str(text.trim(), true).map_err(|_| "write logfmt or json".to_owned())
+    }
+}
+
 /// The running log. Cloning gives another handle to the same one.
 #[derive(Clone, Debug)]
 pub struct Log {
     queue: Queue,
     format: Format,
+    /// What sets flags, for the fatal line.
+    variables: Variables,
 }
 
 impl Log {
@@ -55,7 +72,7 @@ impl Log {
     ///
     /// # Errors
     /// Where the system gives no thread that could write lines.
-    pub(super) fn start(level: Level, format: Format) -> io::Result<Self> {
+    pub(super) fn start(level: Level, format: Format, variables: Variables) -> io::Result<Self> {
         let level = match level {
             Level::Error => LevelFilter::ERROR,
             Level::Warn => LevelFilter::WARN,
@@ -106,7 +123,7 @@ impl Log {
                 _ => tracing::error!("{panic}"),
             }
         }));
-        Ok(Self { queue, format })
+        Ok(Self { queue, format, variables })
     }
 
     /// The number of lines that nothing read, and that were dropped.
@@ -117,9 +134,10 @@ impl Log {
     /// Says why the program ends.
     pub fn fail(&self, error: &anyhow::Error) {
         // Each cause says more; none repeats another.
+        let text = named(format!("{error:#}"), &self.variables);
         match self.format {
-            Format::Json => tracing::error!("{error:#}"),
-            Format::Logfmt => tracing::info!(target: REMARK, "imstats_exporter: {error:#}"),
+            Format::Json => tracing::error!("{text}"),
+            Format::Logfmt => tracing::info!(target: REMARK, "imstats_exporter: {text}"),
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::output::answer_with;
 use super::{Flags, program};
+use crate::client::Proxies;
 use crate::exposition::Format;
 use crate::poller::Worker;
 
@@ -13,6 +14,7 @@ use crate::poller::Worker;
 pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
     let context = program::assemble("")?;
+    context.client.go_through(Proxies::from_env()?);
     let now = context.clock.now();
     let mut rounds = JoinSet::new();
     for mut source in config.sources {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::dashboards::DASHBOARDS;
 use super::signals::Signals;
 use super::{Flags, Log, program};
+use crate::client::Proxies;
 use crate::config::{Config, SourceConfig};
 use crate::http::{Access, AllowedHosts, App, Drained, Listeners, Reload, Supervisor, bind};
 use crate::poller::{Context, Poller, keep_house, settle_store, tend_store};
@@ -18,7 +19,9 @@ use crate::poller::{Context, Poller, keep_house, settle_store, tend_store};
 /// Serves the configuration file.
 pub(super) async fn serve(flags: Flags, log: &Log) -> anyhow::Result<ExitCode> {
     let config = load(&flags)?;
+    let proxies = Proxies::from_env()?;
     let context = program::assemble(&flags.storage_path)?;
+    context.client.go_through(proxies);
     let _held = program::hold(&flags.storage_path);
     context.claim(&config.sources).await?;
     let bound = match Listeners::inherited().context("the sockets that systemd opened")? {

@@ -7,11 +7,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use super::connect::Connection;
 use super::credential::{CachedToken, CredentialState};
 use super::{Client, Failure, json, transport};
 use crate::config::Account;
@@ -125,25 +127,25 @@ impl Client {
                 lasting(printed.trim().into(), None, self.inner.clock.now()).map_err(NoToken::Unavailable)
             }
             TokenSource::Url { url, headers, token_at, expires_at, .. } => {
-                let http = self.token_server(account, url).map_err(NoToken::Unavailable)?;
-                let answer = ask(&http, url, headers).await?;
+                let connection = self.token_server(account, url).map_err(NoToken::Unavailable)?;
+                let answer = ask(&connection, url, headers).await?;
                 read_answer(&answer, token_at, expires_at.as_deref(), self.inner.clock.now())
                     .map_err(NoToken::Unavailable)
             }
         }
     }
 
-    /// A client for the token server at `url`: with the account's authorities and timeouts, and without its proxy, which is
-    /// for the platform.
-    fn token_server(&self, account: &Account, url: &SecretString) -> Result<reqwest::Client, String> {
+    /// A connection to the token server at `url`: with the account's authorities and timeouts, and without its proxy, which
+    /// is for the platform.
+    fn token_server(&self, account: &Account, url: &SecretString) -> Result<Connection, String> {
         let key = format!("{} token server", account.key);
-        if let Some(http) = super::lock(&self.inner.connections).get(&key) {
-            return Ok(http.clone());
+        if let Some(connection) = super::lock(&self.inner.connections).get(&key) {
+            return Ok(connection.clone());
         }
         let to_server = Account { base_url: url.expose_secret().to_owned(), proxy_url: None, ..account.clone() };
-        let http = transport::connect(&to_server)?;
-        super::lock(&self.inner.connections).insert(key, http.clone());
-        Ok(http)
+        let connection = Connection::new(&to_server, self.proxies())?;
+        super::lock(&self.inner.connections).insert(key, connection.clone());
+        Ok(connection)
     }
 }
 
@@ -198,8 +200,10 @@ async fn run(mut command: Command, limit: Duration) -> Result<String, NoToken> {
 }
 
 /// Asks the token server; gives its answer.
-async fn ask(http: &reqwest::Client, url: &SecretString, headers: &[(String, Secret)]) -> Result<Value, NoToken> {
-    let mut request = http.get(url.expose_secret());
+async fn ask(connection: &Connection, url: &SecretString, headers: &[(String, Secret)]) -> Result<Value, NoToken> {
+    let through = Url::parse(url.expose_secret()).map(|url| transport::through(connection.proxy(&url)));
+    let through = through.unwrap_or_default();
+    let mut request = connection.http.get(url.expose_secret());
     for (name, secret) in headers {
         let secret = secret.read().map_err(|error| NoToken::Refused(format!("header {name}: {error}")))?;
         let mut value = reqwest::header::HeaderValue::from_str(secret.expose_secret())
@@ -207,7 +211,7 @@ async fn ask(http: &reqwest::Client, url: &SecretString, headers: &[(String, Sec
         value.set_sensitive(true);
         request = request.header(name, value);
     }
-    let unavailable = |error| NoToken::Unavailable(transport::words(error));
+    let unavailable = |error| NoToken::Unavailable(transport::words(error) + &through);
     let mut response = request.send().await.map_err(unavailable)?;
     let status = response.status().as_u16();
     if matches!(status, 401 | 403) {

@@ -1,26 +1,21 @@
 //! One HTTP exchange: bounded in time and size, without redirects, and without a URL in any error.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Method, Proxy, Url};
+use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::connect::Connection;
 use super::json;
-use super::lookup::Lookup;
+use super::proxy::Proxy;
 use super::scrub::scrub_of;
 use crate::config::Account;
-use crate::files::read_bounded;
 use crate::platform::{Call, Pass, Reply};
 
 /// No answer of any platform is larger: a batch of 1,000 rows has about 300 KiB.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-
-/// The largest file of authorities: a system's whole bundle is a quarter of a mebibyte.
-const MOST_CA_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An exchange that brought no usable answer; in words, without URL and secrets.
 #[derive(Debug)]
@@ -34,42 +29,6 @@ pub(super) enum ExchangeError {
     Malformed(String),
 }
 
-/// A client for the account: its proxy, its authorities, its timeouts.
-pub(super) fn connect(account: &Account) -> Result<reqwest::Client, String> {
-    // An error means that somebody installed it before, as the first client did.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("imstats_exporter/", env!("CARGO_PKG_VERSION")))
-        // Another address would get our token in its query and, as the referer, in a header.
-        .redirect(Policy::none())
-        .referer(false)
-        .http1_only()
-        .dns_resolver(Arc::new(Lookup::default()))
-        .connect_timeout(account.connect_timeout)
-        .timeout(account.timeout)
-        .pool_max_idle_per_host(64);
-    if let Some(proxy) = &account.proxy_url {
-        let proxy = Proxy::all(proxy.expose_secret()).map_err(|_| "proxy_url is not the URL of a proxy".to_owned())?;
-        builder = builder.proxy(proxy);
-    } else if is_loopback(&account.base_url) {
-        // The environment's proxy is for what lies outside.
-        builder = builder.no_proxy();
-    }
-    if let Some(path) = &account.ca_file {
-        let name = path.display();
-        let pem = read_bounded(path, MOST_CA_BYTES).map_err(|error| format!("cannot read ca_file {name}: {error}"))?;
-        let certificates =
-            Certificate::from_pem_bundle(&pem).map_err(|error| format!("ca_file {name}: {}", words(error)))?;
-        if certificates.is_empty() {
-            return Err(format!("ca_file {name}: it holds no certificate in PEM"));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|error| {
-        format!("cannot set up TLS: {} (install the system's ca-certificates, or set SSL_CERT_FILE)", words(error))
-    })
-}
-
 /// Tells whether `base_url` names this machine, which no proxy of the environment is for.
 pub(crate) fn is_loopback(base_url: &str) -> bool {
     let Ok(url) = Url::parse(base_url) else { return false };
@@ -79,7 +38,7 @@ pub(crate) fn is_loopback(base_url: &str) -> bool {
 
 /// Sends `call` with `pass`, and `body` in place of its own where that holds a secret.
 pub(super) async fn exchange(
-    http: &reqwest::Client,
+    connection: &Connection,
     account: &Account,
     call: &Call,
     pass: &Pass,
@@ -94,7 +53,8 @@ pub(super) async fn exchange(
         query.extend_pairs(pass.query.iter().map(|(key, secret)| (key, secret.expose_secret())));
     }
     let has_body = call.body.is_some() || body.is_some();
-    let mut request = http.request(if has_body { Method::POST } else { Method::GET }, url);
+    let proxy = connection.proxy(&url);
+    let mut request = connection.http.request(if has_body { Method::POST } else { Method::GET }, url);
     if has_body {
         request = request.header("content-type", "application/json; charset=utf-8");
         request = match (body, &call.body) {
@@ -106,7 +66,7 @@ pub(super) async fn exchange(
     if let Some(bearer) = &pass.bearer {
         request = request.bearer_auth(bearer.expose_secret());
     }
-    let mut response = request.send().await.map_err(|error| ExchangeError::Unavailable(advised(error)))?;
+    let mut response = request.send().await.map_err(|error| ExchangeError::Unavailable(advised(error, proxy)))?;
     let status = response.status().as_u16();
     let reset = response.headers().get("x-ogw-ratelimit-reset").or_else(|| response.headers().get("retry-after"));
     let reset = reset.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
@@ -117,7 +77,12 @@ pub(super) async fn exchange(
         }
         bytes.extend_from_slice(&chunk);
     }
-    match json::read(&bytes) {
+    let content = json::read(&bytes);
+    if let (407, Err(_), Some(proxy)) = (status, &content, proxy) {
+        let set_by = proxy.set_by;
+        return Err(unavailable(&format!("the proxy of {set_by} wants another user and password (HTTP 407)")));
+    }
+    match content {
         Ok(body) => Ok(Reply { status, reset, body }),
         // What is wrong with the page of a failing server is of no interest.
         Err(_) if status == 429 || status >= 500 || status == 407 => Ok(Reply { status, reset, body: Value::Null }),
@@ -125,7 +90,8 @@ pub(super) async fn exchange(
             Err(ExchangeError::Foreign(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
         }
         Err(_) if status >= 400 => Err(ExchangeError::Foreign(format!(
-            "HTTP {status} and no JSON: check base_url, and any proxy or firewall on the way"
+            "HTTP {status} and no JSON{}: check base_url, and any proxy or firewall on the way",
+            through(proxy)
         ))),
         Err(_) if bytes.trim_ascii().is_empty() => {
             Err(ExchangeError::Foreign(format!("the answer is empty (HTTP {status}): does a proxy answer?")))
@@ -144,6 +110,11 @@ pub(super) async fn exchange(
     }
 }
 
+/// The proxy that a request went through, as the end of a message.
+pub(crate) fn through(proxy: Option<&Proxy>) -> String {
+    proxy.map(|proxy| format!(", through the proxy of {}", proxy.set_by)).unwrap_or_default()
+}
+
 /// What went wrong, in the innermost words: the outer ones hold the URL, and with it the token.
 pub(crate) fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
@@ -152,21 +123,28 @@ pub(crate) fn words(error: reqwest::Error) -> String {
             if error.is_connect() { "no connection within connect_timeout" } else { "no whole answer within timeout" };
         return what.to_owned();
     }
-    let what = if error.is_connect() { "cannot connect" } else { "the exchange broke off" };
+    let what = match (error.is_connect(), error.is_builder()) {
+        (true, _) => "cannot connect: ",
+        // No exchange was begun.
+        (_, true) => "",
+        _ => "the exchange broke off: ",
+    };
     let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    format!("{what}: {cause}")
+    format!("{what}{cause}")
 }
 
 /// The same of a call to a platform, with what the operator can look at.
-fn advised(error: reqwest::Error) -> String {
+fn advised(error: reqwest::Error, proxy: Option<&Proxy>) -> String {
     let unreachable = error.is_connect();
-    let words = words(error);
-    if unreachable {
-        format!("{words}; check base_url, proxy_url and ca_file, and any firewall on the way")
-    } else {
-        words
+    let words = words(error) + &through(proxy);
+    match (unreachable, proxy) {
+        (true, None) => format!("{words}; check base_url, proxy_url and ca_file, and any firewall on the way"),
+        (true, Some(proxy)) => {
+            format!("{words}; check base_url, {} and ca_file, and any firewall on the way", proxy.set_by)
+        }
+        (false, _) => words,
     }
 }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::token::WrittenToken;
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
-use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, units};
+use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, proxy, units};
 use crate::day::{Schedule, Zone};
 use crate::platform::{Credential, CredentialKeys, PLATFORMS, Proof, Secret, SecretError, TokenSource};
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
@@ -314,7 +314,7 @@ impl Checking<'_> {
         let proxy_path = format!("{path}.{}", keys::PROXY_URL);
         // A second look at the secret, as a fault of the first was told.
         let proxy_url = self.secret(account.proxy_url.clone(), &proxy_path).and_then(|url| (self.read)(&url).ok());
-        if let Some(Err(why)) = proxy_url.as_ref().map(|url| units::http_url(url.expose_secret())) {
+        if let Some(Err(why)) = proxy_url.as_ref().map(|url| proxy::proxy_url(url.expose_secret())) {
             self.faults.push(format!("{proxy_path}: {why}"));
         }
         let ca_file = account.ca_file.as_ref().map(|file| self.folder.join(file));

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use imstats_exporter::client::Proxies;
 use imstats_exporter::day::{Clock, Days};
 use imstats_exporter::history::{Authorization, Bounds, Receiver, ReceiverError, RemoteWriteError, Sent};
 use imstats_exporter::history::{Summary, export_remote_write};
@@ -267,7 +268,7 @@ async fn a_receiver_that_misbehaves_is_told_of_and_gets_no_secret_elsewhere() {
         (None, false, "takes no samples"),
     ] {
         let (url, serving) = receiver(answer, is_endless).await;
-        let receiver = Receiver::new(&url, Authorization::None, Duration::ZERO).unwrap();
+        let receiver = Receiver::new(&url, Authorization::None, Proxies::default(), Duration::ZERO).unwrap();
         let history = past.history(span, "2026-11-20T12:00:00+08:00", &[]);
         let sent = Sent::default();
         let sending = export_remote_write(history, &receiver, &sent);

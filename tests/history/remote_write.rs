@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use imstats_exporter::client::Proxies;
 use imstats_exporter::history::{Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write};
 
 use super::export::{openmetrics, parse};
@@ -31,7 +32,9 @@ async fn a_receiver_that_is_down_for_a_while_gets_everything_once() {
     let span = days("2026-10-01", "2026-11-19");
     past.fetch_all(span).await;
     let server = ReceiverServer::start(&[(503, None), (429, Some("0")), (500, Some("0"))]).await;
-    let receiver = Receiver::new(&server.url("me:s3cret@"), Authorization::None, Duration::from_millis(1)).unwrap();
+    let receiver =
+        Receiver::new(&server.url("me:s3cret@"), Authorization::None, Proxies::default(), Duration::from_millis(1))
+            .unwrap();
     let sent = Sent::default();
     let labels = [("job", "imstats")];
     let tally = export_remote_write(past.history(span, UNTIL, &labels), &receiver, &sent).await.unwrap();
@@ -59,7 +62,9 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
     {
         let server = ReceiverServer::start(&[(status, None)]).await;
         let authorization = Authorization::Bearer("s3cret-out-of-order".to_owned().into());
-        let receiver = Receiver::new(&server.url("me:hidden@"), authorization, Duration::from_millis(1)).unwrap();
+        let receiver =
+            Receiver::new(&server.url("me:hidden@"), authorization, Proxies::default(), Duration::from_millis(1))
+                .unwrap();
         let error = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap_err();
         let RemoteWriteError::Receiver(ReceiverError::Refused { status: told, .. }) = &error else { panic!("{error}") };
         assert_eq!(*told, status);
@@ -76,7 +81,8 @@ async fn a_tenant_is_named_in_each_request() {
     let span = days("2026-11-18", "2026-11-19");
     past.fetch("wecom_contact", span).await;
     let server = ReceiverServer::start(&[]).await;
-    let receiver = Receiver::new(&server.url(""), Authorization::None, Duration::from_millis(1)).unwrap();
+    let receiver =
+        Receiver::new(&server.url(""), Authorization::None, Proxies::default(), Duration::from_millis(1)).unwrap();
     let receiver = receiver.with_header("X-Scope-OrgID", "acme").unwrap();
     export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap();
     assert_eq!(server.received.lock().unwrap().tenant.as_deref(), Some("acme"));
@@ -89,7 +95,7 @@ async fn a_scheme_that_is_wrong_ends_it_at_once() {
     past.fetch("wecom_contact", span).await;
     let server = ReceiverServer::start(&[]).await;
     let url = server.url("").replace("http://", "https://");
-    let receiver = Receiver::new(&url, Authorization::None, Duration::from_mins(1)).unwrap();
+    let receiver = Receiver::new(&url, Authorization::None, Proxies::default(), Duration::from_mins(1)).unwrap();
     let sent = Sent::default();
     let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &sent);
     let error = soon(sending).await.unwrap_err().to_string();
@@ -105,7 +111,7 @@ async fn a_certificate_that_nobody_vouches_for_ends_it_at_once() {
     let mut wire = Wire::secured(&signed.cert.pem(), &signed.signing_key.serialize_pem());
     wire.leads_to(past.simulator.address());
     let url = format!("{}/api/v1/write", wire.base()).replace("127.0.0.1", "localhost");
-    let receiver = Receiver::new(&url, Authorization::None, Duration::from_mins(1)).unwrap();
+    let receiver = Receiver::new(&url, Authorization::None, Proxies::default(), Duration::from_mins(1)).unwrap();
     let sent = Sent::default();
     let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &sent);
     let error = soon(sending).await.unwrap_err().to_string();

@@ -11,12 +11,11 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
     RETRY_AFTER,
 };
-use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Waiting;
-use crate::client::{is_loopback, scrub, tls_cause, words};
+use crate::client::{Proxies, connect_receiver, is_loopback, scrub, through, tls_cause, words};
 
 /// A batch that a receiver does not take is sent again that many times: with growing waits, about ten minutes.
 const REPEATS: usize = 24;
@@ -62,6 +61,7 @@ pub struct Receiver {
     authorization: Authorization,
     headers: HeaderMap,
     repeat_delay: Duration,
+    proxies: Proxies,
 }
 
 /// Why a receiver did not take a batch; without credentials.
@@ -116,12 +116,17 @@ pub enum ReceiverError {
 }
 
 impl Receiver {
-    /// The receiver at `url`, whose own user and password count where `authorization` is none. A batch that may pass
-    /// is sent again after about `repeat_delay`, then twice that, and so on.
+    /// The receiver at `url`, reached through `proxies`; its own user and password count where `authorization` is none.
+    /// A batch that may pass is sent again after about `repeat_delay`, then twice that, and so on.
     ///
     /// # Errors
     /// [`ReceiverError::Url`] and [`ReceiverError::Setup`].
-    pub fn new(url: &str, authorization: Authorization, repeat_delay: Duration) -> Result<Self, ReceiverError> {
+    pub fn new(
+        url: &str,
+        authorization: Authorization,
+        proxies: Proxies,
+        repeat_delay: Duration,
+    ) -> Result<Self, ReceiverError> {
         let mut url = Url::parse(url).map_err(|_| ReceiverError::Url)?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(ReceiverError::Url);
@@ -135,19 +140,9 @@ impl Receiver {
         // It cannot fail: the URL has a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        // An error means that somebody installed it before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("imstats_exporter/", env!("CARGO_PKG_VERSION")))
-            // Another address would get our credentials.
-            .redirect(Policy::none())
-            .referer(false)
-            .timeout(TIMEOUT);
-        if is_loopback(url.as_str()) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| ReceiverError::Setup(words(error)))?;
-        Ok(Self { http, url, authorization, headers: HeaderMap::new(), repeat_delay })
+        let http =
+            connect_receiver(&url, &proxies, |builder| builder.timeout(TIMEOUT)).map_err(ReceiverError::Setup)?;
+        Ok(Self { http, url, authorization, headers: HeaderMap::new(), repeat_delay, proxies })
     }
 
     /// Adds a header to each request, such as the tenant of Mimir (`X-Scope-OrgID`).
@@ -229,9 +224,10 @@ impl Receiver {
             Authorization::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Authorization::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
         };
+        let through = || through(self.proxies.of(&self.url));
         let response = request.send().await.map_err(|error| match lasting_fault(&error) {
-            Some(hint) => ReceiverError::Unreachable { receiver: self.name(), text: words(error), hint },
-            None => unavailable(words(error), None),
+            Some(hint) => ReceiverError::Unreachable { receiver: self.name(), text: words(error) + &through(), hint },
+            None => unavailable(words(error) + &through(), None),
         })?;
         let status = response.status();
         if status.is_success() {
@@ -320,7 +316,7 @@ mod tests {
     #[test]
     fn credentials_of_the_url_are_used_and_not_shown() {
         let url = "https://me:p%40ss+1@example.org/api/v1/write?token=x";
-        let receiver = Receiver::new(url, Authorization::None, Duration::ZERO).unwrap();
+        let receiver = Receiver::new(url, Authorization::None, Proxies::default(), Duration::ZERO).unwrap();
         assert_eq!(receiver.name(), "https://example.org/api/v1/write");
         let Authorization::Basic { username, password } = &receiver.authorization else { panic!() };
         assert_eq!((username.as_str(), password.expose_secret()), ("me", "p@ss+1"));
@@ -331,7 +327,7 @@ mod tests {
     #[test]
     fn only_http_is_taken_and_the_text_is_not_repeated() {
         for bad in ["", "localhost:9090", "ftp://me:secret@x/", "http://"] {
-            let error = Receiver::new(bad, Authorization::None, Duration::ZERO).unwrap_err();
+            let error = Receiver::new(bad, Authorization::None, Proxies::default(), Duration::ZERO).unwrap_err();
             assert!(!error.to_string().contains("secret"));
         }
     }
@@ -353,7 +349,8 @@ mod tests {
 
     #[test]
     fn headers_are_the_operators_but_for_those_of_the_protocol() {
-        let receiver = || Receiver::new("https://example.org/", Authorization::None, Duration::ZERO).unwrap();
+        let receiver =
+            || Receiver::new("https://example.org/", Authorization::None, Proxies::default(), Duration::ZERO).unwrap();
         assert!(receiver().with_header("X-Scope-OrgID", "anonymous").is_ok());
         for (name, value, part) in [
             ("Authorization", "Bearer x", "bearer-token-file"),
