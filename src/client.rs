@@ -197,13 +197,14 @@ impl Client {
         self.credential_state(account).expiry()
     }
 
-    /// Takes up a changed configuration: refusals are forgotten, secrets compared, connections made anew; pacing and
+    /// Takes up a changed configuration: refusals are forgotten (once a minute at most), secrets compared, connections made anew; pacing and
     /// tokens of unchanged secrets stay.
     pub async fn reload(&self) {
         lock(&self.inner.connections).clear();
+        let now = self.inner.clock.elapsed();
         let all: Vec<_> = lock(&self.inner.credentials).values().cloned().collect();
         for state in all {
-            state.forgive();
+            state.forgive(now);
             if let Some(held) = &mut *state.token.lock().await {
                 held.current = false;
             }

@@ -3,6 +3,7 @@
 use crate::exporter::{Exporter, Site};
 use crate::harness::{CONTACT, Page};
 use imstats_exporter::day::Zone;
+use imstats_exporter::simulator::{Effect, Fault};
 
 const BOTH: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}, groupchat: {$fast}}]";
 const CONTACT_ALONE: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}}]";
@@ -164,4 +165,19 @@ async fn a_retention_below_what_is_on_show_is_refused() {
         assert_eq!(output.status.success(), fits, "{yaml} {days}: {said}");
         assert_eq!(said.contains("show and fetch figures that are up to"), !fits, "{said}");
     }
+}
+
+#[tokio::test]
+async fn reloads_in_a_row_try_a_refused_secret_once() {
+    let site = Site::new().await;
+    site.simulator.faults().add(Fault::on("gettoken", Effect::Refuse(40001)));
+    let exporter = site.exporter(&["--web.enable-lifecycle"]).await;
+    let logins = || site.simulator.calls().get("gettoken").copied().unwrap_or(0);
+    exporter.until("the secret is refused", async || logins() == 1).await;
+    for _ in 0..30 {
+        assert_eq!(exporter.send("POST /-/reload HTTP/1.1").await.status, 200);
+    }
+    exporter.until("it is tried again", async || logins() == 2).await;
+    exporter.until_settled().await;
+    assert_eq!(logins(), 2, "platforms ban addresses that fail to log in");
 }

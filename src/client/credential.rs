@@ -14,6 +14,9 @@ const FIRST_BACKOFF: Duration = Duration::from_mins(10);
 /// ... then for twice as long each time, up to this.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
 
+/// How long reloads have to be apart to try a refused credential again.
+const FORGIVE_AGAIN: Duration = Duration::from_mins(1);
+
 /// The state of one credential.
 #[derive(Debug, Default)]
 pub(super) struct CredentialState {
@@ -25,6 +28,8 @@ pub(super) struct CredentialState {
     token_failure: Mutex<Option<(String, Timestamp)>>,
     /// What the platform refuses: the key is an API, or `None` for everything.
     denials: Mutex<HashMap<Option<&'static str>, Denial>>,
+    /// When refusals were last forgotten without a reason, by the clock that runs evenly.
+    forgiven: Mutex<Option<Duration>>,
 }
 
 /// A token, and the secret that it was made with; the token itself where it came from outside.
@@ -123,8 +128,14 @@ impl CredentialState {
         }
     }
 
-    /// Forgets all refusals, as somebody may have mended what they were about.
-    pub(super) fn forgive(&self) {
+    /// Forgets all refusals at `now`, as somebody may have mended what they were about at the platform; once a minute at
+    /// most, since each is another login with what was refused, however often somebody reloads.
+    pub(super) fn forgive(&self, now: Duration) {
+        let mut forgiven = self.forgiven.lock().unwrap_or_else(PoisonError::into_inner);
+        if forgiven.is_some_and(|last| now.saturating_sub(last) < FORGIVE_AGAIN) {
+            return;
+        }
+        *forgiven = Some(now);
         self.denials.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.token_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -168,9 +179,9 @@ mod tests {
         let state = CredentialState::default();
         let deny = |wait| state.deny(None, "no".into(), Some(Duration::from_mins(wait)), &credential("a"), at(0));
         assert_eq!(deny(45).until, at(45));
-        state.forgive();
+        state.forgive(Duration::from_mins(1));
         assert_eq!(deny(1).until, at(10));
-        state.forgive();
+        state.forgive(Duration::from_mins(2));
         assert_eq!(deny(3 * 24 * 60).until, at(60));
     }
 
@@ -197,5 +208,19 @@ mod tests {
         state.deny(Some("x"), "no".into(), None, &credential("a"), at(0));
         assert!(state.denial("x", &credential("a"), at(1)).is_some());
         assert!(state.denial("y", &credential("a"), at(1)).is_none());
+    }
+
+    #[test]
+    fn reloads_forgive_once_a_minute() {
+        let state = CredentialState::default();
+        let mut tried = 0;
+        for second in 0..=120 {
+            state.forgive(Duration::from_secs(second));
+            if state.denial("x", &credential("a"), at(0)).is_none() {
+                tried += 1;
+                state.deny(None, "no".into(), None, &credential("a"), at(0));
+            }
+        }
+        assert_eq!(tried, 3, "at first, after one minute, after two");
     }
 }
