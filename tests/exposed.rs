@@ -32,7 +32,7 @@ async fn both_formats_are_as_prometheus_wants_them() {
     let (kind, text) = page(&exporter, "text/plain").await;
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
     let (kind, open) = page(&exporter, "application/openmetrics-text; version=1.0.0, text/plain; q=0.5").await;
-    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores");
     let families = [(&text, Dialect::Text), (&open, Dialect::OpenMetrics)].map(|(page, dialect)| {
         let families = read(page, dialect).unwrap();
         for family in &families {

@@ -10,11 +10,23 @@ use crate::exposition::Format;
 /// The formats, the one that we prefer where the client does not care first.
 const FORMATS: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::OpenMetricsDraft];
 
-/// The format to answer in; text 0.0.4 where the client accepts anything, says nothing or accepts none of ours.
+/// What OpenMetrics 1.0.0 is called, by how names are escaped that are more than letters, digits and underscores. None of
+/// ours is, so that each way gives the same page; but text formats from 1.0.0 on must say which it is. The first is assumed
+/// where the client names none, or one that there is not.
 ///
-/// Parameters other than `version` and `q` are ignored: Prometheus sends `escaping`, which has no bearing on names
-/// such as ours.
-pub(super) fn format(headers: &HeaderMap) -> Format {
+/// Source: <https://prometheus.io/docs/instrumenting/content_negotiation/>.
+const OPENMETRICS: [(&str, &str); 4] = [
+    ("underscores", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"),
+    ("allow-utf-8", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
+    ("dots", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=dots"),
+    ("values", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values"),
+];
+
+/// The format to answer in, and its media type; text 0.0.4 where the client accepts anything, says nothing or accepts none
+/// of ours.
+///
+/// Parameters other than `version`, `escaping` and `q` are ignored.
+pub(super) fn format(headers: &HeaderMap) -> (Format, &'static str) {
     let accept = joined(headers, &ACCEPT);
     let ranges: Vec<_> = items(&accept).collect();
     // The most specific range says how much a format is wanted; of equally wanted ones, the one that is meant more
@@ -25,7 +37,15 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
             ranges.iter().enumerate().filter_map(place).max_by_key(|found| (found.0, found.1))?;
         (q > 0).then_some((q, specificity, place, Reverse(ours)))
     });
-    best.max().map_or(Format::Text, |(.., Reverse(ours))| FORMATS[ours])
+    let best = best.max().map(|(_, _, Reverse(place), Reverse(ours))| (FORMATS[ours], ranges[place].escaping));
+    match best {
+        Some((Format::OpenMetrics, escaping)) => {
+            let named = OPENMETRICS.iter().find(|(name, _)| escaping == Some(name));
+            (Format::OpenMetrics, named.unwrap_or(&OPENMETRICS[0]).1)
+        }
+        Some((format, _)) => (format, format.content_type()),
+        None => (Format::Text, Format::Text.content_type()),
+    }
 }
 
 /// Whether to compress; `None` where the client accepts neither gzip nor plain bytes.
@@ -50,6 +70,7 @@ pub(super) fn gzip(headers: &HeaderMap) -> Option<bool> {
 struct Item<'a> {
     name: &'a str,
     version: Option<&'a str>,
+    escaping: Option<&'a str>,
     /// In thousandths, as exact as the standard lets it be.
     q: u16,
 }
@@ -63,12 +84,13 @@ fn items(header: &str) -> impl Iterator<Item = Item<'_>> {
     header.split(',').filter_map(|element| {
         let mut parts = element.split(';').map(str::trim);
         let name = parts.next().filter(|name| !name.is_empty())?;
-        let mut item = Item { name, version: None, q: 1000 };
+        let mut item = Item { name, version: None, escaping: None, q: 1000 };
         for (key, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
             let value = value.trim().trim_matches('"');
             match key.trim() {
                 "q" | "Q" => item.q = thousandths(value)?,
                 key if key.eq_ignore_ascii_case("version") => item.version = Some(value),
+                key if key.eq_ignore_ascii_case("escaping") => item.escaping = Some(value),
                 _ => {}
             }
         }
@@ -145,13 +167,34 @@ mod tests {
             ("application/openmetrics-text, text/plain", Format::OpenMetrics),
             ("application/openmetrics-text;q=0.2, text/plain;q=0.25", Format::Text),
             ("application/openmetrics-text;q=x", Format::Text),
+            ("application/openmetrics-text;q=2", Format::Text),
+            ("application/openmetrics-text;q=0", Format::Text),
             (";;,,q=1", Format::Text),
         ] {
-            assert_eq!(format(&with(&ACCEPT, &[accept])), expected, "{accept}");
+            assert_eq!(format(&with(&ACCEPT, &[accept])).0, expected, "{accept}");
         }
-        assert_eq!(format(&HeaderMap::new()), Format::Text);
+        assert_eq!(format(&HeaderMap::new()), (Format::Text, "text/plain; version=0.0.4; charset=utf-8"));
         let two = with(&ACCEPT, &["text/plain;q=0.1", "application/openmetrics-text;q=0.2"]);
-        assert_eq!(format(&two), Format::OpenMetrics);
+        assert_eq!(format(&two).0, Format::OpenMetrics);
+    }
+
+    #[test]
+    fn openmetrics_says_how_names_are_escaped() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        for (accept, expected) in [
+            (prometheus, "version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
+            ("application/openmetrics-text", "version=1.0.0; charset=utf-8; escaping=underscores"),
+            ("application/openmetrics-text; version=1.0.0; Escaping=\"dots\"", "charset=utf-8; escaping=dots"),
+            ("application/openmetrics-text;escaping=values", "charset=utf-8; escaping=values"),
+            // Nothing that a client sends comes back.
+            ("application/openmetrics-text;escaping=allow-utf8", "charset=utf-8; escaping=underscores"),
+            ("text/plain;escaping=dots;q=0.1, application/openmetrics-text", "charset=utf-8; escaping=underscores"),
+            ("application/openmetrics-text;version=0.0.1;escaping=dots", "version=0.0.1; charset=utf-8"),
+            ("text/plain;version=0.0.4;escaping=dots", "version=0.0.4; charset=utf-8"),
+        ] {
+            let (_, media_type) = format(&with(&ACCEPT, &[accept]));
+            assert!(media_type.ends_with(expected), "{accept}: {media_type}");
+        }
     }
 
     #[test]

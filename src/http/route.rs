@@ -206,7 +206,7 @@ fn metrics(app: &App, request: &Request<Incoming>) -> Answer {
     let Some(gzip) = negotiate::gzip(request.headers()) else {
         return line(StatusCode::NOT_ACCEPTABLE, "this page is sent plain or with gzip");
     };
-    let format = negotiate::format(request.headers());
+    let (format, media_type) = negotiate::format(request.headers());
     let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let collect: Vec<_> = query.filter(|(key, _)| key == "collect[]").map(|(_, value)| value.into_owned()).collect();
     let collect: Vec<_> = collect.iter().map(String::as_str).collect();
@@ -217,7 +217,7 @@ fn metrics(app: &App, request: &Request<Incoming>) -> Answer {
         return line(StatusCode::BAD_REQUEST, &words);
     }
     let scrape = app.exposition.scrape(format, gzip, (!collect.is_empty()).then_some(&collect));
-    let mut answer = frames(scrape.content_type, scrape.frames);
+    let mut answer = frames(media_type, scrape.frames);
     set(&mut answer, VARY, "Accept, Accept-Encoding");
     if gzip {
         set(&mut answer, CONTENT_ENCODING, "gzip");

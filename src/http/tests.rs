@@ -94,7 +94,10 @@ async fn metrics_are_served_in_the_negotiated_form() {
 
     let head = "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0\r\nAccept-Encoding: gzip";
     let packed = server.send(head).await;
-    assert_eq!(packed.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert_eq!(
+        packed.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores")
+    );
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed.2.as_slice()).read_to_string(&mut text).unwrap();
