@@ -19,7 +19,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::day::{Cycle, Schedule};
-use crate::files::read_all;
+use crate::files::{read_all, rights_remark};
 use crate::platform::{Credential, Secret};
 use crate::source::{Directory, Pseudonyms, Source, Target};
 use crate::yaml::{self, YamlError};
@@ -104,6 +104,8 @@ impl Config {
             ConfigError::NotUtf8 { file: file.clone(), line, byte: before.len() + 1 }
         })?;
         let (mut config, inline_secret) = Self::parse_with(text, &file, &Secret::read)?;
+        // It says where secrets are sent.
+        config.warnings.extend(rights_remark(path, false).map(|remark| format!("--config.file: {remark}")));
         if let Some(path) = inline_secret.filter(|_| others_read) {
             config.warnings.push(format!(
                 "{path}: the secret stands in {file}, which others may read: chmod 600 {file}, or write {{file: PATH}}"

@@ -35,29 +35,48 @@ pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
 /// owner, this program's group and root alone have them.
 #[must_use]
 pub fn rights_remark(path: &Path, is_secret: bool) -> Option<String> {
-    let path_words = path.display();
+    let words = path.display();
+    let others = Others::of(path)?;
     let metadata = fs::metadata(path).ok()?;
-    if others_write(&metadata) {
-        return Some(format!("other users of this machine may change {path_words}: chmod go-w {path_words}"));
+    if others.may_write(&metadata) {
+        return Some(format!("other users of this machine may change {words}: chmod go-w {words}"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // In a sticky folder, as /tmp is, only its owner may replace a file.
-    let is_replaceable = |folder: &fs::Metadata| others_write(folder) && folder.mode() & 0o1000 == 0;
+    let is_replaceable = |folder: &fs::Metadata| others.may_write(folder) && folder.mode() & 0o1000 == 0;
     if fs::metadata(folder).is_ok_and(|folder| is_replaceable(&folder)) {
         return Some(format!(
-            "other users of this machine may replace {path_words}, as they may write in its folder: chmod go-w {}",
+            "other users of this machine may replace {words}, as they may write in its folder: chmod go-w {}",
             folder.display()
         ));
     }
     // Docker gives secrets to all users of their container, which are this program.
-    let may_be_read = is_secret && metadata.mode() & 0o004 != 0 && !path.starts_with("/run/secrets");
-    may_be_read.then(|| format!("other users of this machine may read {path_words}: chmod o-r {path_words}"))
+    let may_be_read = is_secret && others.reach && metadata.mode() & 0o004 != 0 && !path.starts_with("/run/secrets");
+    may_be_read.then(|| format!("other users of this machine may read {words}: chmod o-r {words}"))
 }
 
-/// Others than the owner, and than those who share this program's group.
-fn others_write(metadata: &fs::Metadata) -> bool {
-    let by_group = metadata.mode() & 0o020 != 0 && metadata.gid() != rustix::process::getegid().as_raw();
-    by_group || metadata.mode() & 0o002 != 0
+/// Who comes through all folders to a file.
+struct Others {
+    /// Every user of the machine.
+    reach: bool,
+    /// At least the members of groups.
+    groups_reach: bool,
+}
+
+impl Others {
+    fn of(path: &Path) -> Option<Self> {
+        let path = fs::canonicalize(path).ok()?;
+        let open =
+            |bits| path.ancestors().skip(1).all(|folder| fs::metadata(folder).is_ok_and(|it| it.mode() & bits != 0));
+        Some(Self { reach: open(0o001), groups_reach: open(0o011) })
+    }
+
+    /// Others than the owner, and than those who share this program's group.
+    fn may_write(&self, metadata: &fs::Metadata) -> bool {
+        let is_foreign = metadata.gid() != rustix::process::getegid().as_raw();
+        let by_group = self.groups_reach && is_foreign && metadata.mode() & 0o020 != 0;
+        by_group || self.reach && metadata.mode() & 0o002 != 0
+    }
 }
 
 /// A file that is being written under a name of its own beside `PATH`, for its owner only, like the store.

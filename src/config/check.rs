@@ -11,6 +11,7 @@ use super::token::WrittenToken;
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, proxy, units};
 use crate::day::{Schedule, Zone};
+use crate::files::rights_remark;
 use crate::platform::{Credential, CredentialKeys, PLATFORMS, Proof, Secret, SecretError, TokenSource};
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
 use crate::yaml::{cut, printable};
@@ -284,6 +285,11 @@ impl Checking<'_> {
             // Something else writes it, perhaps later.
             self.warnings.push(format!("{of_token}.file: {error}; the account waits for it"));
         }
+        if let Some(TokenSource::File(file)) = &source
+            && let Some(remark) = rights_remark(file, true)
+        {
+            self.warnings.push(format!("{of_token}.file: {remark}"));
+        }
         secret.map(Proof::Secret).or(source.map(Proof::Token))
     }
 
@@ -291,6 +297,14 @@ impl Checking<'_> {
         let secret = beside(self.folder, secret?);
         if let Err(error) = (self.read)(&secret) {
             self.faults.push(format!("{path}: {error}"));
+        } else if let Secret::File(file) = &secret
+            && let Some(remark) = rights_remark(file, true)
+        {
+            let warning = format!("{path}: {remark}");
+            // Blocks may share a secret.
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
         }
         Some(secret)
     }
@@ -320,6 +334,10 @@ impl Checking<'_> {
         let ca_file = account.ca_file.as_ref().map(|file| self.folder.join(file));
         if let Some(Err(why)) = ca_file.as_ref().map(|file| readable(file)) {
             self.faults.push(format!("{path}.{}: {why}", keys::CA_FILE));
+        }
+        // It says who may pose as the platform.
+        if let Some(remark) = ca_file.as_ref().and_then(|file| rights_remark(file, false)) {
+            self.warnings.push(format!("{path}.{}: {remark}", keys::CA_FILE));
         }
         Reach { base_url, proxy_url, ca_file }
     }

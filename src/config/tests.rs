@@ -440,6 +440,34 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
     assert!(warnings(0o640)[0].starts_with("wecom[0].secret: the secret stands in"), "{:?}", warnings(0o640));
 }
 
+#[cfg(unix)]
+#[test]
+fn files_that_others_may_change_or_read_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("secret"), "s3cret").unwrap();
+    std::fs::write(at("exporter.yaml"), SMALL.replace("s3cret", "{file: secret}")).unwrap();
+    let warnings = |inside, config, secret| {
+        for (path, mode) in [(folder.path().to_owned(), inside), (at("exporter.yaml"), config), (at("secret"), secret)]
+        {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        Config::load(&at("exporter.yaml")).unwrap().warnings
+    };
+    assert_eq!(warnings(0o755, 0o644, 0o640), Vec::<String>::new());
+    assert_eq!(warnings(0o700, 0o666, 0o666), Vec::<String>::new(), "nobody else comes through the folder");
+    for (warnings, expected) in [
+        (warnings(0o755, 0o646, 0o600), "--config.file: other users of this machine may change"),
+        (warnings(0o777, 0o644, 0o600), "wecom[0].secret: other users of this machine may replace"),
+        (warnings(0o755, 0o644, 0o644), "wecom[0].secret: other users of this machine may read"),
+        (warnings(0o755, 0o644, 0o602), "wecom[0].secret: other users of this machine may change"),
+    ] {
+        assert!(warnings[0].starts_with(expected), "{expected}: {warnings:?}");
+        assert!(!warnings.concat().contains("s3cret"));
+    }
+}
+
 #[test]
 fn platforms_with_zones_take_one_and_ids_may_be_numbers() {
     let config = parse(
