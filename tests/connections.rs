@@ -82,9 +82,9 @@ async fn what_is_no_good_request_is_refused_and_harms_nobody() {
     exporter.until_settled().await;
     exporter.get("/metrics").await;
     let before = exporter.open_files();
-    let long = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", "x".repeat(100_000));
+    let long = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n", "x".repeat(100_000));
     let many = format!("GET /metrics HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(1_000));
-    let address = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(100_000));
+    let address = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(100_000));
     for (bytes, status) in [
         (long.as_bytes(), 431),
         (many.as_bytes(), 431),
@@ -94,7 +94,7 @@ async fn what_is_no_good_request_is_refused_and_harms_nobody() {
         (b"GET  /metrics  HTTP/1.1\r\n\r\n", 400),
         (b"GET /metrics HTTP/1.1\r\nHost x\r\n\r\n", 400),
         (b"GET /metrics HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"GET /metrics HTTP/7.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /metrics HTTP/7.1\r\nHost: localhost\r\n\r\n", 400),
     ] {
         let words = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
         let answer = read(exporter.write(bytes).await).await;
@@ -134,7 +134,7 @@ async fn one_peer_cannot_take_the_place_of_all_others() {
     let exporter = site.exporter(&[]).await;
     let mut kept = Vec::new();
     for _ in 0..256 {
-        kept.push(exporter.write(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\n").await);
+        kept.push(exporter.write(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
     }
     for stream in &mut kept {
         let mut answer = [0; 12];
@@ -149,7 +149,7 @@ async fn one_peer_cannot_take_the_place_of_all_others() {
     let elsewhere = TcpSocket::new_v4().unwrap();
     elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut stream = elsewhere.connect(exporter.addresses()[0]).await.unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     assert_eq!(soon(read(stream)).await.status, 200);
     drop(kept);
     exporter.until("places are free again", async || exporter.open_files() < 100).await;

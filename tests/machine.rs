@@ -82,7 +82,7 @@ async fn out_of_file_descriptors_it_waits_for_some() {
     exporter.page_with("all is shown", |page| has_contact(page) && has_groupchat(page)).await;
     let mut crowd = Vec::new();
     for _ in 0..80 {
-        crowd.push(exporter.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n").await);
+        crowd.push(exporter.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n").await);
     }
     let full = "cannot accept connections";
     exporter.until("no more are accepted", async || exporter.log().contains(full)).await;

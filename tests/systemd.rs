@@ -27,7 +27,7 @@ async fn sockets_of_systemd_are_served_instead_of_the_flags() {
     for address in addresses {
         use tokio::io::AsyncWriteExt;
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
         assert_eq!(read(stream).await.status, 200);
     }
 }
