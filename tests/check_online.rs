@@ -49,7 +49,7 @@ async fn a_wrong_department_of_feishu_is_named_though_the_tenant_works() {
     line(&told, &["warning: feishu[0].message_push.departments[1]", "od-"]);
     assert!(line(&told, &["figures feishu_message_push "]).contains("ok"), "{told}");
     line(&told, &["ok", "figures feishu_department_message_push", "works for 1 of 2"]);
-    let refused = line(&told, &["FAIL", "6dacd2de28ae4872", "code 99992357"]);
+    let refused = line(&told, &["FAIL", "`6dacd2de28ae4872` of `cli_", "code 99992357"]);
     assert!(refused.contains("open_department_id such as od-") && refused.contains("通讯录权限范围"), "{refused}");
 }
 

@@ -73,13 +73,14 @@ impl Platform for Wecom {
         match whole(&reply.body["errcode"]) {
             Some(0) => Ok(()),
             Some(code) => {
-                let mut refusal = codes::refusal(api, code, message);
+                // Of an unknown code these words are all that is told, and they may name a person.
+                let mut refusal = codes::refusal(api, code, &without_quotes(message));
                 if code == 60020
                     && let Some(address) = caller_address(message)
                 {
                     refusal.text = format!("{} (the address that WeCom saw: {address})", refusal.text);
                 }
-                if refusal.class == Class::Target {
+                if matches!(refusal.class, Class::Target | Class::Unknown) {
                     refusal.quoted = quoted(message);
                 }
                 Err(refusal)
@@ -93,6 +94,12 @@ impl Platform for Wecom {
 fn caller_address(message: &str) -> Option<std::net::IpAddr> {
     let rest = message.split_once("from ip:")?.1.trim_start();
     rest.split([',', ' ']).next()?.parse().ok()
+}
+
+/// `message` with dots for what stands between backticks.
+fn without_quotes(message: &str) -> String {
+    let parts = message.split('`').enumerate();
+    parts.map(|(n, part)| if n % 2 == 1 { "`...`" } else { part }).collect()
 }
 
 /// What stands between backticks, as the id does in "invalid string value `zhangsan`. userid not found".
@@ -146,6 +153,12 @@ mod tests {
         let refusal = judge(json!({"errcode": 60111, "errmsg": message})).unwrap_err();
         assert_eq!(refusal.quoted.as_deref(), Some("zhangsan"));
         assert!(!refusal.to_string().contains("zhangsan"), "{refusal}");
+        let refusal = judge(json!({"errcode": 7, "errmsg": message})).unwrap_err();
+        assert_eq!(refusal.quoted.as_deref(), Some("zhangsan"));
+        assert_eq!(
+            refusal.to_string(),
+            "code 7: the platform says: invalid string value `...`. userid not found, hint: [x]"
+        );
         for message in ["userid not found", "one ` alone", "an empty `` one"] {
             assert_eq!(judge(json!({"errcode": 60111, "errmsg": message})).unwrap_err().quoted, None, "{message}");
         }

@@ -189,7 +189,13 @@ impl Trial {
 
     /// `words` about `target`, by name where the configuration has the name.
     fn about(&self, target: &Target, words: &str) -> String {
-        if self.named { format!("`{}`: {words}", target.labels.join("/")) } else { words.to_owned() }
+        if !self.named {
+            return words.to_owned();
+        }
+        // The innermost first: a department of an app, a servicer of an account.
+        let labels = target.table.labels.iter().zip(&target.labels).filter(|(name, _)| **name != "cycle");
+        let ids: Vec<_> = labels.map(|(_, id)| format!("`{id}`")).rev().collect();
+        format!("{}: {words}", ids.join(" of "))
     }
 
     fn success(&self, works: usize, figures: usize, wrong: usize, days: Days) -> String {
@@ -197,7 +203,7 @@ impl Trial {
         let mut words = match (works + wrong, figures) {
             (1, 0) => format!("works; {first} has no figures for {days}"),
             (1, _) => format!("works; there are figures for {days}"),
-            (all, _) => format!("works for {works} of {all}; {figures} have figures for {days}"),
+            (all, _) => format!("works for {works} of {all}, {figures} with figures for {days}"),
         };
         if self.left > 0 && !self.one_suffices {
             words.push_str(&format!("; {} more were not tried", self.left));
