@@ -8,6 +8,7 @@ mod environment;
 mod estimate;
 mod example;
 mod export;
+mod forget;
 mod healthcheck;
 mod log;
 mod once;
@@ -86,6 +87,8 @@ enum Command {
     Backfill(backfill::BackfillArgs),
     /// Writes past days out of the store, at the times when an exporter would have shown them.
     Export(export::ExportArgs),
+    /// Deletes one person everywhere in the store, and says what else has copies; may run beside the exporter.
+    Forget(forget::ForgetArgs),
     /// Polls and serves a simulated company: no account and no configuration needed.
     Demo(demo::DemoArgs),
     /// Runs only the simulated platforms, and prints the configuration that talks to them.
@@ -322,6 +325,7 @@ impl Cli {
             Command::Once => once::once(&self.flags).await,
             Command::Backfill(args) => backfill::backfill(&self.flags, args).await,
             Command::Export(args) => export::export(&self.flags, args).await,
+            Command::Forget(args) => forget::forget(&self.flags, args).await,
             Command::Demo(args) => demo::demo(self.flags, args, log).await,
             Command::Simulate(args) => demo::simulate(args).await,
             Command::Dashboards(args) => dashboards::dashboards(&args),

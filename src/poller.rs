@@ -12,6 +12,7 @@ mod tend;
 mod trouble;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -109,6 +110,25 @@ impl Context {
                 Ok(())
             }
             claimed => claimed,
+        }
+    }
+}
+
+impl Context {
+    /// Forgets the names of people in accounts that are not to show them any more.
+    pub async fn forget_names(&self, sources: &[SourceConfig]) {
+        let infos =
+            || apis().into_iter().filter_map(|api| api.row_names).filter(|info| info.people).map(|info| info.name);
+        let mut shown: BTreeMap<&str, bool> = BTreeMap::new();
+        for config in sources {
+            *shown.entry(config.account.name.as_str()).or_default() |= config.names;
+        }
+        for (account, _) in shown.into_iter().filter(|(_, names)| !names) {
+            match self.store.forget_names(account, infos().collect()).await {
+                Ok(0) => {}
+                Ok(names) => tracing::info!(account, names, "deleted names of people from the store: names is false"),
+                Err(error) => tracing::error!(account, "cannot delete names of people from the store: {error}"),
+            }
         }
     }
 }

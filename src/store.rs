@@ -10,12 +10,14 @@ mod checksum;
 mod column;
 mod company;
 mod damage;
+mod deletion;
 mod entry;
 mod error;
 mod known;
 mod lane;
 mod ledger;
 mod open;
+mod person;
 mod retention;
 mod rows;
 mod schema;
@@ -37,6 +39,7 @@ use change::Change;
 
 pub use entry::{Answer, AnswerState, CompanyClaim, Outcome, SourceState, TargetAnswer};
 pub use error::StoreError;
+pub use person::Forgotten;
 
 /// The store: a handle that is cheap to clone, all clones being the same store.
 #[derive(Clone, Debug)]
@@ -298,45 +301,6 @@ impl Store {
         }
         let (source, account) = (source.to_owned(), account.to_owned());
         self.inner.read(move |connection| known::status(connection, &source, &account)).await
-    }
-
-    /// Forgets all figures, answers, lists, names and damaged files that are older than `days` days `today`, a day of a
-    /// table at a time so that others need not wait, and tells how many rows of figures these were. What is forgotten is
-    /// overwritten; the file does not shrink, but is filled again.
-    ///
-    /// Where the newest figures are older than a week, it reckons from them, until it was called on 14 days since: the
-    /// clock may be ahead. Does nothing while the file can't be written.
-    ///
-    /// # Errors
-    /// As SQLite says; what is forgotten by then stays so.
-    pub async fn forget(&self, today: Day, days: u32) -> Result<u64, StoreError> {
-        if self.inner.unwritten().waits() {
-            return Ok(0);
-        }
-        let tables = self.inner.tables.clone();
-        let before = self.inner.write(move |connection| retention::begin(connection, &tables, today, days)).await?;
-        let (mut forgotten, mut changed) = (0, false);
-        loop {
-            let tables = self.inner.tables.clone();
-            let forget = self.inner.write(move |connection| retention::forget_a_day(connection, &tables, before));
-            let Some(rows) = forget.await? else { break };
-            (forgotten, changed) = (forgotten + rows, true);
-        }
-        changed |= self.inner.write(move |connection| retention::forget_unused(connection, before)).await? > 0;
-        if changed {
-            self.inner.write(open::empty_log).await?;
-        }
-        let inner = Arc::clone(&self.inner);
-        let forget_aside = move || match &inner.place {
-            Some(place) => damage::forget_aside(&place.file, retention::end_of(before))
-                .map_err(|error| StoreError::of_system(&place.dir, &error)),
-            None => Ok(0),
-        };
-        let aside = self.inner.block(None, forget_aside).await?;
-        if aside > 0 {
-            tracing::info!(files = aside, "deleted damaged files that are older than the retention");
-        }
-        Ok(forgotten)
     }
 
     /// Looks after the file: notices that it is gone, and stores what was kept in memory if it can be written again.

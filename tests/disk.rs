@@ -105,7 +105,7 @@ impl<'a> Disk<'a> {
         mounted.then_some(Self(folder))
     }
 
-    fn remount(&self, options: &str) {
+    pub(crate) fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         assert!(system("mount", &["-o", &options, self.0.to_str().unwrap()]));
     }

@@ -22,6 +22,7 @@ mod exporter;
 mod exposed;
 mod figures;
 mod flip;
+mod forget;
 mod harness;
 mod history;
 mod hostile;

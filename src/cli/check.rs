@@ -40,10 +40,13 @@ pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<Exi
     let has_store =
         !flags.storage_path.is_empty() && std::path::Path::new(&flags.storage_path).join("imstats.db").exists();
     // What is found online is known better than what was stored.
-    let context = program::assemble_beside(if has_store && !args.online { &flags.storage_path } else { "" })?;
+    let context = program::assemble_to_read(if has_store && !args.online { &flags.storage_path } else { "" })?;
     context.client.go_through(proxies);
     if has_store && !args.online {
         context.claim(&config.sources).await?;
+        for remark in program::store_remarks(&context, &flags.storage_path, &config.sources).await? {
+            answer(format_args!("warning: {remark}"))?;
+        }
     }
     let context = context.with_patience(PATIENCE);
     let works = if args.online { try_all(&context, &config.sources).await? } else { vec![true; config.sources.len()] };

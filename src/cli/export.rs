@@ -119,7 +119,7 @@ pub(super) async fn export(flags: &Flags, mut args: ExportArgs) -> anyhow::Resul
     let sources = args.selection.of(Config::load(&flags.config_file)?.sources)?;
     let file = Path::new(&flags.storage_path).join("imstats.db");
     ensure!(!flags.storage_path.is_empty() && file.exists(), "there is no store to export at {}", file.display());
-    let context = program::assemble_beside(&flags.storage_path)?;
+    let context = program::assemble_to_read(&flags.storage_path)?;
     context.claim(&sources).await?;
     let now = Timestamp::now();
     let until = if args.remote_write.is_some() { now } else { now.saturating_sub(TOO_NEW)? };

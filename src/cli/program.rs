@@ -1,5 +1,6 @@
 //! Puts the parts together that every command needs.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{REVISION, VERSION};
+use crate::config::SourceConfig;
 use crate::day::Clock;
 use crate::poller::Context;
 use crate::source::apis;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 
 /// A platform that could not answer is asked again after about this long, then twice that.
@@ -55,6 +57,39 @@ pub(super) fn hold(storage_path: &str) -> Option<File> {
         );
     }
     Some(held)
+}
+
+/// The parts of a command that only reads the store, which may be where nobody can write.
+///
+/// # Errors
+/// Where the store can't be read, or is damaged.
+pub(super) fn assemble_to_read(storage_path: &str) -> anyhow::Result<Context> {
+    Ok(context(Store::open_to_read(folder(storage_path), &apis()).context(EXPLAIN)?))
+}
+
+/// What an operator should know of the store: who else has rights on it, and whether it names people who have pseudonyms
+/// since.
+///
+/// # Errors
+/// Where the store can't be read.
+pub(super) async fn store_remarks(
+    context: &Context,
+    storage_path: &str,
+    sources: &[SourceConfig],
+) -> Result<Vec<String>, StoreError> {
+    let mut remarks = folder(storage_path).map(Store::remarks).unwrap_or_default();
+    let accounts: BTreeMap<_, _> =
+        sources.iter().map(|config| (&config.account.name, &config.account.pseudonyms)).collect();
+    for (account, pseudonyms) in accounts {
+        let Some(pseudonyms) = pseudonyms else { continue };
+        if context.store.oldest_ids(account).await?.iter().any(|id| pseudonyms.of(id) != *id) {
+            remarks.push(format!(
+                "account {account} has pseudonyms, but the store still has ids of people from before, and export writes \
+                 them: begin with an empty --storage.path, or delete them with `forget`"
+            ));
+        }
+    }
+    Ok(remarks)
 }
 
 fn folder(storage_path: &str) -> Option<&Path> {

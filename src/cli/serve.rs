@@ -24,6 +24,11 @@ pub(super) async fn serve(flags: Flags, log: &Log) -> anyhow::Result<ExitCode> {
     context.client.go_through(proxies);
     let _held = program::hold(&flags.storage_path);
     context.claim(&config.sources).await?;
+    context.forget_names(&config.sources).await;
+    match program::store_remarks(&context, &flags.storage_path, &config.sources).await {
+        Ok(remarks) => remarks.iter().for_each(|remark| tracing::warn!("{remark}")),
+        Err(error) => tracing::warn!("cannot look what the store has of people: {error}"),
+    }
     let bound = match Listeners::inherited().context("the sockets that systemd opened")? {
         Some(bound) => bound,
         None => bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?,
@@ -136,6 +141,7 @@ fn reloading(
                     tokio::task::spawn_blocking(move || load(&flags)).await.map_err(|error| error.to_string())?;
                 let config = loaded.map_err(|error| format!("{error:#}"))?;
                 context.claim(&config.sources).await.map_err(|error| error.to_string())?;
+                context.forget_names(&config.sources).await;
                 let mut poller = poller.lock().await;
                 let poller = poller.as_mut().ok_or_else(|| "the program is starting or ending".to_owned())?;
                 poller.replace(config.sources).await;

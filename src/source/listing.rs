@@ -9,6 +9,13 @@ use serde_json::Value;
 use super::decode::{MOST_ID_BYTES, Malformed, is_id};
 use crate::platform::Call;
 
+/// Whether the list that is stored under `key` is of people; of one that is not known it is to be supposed.
+#[must_use]
+pub fn lists_people(key: &str) -> bool {
+    let of_others = ["kf_account", "department"].iter().any(|begin| key.starts_with(begin));
+    !of_others || key.starts_with("department_member/")
+}
+
 /// Somebody or something that a platform lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ListEntry {

@@ -95,6 +95,15 @@ pub(super) fn names(connection: &Connection, info: &str, account: &str) -> rusql
     intact("name", names)
 }
 
+/// The names of all accounts.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn accounts(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT account FROM source UNION SELECT account FROM list UNION SELECT account FROM name ORDER BY 1";
+    connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Keeps the state of `source` of `account`.
 ///
 /// # Errors

@@ -39,6 +39,25 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
 
+/// Who else may read or change the store, in words.
+pub(super) fn remarks(dir: &Path) -> Vec<String> {
+    let (file, mut remarks) = (path(dir), Vec::new());
+    let mode = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.mode());
+    // Groups have rights where a platform gives them, as Kubernetes does with fsGroup.
+    if mode(dir) & 0o002 != 0 {
+        remarks.push(format!("everybody on this machine may replace the store in {}: chmod o-w it", dir.display()));
+    }
+    let reached = mode(dir) & 0o001 != 0 && mode(&file) & 0o006 != 0;
+    if reached {
+        let may = if mode(&file) & 0o002 != 0 { "change" } else { "read" };
+        remarks.push(format!("everybody on this machine may {may} the figures in {}: chmod 600 it", file.display()));
+    }
+    if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_symlink()) {
+        remarks.push(format!("{} is a symbolic link: the figures are where it points to", file.display()));
+    }
+    remarks
+}
+
 /// The device that `dir` is on, or where it does not exist, the folder that it would be made in.
 pub(super) fn device(dir: &Path) -> Option<u64> {
     dir.ancestors().find_map(|folder| fs::metadata(folder).ok()).map(|metadata| metadata.dev())
@@ -105,12 +124,13 @@ pub(super) fn frozen(file: &Path, tables: &[&'static Table]) -> Result<Connectio
     Ok(connection)
 }
 
-/// Puts the log into the file, and empties it: it may have what was deleted.
+/// Puts the log into the file, and empties it: it may have what was deleted. Tells whether nobody kept it from that by
+/// reading for long.
 ///
 /// # Errors
-/// As SQLite says. Where somebody reads the log for long, it is emptied another time.
-pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+/// As SQLite says.
+pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: i64| busy == 0))
 }
 
 /// A connection to `file` that only reads.
