@@ -166,10 +166,8 @@ pub struct SourceConfig {
     pub refresh_interval: Duration,
     /// How many days a request covers, the target day the last of them; 1 where the API gives one day a call.
     pub lookback_days: u32,
-    /// How long an incomplete day may hold up its page.
+    /// How long after a day is ready the page of the day before may stay on show.
     pub flip_after: Duration,
-    /// How old the day on show may become, in days behind the target day.
-    pub max_age_days: u32,
     /// How many requests may be under way at once.
     pub concurrency: usize,
     /// Whether names of people are fetched and shown.
@@ -185,9 +183,9 @@ impl SourceConfig {
             Some(Cycle::Week) => 7,
             Some(Cycle::Day) | None => 0,
         };
-        // The oldest day on show is that old where the newest is not ready yet.
-        let waiting = u32::from(self.schedule.lag_days) + 1;
-        self.max_age_days.saturating_add(self.lookback_days).saturating_add(waiting + period)
+        // A day is shown until the next one is ready and `flip_after` has passed, which is less than a day.
+        let shown = u32::from(self.schedule.lag_days) + 2;
+        self.lookback_days.saturating_add(shown + period)
     }
 
     /// The targets, parents before their children. A day of another zone is another question.

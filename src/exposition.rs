@@ -57,6 +57,8 @@ struct Inner {
     apis: Vec<&'static Api>,
     /// By API; locked while a part is rendered, never by a scrape.
     pages: Vec<Mutex<Shown>>,
+    /// The days of these pages, by the place of the API and the account; locked for a moment only.
+    days: Mutex<BTreeMap<(usize, String), Day>>,
     /// By the place of the API and the account.
     names: Mutex<BTreeMap<(usize, String), Vec<NamePage>>>,
     /// The own metrics, the state of the telemetry that they show, and when they were rendered.
@@ -88,6 +90,7 @@ impl Exposition {
             telemetry,
             apis: apis.to_vec(),
             pages: apis.iter().map(|_| Mutex::default()).collect(),
+            days: Mutex::default(),
             names: Mutex::default(),
             own: Mutex::default(),
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -126,11 +129,30 @@ impl Exposition {
                 0
             }
         };
-        let parts = parts(self.0.apis[place], &pages, &shown.labels);
-        // Still under the lock of the pages, or older parts could replace newer ones.
-        self.swap(|snapshot| snapshot.apis[place] = parts);
-        shown.pages = pages;
+        self.show(place, account, &mut shown, pages);
         series
+    }
+
+    /// The day of the page that is shown of `api` and `account`.
+    #[must_use]
+    pub fn day(&self, api: &Api, account: &str) -> Option<Day> {
+        let days = self.0.days.lock().unwrap_or_else(PoisonError::into_inner);
+        days.get(&(self.place(api)?, account.to_owned())).copied()
+    }
+
+    /// Shows no figures of `api` and `account` any more where these are of `day`; tells whether they were.
+    ///
+    /// Renders like [`Exposition::publish`].
+    pub fn take_down(&self, api: &'static Api, account: &str, day: Day) -> bool {
+        let Some(place) = self.place(api) else { return false };
+        let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.pages.get(account).is_none_or(|page| page.day != day) {
+            return false;
+        }
+        let mut pages = shown.pages.clone();
+        pages.remove(account);
+        self.show(place, account, &mut shown, pages);
+        true
     }
 
     /// Gives all series of `api` and `account` these labels beside their own, from now on. Blocks like [`Exposition::publish`]
@@ -230,6 +252,20 @@ impl Exposition {
                 part
             }
         }
+    }
+
+    /// Renders `pages`, in which that of `account` has changed, and shows them. Their lock is held: else older parts could
+    /// replace newer ones.
+    fn show(&self, place: usize, account: &str, shown: &mut Shown, pages: BTreeMap<String, Arc<Page>>) {
+        let parts = parts(self.0.apis[place], &pages, &shown.labels);
+        self.swap(|snapshot| snapshot.apis[place] = parts);
+        let key = (place, account.to_owned());
+        let mut days = self.0.days.lock().unwrap_or_else(PoisonError::into_inner);
+        match pages.get(account) {
+            Some(page) => days.insert(key, page.day),
+            None => days.remove(&key),
+        };
+        shown.pages = pages;
     }
 
     fn place(&self, api: &Api) -> Option<usize> {

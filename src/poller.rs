@@ -3,6 +3,7 @@
 mod ask;
 mod ledger;
 mod page;
+mod page_end;
 mod parts;
 mod probe;
 mod queue;

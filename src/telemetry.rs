@@ -110,6 +110,14 @@ impl Telemetry {
         self.change().sources.insert((source, account.to_owned()), status);
     }
 
+    /// Notes that no day of a source is shown any more.
+    pub fn page_gone(&self, source: &'static str, account: &str) {
+        if let Some(status) = self.change().sources.get_mut(&(source, account.to_owned())) {
+            status.shown = None;
+            status.series = 0;
+        }
+    }
+
     /// Forgets a source, which a reload has removed, and with an account's last one what was counted for that.
     pub fn remove_source(&self, source: &str, account: &str) {
         let mut state = self.change();

@@ -1,5 +1,6 @@
 //! One day at a time is shown: when a new day takes the page's place, and what is missing from it.
 
+use imstats_exporter::poller::Poller;
 use imstats_exporter::simulator::{Effect, Fault};
 
 use crate::harness::*;
@@ -83,15 +84,21 @@ async fn it_wakes_when_the_day_is_late_and_not_a_poll_interval_later() {
 async fn where_the_new_page_cannot_be_made_the_old_one_stands_with_its_own_day() {
     let mut stage = yesterday(TWO).await;
     stage.fault(only("WangWu", Effect::Truncate));
-    stage.run_until("2026-11-20T07:49:59").await;
+    stage.run_until("2026-11-20T07:00:00").await;
     let mut worker = stage.take(SOURCE);
-    stage.set("2026-11-20T07:50:00");
+    stage.mend();
+    stage.set("2026-11-20T07:20:00");
     stage.other_connection().execute_batch("ALTER TABLE wecom_contact_user RENAME TO away").unwrap();
     assert!(worker.wake().await.is_err());
     assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-18"), 2));
     stage.other_connection().execute_batch("ALTER TABLE away RENAME TO wecom_contact_user").unwrap();
     worker.wake().await.unwrap();
-    assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-19"), 1));
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-19"), 2));
+    // The old one goes in time as well where no new one can be made.
+    stage.other_connection().execute_batch("ALTER TABLE wecom_contact_user RENAME TO away").unwrap();
+    stage.set("2026-11-21T07:50:00");
+    assert!(worker.wake().await.is_err());
+    assert_eq!((stage.shown(SOURCE), stage.page().all(CHATS).len()), (None, 0));
 }
 
 #[tokio::test]
@@ -119,15 +126,54 @@ async fn two_that_fail_are_absent_and_then_appear() {
 }
 
 #[tokio::test]
-async fn the_wait_for_a_day_begins_anew_with_the_program() {
-    let mut stage = yesterday(TWO).await;
-    stage.fault(only("WangWu", Effect::Truncate));
-    stage.set("2026-11-20T09:00:00");
+async fn the_wait_for_a_day_begins_anew_with_the_program_and_the_end_of_the_old_page_does_not() {
+    // Of all but the first there is no answer, and most are not asked: five failures in a row end the round.
+    let mut stage = yesterday("wecom: [{$wecom, contact: {users: all, $fast, concurrency: 1}}]").await;
+    let mut members: Vec<_> = stage.log(CONTACT).into_iter().map(|call| call.subject).collect();
+    members.dedup();
+    assert!(members.len() > 10, "{members:?}");
+    for member in members.iter().filter(|member| **member != members[0]) {
+        stage.fault(only(member, Effect::Html(502)));
+    }
+    stage.set("2026-11-20T07:00:00");
     stage.restart().await;
-    stage.run_until("2026-11-20T10:49:59").await;
+    stage.run_until("2026-11-20T07:49:59").await;
     assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"));
-    stage.run_until("2026-11-20T10:50:00").await;
-    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"));
+    stage.run_until("2026-11-20T07:50:00").await;
+    assert_eq!(stage.shown(SOURCE), None, "the old page goes, and some of the new day were never asked");
+    let [ok, .., pending] = stage.targets(SOURCE);
+    assert!(ok == 1 && pending > 0, "{:?}", stage.targets(SOURCE));
+    stage.run_until("2026-11-20T08:49:59").await;
+    assert_eq!(stage.shown(SOURCE), None);
+    stage.run_until("2026-11-20T08:50:00").await;
+    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-19"), "it has waited since the start");
+}
+
+#[tokio::test]
+async fn where_no_page_would_be_replaced_a_day_is_shown_when_all_were_asked_and_one_is_ok() {
+    let three = "wecom: [{$wecom, contact: {users: [Zhang.San, WangWu], departments: [1], $fast}}]";
+    let mut stage = Stage::new("2026-11-20T06:30:00", three).await;
+    let failing = |stage: &Stage| {
+        stage.fault(only("WangWu", Effect::Truncate));
+        stage.fault(only("1", Effect::Truncate));
+    };
+    failing(&stage);
+    stage.fault(only("Zhang.San", Effect::Truncate));
+    stage.wake().await;
+    assert_eq!((stage.shown(SOURCE), stage.targets(SOURCE)), (None, [0, 0, 0, 3, 0]), "none is ok");
+    stage.mend();
+    failing(&stage);
+    stage.wake_at("2026-11-20T06:40:00").await;
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.targets(SOURCE)), (Some("2026-11-19"), [1, 0, 0, 2, 0]));
+    assert_eq!(stage.page().all(CHATS).len(), 1);
+    // The next day: this page goes at 07:50, and nothing is protected any more.
+    stage.fault(only("Zhang.San", Effect::Truncate));
+    stage.run_until("2026-11-21T07:50:00").await;
+    assert_eq!((stage.shown(SOURCE), stage.targets(SOURCE)), (None, [0, 0, 0, 3, 0]));
+    stage.mend();
+    failing(&stage);
+    stage.run_until("2026-11-21T08:00:00").await;
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.targets(SOURCE)), (Some("2026-11-20"), [1, 0, 0, 2, 0]));
 }
 
 #[tokio::test]
@@ -166,33 +212,94 @@ async fn a_day_that_is_produced_late_is_shown_within_half_an_hour() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_more_than_three_days_behind_is_taken_down() {
-    let mut stage = yesterday(TWO).await;
+async fn a_page_goes_when_the_next_day_is_late_and_does_not_come_back() {
+    // It wakes for it, and not a poll interval later.
+    let mut stage = yesterday(&format!("poll_interval: 45m\n{TWO}")).await;
     stage.every("wecom", Effect::Html(502));
-    stage.run_until("2026-11-22T06:00:00").await;
-    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-18"), "three days behind the 21st");
-    assert!(!stage.up(SOURCE));
-    stage.run_until("2026-11-23T05:59:00").await;
-    assert_eq!(stage.page().all(CHATS).len(), 2);
-    stage.run_until("2026-11-23T06:00:00").await;
-    assert_eq!(stage.shown(SOURCE), None);
+    stage.run_until("2026-11-20T07:49:59").await;
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-18"), 2));
+    stage.run_until("2026-11-20T07:50:00").await;
     assert!(stage.page().figures().is_empty());
+    assert_eq!((stage.shown(SOURCE), stage.series("imstats_source_stat_timestamp_seconds")), (None, None));
     assert_eq!(stage.series("imstats_source_series"), Some(0.0));
+    assert!(!stage.up(SOURCE));
     stage.restart().await;
     assert!(stage.page().figures().is_empty(), "a restart does not bring it back");
+    stage.run_until("2026-11-22T20:00:00").await;
+    assert!(stage.page().figures().is_empty());
     stage.mend();
-    stage.wake_at("2026-11-23T06:10:00").await;
-    assert_eq!(stage.shown(SOURCE).as_deref(), Some("2026-11-22"));
+    stage.wake_at("2026-11-22T20:10:00").await;
+    assert_eq!((stage.shown(SOURCE).as_deref(), stage.page().all(CHATS).len()), (Some("2026-11-21"), 2));
 }
 
 #[tokio::test]
 async fn a_page_that_grew_too_old_while_the_program_was_down_is_not_shown_again() {
-    let mut stage = yesterday(TWO).await;
-    stage.every("wecom", Effect::Html(502));
-    stage.set("2026-11-30T12:00:00");
-    stage.restart().await;
-    assert!(stage.page().figures().is_empty());
-    assert_eq!(stage.shown(SOURCE), None);
+    for (time, shown) in [("07:49:59", Some("2026-11-18")), ("07:50:00", None), ("23:00:00", None)] {
+        let mut stage = yesterday(TWO).await;
+        stage.every("wecom", Effect::Html(502));
+        stage.set(&format!("2026-11-20T{time}"));
+        stage.restart().await;
+        assert_eq!(stage.shown(SOURCE).as_deref(), shown, "{time}");
+        assert_eq!(stage.page().figures().is_empty(), shown.is_none(), "{time}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_goes_in_time_though_its_worker_waits_for_the_platform_or_the_disk() {
+    for disk in [false, true] {
+        let mut stage = yesterday(TWO).await;
+        stage.workers.clear();
+        stage.every(CONTACT, Effect::Hang);
+        let mut poller = Poller::start(stage.context.clone(), stage.sources()).await.unwrap();
+        stage.until("it is restored", |stage| stage.shown(SOURCE).is_some()).await;
+        stage.simulator.reset_calls();
+        let other = stage.other_connection();
+        if disk {
+            other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        }
+        stage.set("2026-11-20T06:00:00");
+        if !disk {
+            stage.until("it waits for an answer", |stage| stage.calls(CONTACT) > 0).await;
+        }
+        stage.set("2026-11-20T07:49:59");
+        assert_eq!(stage.page().all(CHATS).len(), 2);
+        stage.set("2026-11-20T07:50:00");
+        stage.until("the page goes", |stage| stage.page().figures().is_empty()).await;
+        assert_eq!((stage.shown(SOURCE), stage.series("imstats_source_series")), (None, Some(0.0)));
+        drop(other);
+        poller.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn weeks_and_months_go_with_a_day_that_is_late_and_come_back_with_what_is_there() {
+    const PUSHES: &str = "feishu_message_push";
+    let yaml = "feishu: [{$feishu, message_push: {cycles: [day, week, month], $fast}}]";
+    let mut stage = Stage::new("2026-11-19T10:00:00", yaml).await;
+    let cycles = |stage: &Stage| -> Vec<usize> {
+        let page = stage.page();
+        let of = |cycle: &str| {
+            page.0
+                .iter()
+                .filter(|(name, labels, _)| name == PUSHES && labels.get("cycle").is_some_and(|found| found == cycle))
+                .count()
+        };
+        ["day", "week", "month"].map(of).to_vec()
+    };
+    stage.run_until("2026-11-20T09:59:00").await;
+    let whole = cycles(&stage);
+    assert!(whole.iter().all(|series| *series > 0), "{whole:?}");
+    // The week and the month are settled already: the new day is shown with them when it may wait no longer.
+    stage.every(PUSH, Effect::Html(502));
+    stage.run_until("2026-11-20T11:49:59").await;
+    assert_eq!((stage.shown(PUSHES).as_deref(), cycles(&stage)), (Some("2026-11-17"), whole.clone()));
+    stage.run_until("2026-11-20T11:50:00").await;
+    assert_eq!((stage.shown(PUSHES).as_deref(), cycles(&stage)), (Some("2026-11-18"), vec![0, whole[1], whole[2]]));
+    // A new week that is not there leaves no old one: the 22nd is a Sunday, ready on the 24th.
+    stage.run_until("2026-11-24T11:49:59").await;
+    assert_eq!(cycles(&stage), [0, whole[1], whole[2]]);
+    stage.run_until("2026-11-24T11:50:00").await;
+    assert_eq!((stage.shown(PUSHES).as_deref(), cycles(&stage)), (Some("2026-11-22"), vec![0, 0, whole[2]]));
 }
 
 #[tokio::test]

@@ -85,10 +85,10 @@ async fn a_restart_after_ready_time_with_the_platform_down_keeps_yesterdays_page
     stage.wake().await;
     let before = families(&stage);
     stage.every("*", Effect::Html(503));
-    stage.set("2026-11-20T09:00:00");
+    stage.set("2026-11-20T07:30:00");
     stage.restart().await;
     stage.wake_slowly().await;
-    assert_eq!(families(&stage), before);
+    assert_eq!(families(&stage), before, "until 07:50");
     assert!(!stage.up("wecom_contact"));
     assert_eq!(stage.targets("wecom_contact")[0], 0, "of the new day there is nothing");
 }
@@ -240,7 +240,7 @@ async fn a_page_of_yesterday_is_restored_with_the_counts_of_today() {
     assert_eq!(stage.targets("wecom_contact"), [1, 0, 0, 0, 0]);
     stage.restart().await;
     assert_eq!(stage.targets("wecom_contact"), [1, 0, 0, 0, 0]);
-    stage.set("2026-11-21T10:00:00");
+    stage.set("2026-11-21T07:30:00");
     stage.restart().await;
     assert_eq!(stage.shown("wecom_contact").as_deref(), Some("2026-11-19"));
     assert_eq!(stage.targets("wecom_contact"), [0, 0, 0, 0, 1], "pending: today's day was not asked for");

@@ -28,12 +28,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many days a request covers where it can: corrections of the two days before come at no extra call.
 const LOOKBACK_DAYS: u32 = 3;
 
-/// How long an incomplete day may hold up its page: a day that is ready at six in China is then on show at eight, which is
-/// midnight in UTC, where Prometheus looks for the sample of a day (`[7d:1d]`).
+/// How long the page of the day before may stay when a day is ready: one that is ready at six in China is then on show at
+/// eight, which is midnight in UTC, where Prometheus looks for the sample of a day (`[7d:1d]`).
 const FLIP_AFTER: Duration = Duration::from_mins(110);
-
-/// How old the day on show may become.
-const MAX_AGE_DAYS: u32 = 3;
 
 /// How many requests may be under way at once.
 const CONCURRENCY: u32 = 8;
@@ -433,7 +430,6 @@ fn source_config(
         refresh_interval: common.refresh_interval.unwrap_or(api.refresh_interval),
         lookback_days: common.lookback_days.unwrap_or(LOOKBACK_DAYS).min(api.days_per_call),
         flip_after: common.flip_after.unwrap_or(FLIP_AFTER),
-        max_age_days: common.max_age_days.unwrap_or(MAX_AGE_DAYS),
         concurrency: common.concurrency.unwrap_or(CONCURRENCY) as usize,
         names,
     }

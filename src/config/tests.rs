@@ -36,7 +36,7 @@ fn a_small_file_has_every_default() {
     assert_eq!(contact.poll_interval, Duration::from_mins(10));
     assert_eq!(contact.refresh_interval, Duration::from_hours(6));
     assert_eq!(contact.flip_after, Duration::from_mins(110));
-    assert_eq!((contact.max_age_days, contact.concurrency, contact.names), (3, 8, false));
+    assert_eq!((contact.concurrency, contact.names), (8, false));
     assert_eq!(contact.schedule.zone, crate::day::Zone::china());
     assert_eq!((contact.schedule.ready_at.to_string().as_str(), contact.schedule.lag_days), ("06:00:00", 1));
     let lookback: Vec<_> = config.sources.iter().map(|source| source.lookback_days).collect();
@@ -96,7 +96,7 @@ wecom:
     timeout: 5 minutes
     names: yes
     contact: {lookback_days: 31, concurrency: 0, departments: [sales], ready_at: 6:00, time_zone: Asia/Tokyo}
-    groupchat: {rate_limit: fast, max_age: 36h}
+    groupchat: {rate_limit: fast, flip_after: 1d}
 ",
     );
     let lines: Vec<_> = message.lines().collect();
@@ -110,7 +110,7 @@ wecom:
         "exporter.yaml: wecom[0].contact.time_zone: WeCom counts its days in UTC+8",
         "exporter.yaml: wecom[0].contact.departments[0]: `sales` is not a WeCom department id",
         "exporter.yaml: wecom[0].groupchat.rate_limit: `fast` is not a rate",
-        "exporter.yaml: wecom[0].groupchat.max_age: `36h` is not a number of whole days",
+        "exporter.yaml: wecom[0].groupchat.flip_after: `1d` is too long: 23h is the most",
         "exporter.yaml: wecom[0].base_url: plain http would show the secret",
         "exporter.yaml: wecom[0].ca_file: cannot read /nonexistent/ca.pem",
         "exporter.yaml: wecom[0].secret: environment variable IMSTATS_TEST_NOT_SET is not set",
@@ -119,6 +119,26 @@ wecom:
         assert!(line.starts_with(start), "{message}");
     }
     assert_eq!(lines.len(), 14, "{message}");
+}
+
+#[test]
+fn the_key_that_is_gone_is_told_with_what_to_write_instead() {
+    let message = told(
+        "wecom:
+  - account: acme
+    corp_id: ww1
+    secret: \"x\"
+    contact: {max_age: 3d}
+    kf: {max_age: [3]}
+",
+    );
+    let words = "it is no longer a key, so take the line out: the page of a day now goes when `flip_after` (110m) has passed since \
+                 the next day became ready; to keep it longer, write for example `flip_after: 3h` (23h at most)";
+    assert_eq!(
+        message,
+        ["contact", "kf"].map(|block| format!("exporter.yaml: wecom[0].{block}.max_age: {words}")).join("\n")
+    );
+    assert!(told("wecom: [{max_age: 3d}]").contains("unknown key `max_age`"), "an account never had it");
 }
 
 #[test]

@@ -68,18 +68,15 @@ pub(super) fn at_least(text: &str, least: Duration, written: &str) -> Result<Dur
     if found < least { Err(format!("`{}` is too short: {written} is the least", cut(text))) } else { Ok(found) }
 }
 
+/// Reads a duration of at most `most`, which is written `written`.
+pub(super) fn at_most(text: &str, most: Duration, written: &str) -> Result<Duration, String> {
+    let found = duration(text)?;
+    if found > most { Err(format!("`{}` is too long: {written} is the most", cut(text))) } else { Ok(found) }
+}
+
 /// Reads how long something may take.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     at_least(text, Duration::from_millis(1), "1ms")
-}
-
-/// Reads a duration of whole days.
-pub(super) fn whole_days(text: &str) -> Result<u32, String> {
-    let seconds = at_least(text, Duration::from_hours(24), "1d")?;
-    match u32::try_from(seconds.as_millis() / 86_400_000) {
-        Ok(days) if seconds.as_millis().is_multiple_of(86_400_000) => Ok(days),
-        _ => Err(format!("`{}` is not a number of whole days, such as 3d", cut(text))),
-    }
 }
 
 /// Reads a whole number from `least` to `most`.
@@ -255,10 +252,9 @@ mod tests {
             let message = duration(bad).unwrap_err();
             assert!(message.contains(why), "{bad}: {message}");
         }
-        assert_eq!(whole_days("1w"), Ok(7));
-        assert!(whole_days("36h").unwrap_err().contains("whole days"));
-        assert!(whole_days("86400001ms").unwrap_err().contains("whole days"));
-        assert!(whole_days("1h").unwrap_err().contains("1d is the least"));
+        let most = |text| at_most(text, Duration::from_hours(23), "23h");
+        assert_eq!(most("23h"), Ok(Duration::from_hours(23)));
+        assert_eq!(most("23h1ms"), Err("`23h1ms` is too long: 23h is the most".to_owned()));
     }
 
     #[test]

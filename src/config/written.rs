@@ -88,15 +88,23 @@ pub(super) struct Common {
     pub(super) refresh_interval: Option<Duration>,
     pub(super) lookback_days: Option<u32>,
     pub(super) flip_after: Option<Duration>,
-    pub(super) max_age_days: Option<u32>,
     pub(super) concurrency: Option<u32>,
     pub(super) rate_limit: Option<Rate>,
     pub(super) zone: Option<Zone>,
 }
 
+/// What is said of a key that blocks had once.
+const NO_MAX_AGE: &str = "it is no longer a key, so take the line out: the page of a day now goes when `flip_after` (110m) has \
+    passed since the next day became ready; to keep it longer, write for example `flip_after: 3h` (23h at most)";
+
 /// A duration of at least `least`, which is written `written`.
 fn at_least(least: Duration, written: &'static str) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| units::at_least(text, least, written)
+}
+
+/// A duration of at most `most`, which is written `written`.
+fn at_most(most: Duration, written: &'static str) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| units::at_most(text, most, written)
 }
 
 /// A whole number from `least` to `most`.
@@ -271,8 +279,9 @@ impl Common {
             Key::text("lag_days", &mut self.lag_days, number(1, 30)),
             Key::text("refresh_interval", &mut self.refresh_interval, at_least(Duration::from_mins(1), "1m")),
             Key::text(keys::LOOKBACK_DAYS, &mut self.lookback_days, number(1, 366)),
-            Key::text("flip_after", &mut self.flip_after, units::duration),
-            Key::text("max_age", &mut self.max_age_days, units::whole_days),
+            // A page must be gone before the day after the next is ready.
+            Key::text("flip_after", &mut self.flip_after, at_most(Duration::from_hours(23), "23h")),
+            Key::of("max_age", Slot::Refused(NO_MAX_AGE.to_owned())),
             Key::text("concurrency", &mut self.concurrency, number(1, 256)),
             Key::text(keys::RATE_LIMIT, &mut self.rate_limit, units::rate),
             zone,

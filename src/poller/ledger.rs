@@ -232,6 +232,16 @@ impl Ledger {
         counts
     }
 
+    /// Whether every target was asked once; one below a target that failed can't be.
+    pub(super) fn is_asked(&self) -> bool {
+        let states = self.states();
+        let mut unasked = vec![false; states.len()];
+        self.targets.iter().enumerate().all(|(n, entry)| {
+            unasked[n] = entry.parent.is_some_and(|parent| states[parent] == State::Failed || unasked[parent]);
+            states[n] != State::Pending || unasked[n]
+        })
+    }
+
     /// Whether there is nobody to ask about.
     pub(super) fn is_empty(&self) -> bool {
         self.targets.is_empty()
@@ -352,10 +362,12 @@ pub(super) fn nobody_has_data(counts: &TargetCounts) -> bool {
     counts.ok == 0 && counts.no_data > 0
 }
 
-/// Whether the day of these targets may take the page's place, at a time when `late` tells that `flip_after` has passed.
-pub(super) fn may_flip(counts: &TargetCounts, late: bool) -> bool {
+/// Whether the day of these targets may be shown. `late`: `flip_after` has passed. `unprotected`: there is no page whose
+/// place it would take, and every target was asked.
+pub(super) fn may_flip(counts: &TargetCounts, late: bool, unprotected: bool) -> bool {
     let settled = counts.failed == 0 && counts.pending == 0;
-    if late { settled || counts.ok > 0 } else { settled && !nobody_has_data(counts) }
+    let enough = (late || unprotected) && counts.ok > 0;
+    enough || settled && (late || !nobody_has_data(counts))
 }
 
 #[cfg(test)]

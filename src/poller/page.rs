@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ledger::Ledger;
+use super::page_end::{page_end, take_down};
 use super::round::Report;
 use super::worker::Worker;
 use crate::day::Day;
@@ -67,8 +68,11 @@ impl Worker {
         });
         // It ends early with the program, or where the machine has nothing left; the page is then as it was before.
         self.series = published.await.map_err(|_| StoreError::Interrupted)?;
-        self.served = Some(ledger.day);
         self.served_targets = Some(ledger.identity);
+        // Its time may have ended while it was made.
+        if self.is_over(ledger.day) {
+            take_down(&self.context, &self.config, ledger.day).await;
+        }
         Ok(())
     }
 
@@ -112,18 +116,26 @@ impl Worker {
         self.context.store.put_names(info.name, &self.config.account.name, day, names).await
     }
 
-    /// Takes down a page that is too old to be shown beside `day`.
-    pub(super) async fn drop_old_page(&mut self, day: Day) -> Result<(), StoreError> {
-        let Some(shown) = self.kept.shown else { return Ok(()) };
-        if day.days_since(shown) <= i64::from(self.config.max_age_days) {
-            return Ok(());
+    /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
+    pub(super) fn served(&self) -> Option<Day> {
+        self.context.exposition.day(self.config.source.api(), &self.config.account.name)
+    }
+
+    /// Whether the page of `day` may not be shown any more.
+    pub(super) fn is_over(&self, day: Day) -> bool {
+        page_end(&self.config, day) <= self.context.clock.now()
+    }
+
+    /// Takes down a page whose time is over.
+    pub(super) async fn drop_old_page(&mut self) -> Result<(), StoreError> {
+        if let Some(day) = self.served().filter(|day| self.is_over(*day)) {
+            take_down(&self.context, &self.config, day).await;
         }
+        let Some(shown) = self.kept.shown.filter(|day| self.is_over(*day)) else { return Ok(()) };
         let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
-        tracing::warn!(source, account, day = %shown, "the page is older than max_age: it is taken down");
-        self.context.exposition.publish(self.config.source.api(), account, None);
+        tracing::warn!(source, account, day = %shown, "the next day is late, and flip_after has passed: this page is taken down");
         self.series = 0;
         self.kept.shown = None;
-        self.served = None;
         self.served_targets = None;
         self.keep().await
     }

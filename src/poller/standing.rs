@@ -150,17 +150,18 @@ impl Worker {
     /// Says how the source stands.
     pub(super) fn tell(&self, target: Day) {
         let zone = &self.config.schedule.zone;
+        let shown = self.served();
         let account = &self.config.account;
         let status = SourceStatus {
             up: self.kept.up,
-            shown: self.served.map(|day| (day, day.midnight(zone))),
+            shown: shown.map(|day| (day, day.midnight(zone))),
             target: Some((target, target.midnight(zone))),
             targets: self.counts,
             last_round: self.kept.last_round,
             last_success: self.kept.last_success,
             next_round: self.next,
             round_duration: self.kept.round_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            series: self.series,
+            series: shown.map_or(0, |_| self.series),
             unmapped: self.unmapped.clone(),
             invalid: self.memory.invalid_values(),
             token_expiry: self.context.client.token_expiry(account),

@@ -1,12 +1,14 @@
 //! One source's worker: wakes, asks what is due, and decides which day is shown.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::ledger::{Ledger, kept_days, may_flip};
+use super::page_end::{page_end, take_down_in_time};
 use super::round::{Report, Round};
 use super::standing::fault;
 use super::trouble::Memory;
@@ -34,9 +36,7 @@ pub struct Worker {
     /// Whether the store was read.
     restored: bool,
     pub(super) kept: SourceState,
-    /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
-    pub(super) served: Option<Day>,
-    /// The targets of that page.
+    /// The targets of the page that is served.
     pub(super) served_targets: Option<u64>,
     /// What is known of the target day's targets beside what the store has.
     pub(super) memory: Memory,
@@ -69,7 +69,6 @@ impl Worker {
             jitter,
             restored: false,
             kept: SourceState::default(),
-            served: None,
             served_targets: None,
             memory: Memory::default(),
             next_due: None,
@@ -93,7 +92,7 @@ impl Worker {
         self.show_labels().await?;
         self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
         let target_day = self.config.schedule.target_day(self.context.clock.now());
-        self.drop_old_page(target_day).await?;
+        self.drop_old_page().await?;
         let directory = self.stored_directory().await?;
         let mut counts = None;
         if let Some(day) = self.kept.shown {
@@ -114,13 +113,19 @@ impl Worker {
     }
 
     /// Wakes until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(self, shutdown: CancellationToken) {
+        let page_end = take_down_in_time(self.context.clone(), self.config.clone());
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            never = self.wake_for_ever() => match never {},
+            never = page_end => match never {},
+        }
+    }
+
+    async fn wake_for_ever(mut self) -> Infallible {
         loop {
-            let woken = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                woken = self.wake_restored() => woken,
-            };
+            let woken = self.wake_restored().await;
             let next = woken.unwrap_or_else(|error| {
                 tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
                 self.kept.error = Some(error.to_string());
@@ -131,11 +136,7 @@ impl Worker {
             // The clock may have been set back during the round.
             let now = self.context.clock.now();
             let next = next.min(now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX));
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                () = self.context.clock.sleep_until(next) => {}
-            }
+            self.context.clock.sleep_until(next).await;
         }
     }
 
@@ -158,8 +159,8 @@ impl Worker {
             self.memory = Memory { day: Some(day), ..Memory::default() };
         }
         self.next = Some(self.next_waking(day, now));
+        self.end_page(day).await?;
         self.next_due = None;
-        self.drop_old_page(day).await?;
         let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
         match denial {
             None => self.round(day).await?,
@@ -169,6 +170,25 @@ impl Worker {
         self.next = Some(self.next_asking(day, next));
         self.tell(day);
         Ok(next)
+    }
+
+    /// Where the time of the page is over, shows `day` in its place as far as it is there, or nothing.
+    async fn end_page(&mut self, day: Day) -> Result<(), StoreError> {
+        if ![self.kept.shown, self.served()].into_iter().flatten().any(|shown| self.is_over(shown)) {
+            return Ok(());
+        }
+        let looked = self.look_at_answers(day).await;
+        // Also where the store can't be read.
+        self.drop_old_page().await?;
+        looked
+    }
+
+    /// Shows what may be shown of `day` by the answers that are stored.
+    async fn look_at_answers(&mut self, day: Day) -> Result<(), StoreError> {
+        let directory = self.stored_directory().await?;
+        let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
+        // Without a list it is not known what would be missing from the page.
+        if ledger.is_empty() { Ok(()) } else { self.look(&mut ledger, &directory, false).await }
     }
 
     /// Asks nothing, as the account is refused; a source that has something to ask says so, though it was another
@@ -260,10 +280,12 @@ impl Worker {
         let now = self.context.clock.now();
         let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
         let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
-        let flips = flips && !ledger.is_empty() && may_flip(&self.counts, self.is_late(day, now));
+        let unprotected = self.kept.shown.is_none_or(|shown| self.is_over(shown)) && ledger.is_asked();
+        let flips = flips && !ledger.is_empty() && may_flip(&self.counts, self.is_late(day, now), unprotected);
         // A list that the store did not have, as of a new configuration, left the page without its figures.
-        let lags = changed || self.served != Some(day) || self.served_targets != Some(ledger.identity);
-        if flips || (lags && self.kept.shown == Some(day)) {
+        let lags = changed || self.served() != Some(day) || self.served_targets != Some(ledger.identity);
+        // In a long round the day may have had its time.
+        if !self.is_over(day) && (flips || (lags && self.kept.shown == Some(day))) {
             if flips {
                 self.kept.shown = Some(day);
                 // Before the first round these are the answers of `backfill`, which the platform gave as well.
@@ -347,12 +369,14 @@ impl Worker {
         asking.min(next_day.max(denied.unwrap_or(next_day))).max(next)
     }
 
-    /// When to wake after `now`: after the poll interval, when the next day is ready, or when this one is late.
+    /// When to wake after `now`: after the poll interval, when the next day is ready, when this one is late, or when the
+    /// time of the page is over.
     fn next_waking(&self, day: Day, now: Timestamp) -> Timestamp {
         let after = |instant: Timestamp, wait: SignedDuration| instant.checked_add(wait).unwrap_or(Timestamp::MAX);
         let poll = now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX);
         let next_day = after(self.config.schedule.ready(day.plus(1)), self.jitter);
         let late = Some(self.flip_deadline(day)).filter(|late| self.kept.shown != Some(day) && *late > now);
-        poll.min(next_day).min(late.unwrap_or(Timestamp::MAX))
+        let over = self.kept.shown.map(|shown| page_end(&self.config, shown)).filter(|over| *over > now);
+        poll.min(next_day).min(late.unwrap_or(Timestamp::MAX)).min(over.unwrap_or(Timestamp::MAX))
     }
 }

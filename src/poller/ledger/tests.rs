@@ -255,18 +255,35 @@ fn what_names_itself_as_its_parent_has_none() {
 fn a_day_flips_when_all_is_settled_or_late_when_anything_is_ok() {
     let counts =
         |[ok, no_data, refused, failed, pending]: [usize; 5]| TargetCounts { ok, no_data, refused, failed, pending };
-    for (states, in_time, late) in [
-        ([1, 0, 0, 0, 0], true, true),
-        ([1, 1, 1, 0, 0], true, true),
-        ([1, 0, 0, 1, 0], false, true),
-        ([1, 0, 0, 0, 1], false, true),
-        ([0, 0, 0, 1, 0], false, false),
-        ([0, 0, 0, 0, 1], false, false),
-        ([0, 1, 0, 0, 0], false, true),
-        ([0, 1, 1, 0, 0], false, true),
-        ([0, 1, 0, 1, 0], false, false),
-        ([0, 0, 1, 0, 0], true, true),
+    // Where all were asked and no page would be replaced, one that is ok is enough; it can't be so with one pending that
+    // could be asked.
+    for (states, in_time, unprotected, late) in [
+        ([1, 0, 0, 0, 0], true, true, true),
+        ([1, 1, 1, 0, 0], true, true, true),
+        ([1, 0, 0, 1, 0], false, true, true),
+        ([1, 0, 0, 1, 1], false, true, true),
+        ([0, 0, 0, 1, 0], false, false, false),
+        ([0, 0, 0, 0, 1], false, false, false),
+        ([0, 1, 0, 0, 0], false, false, true),
+        ([0, 1, 1, 0, 0], false, false, true),
+        ([0, 1, 0, 1, 0], false, false, false),
+        ([0, 0, 1, 0, 0], true, true, true),
+        ([0, 0, 1, 1, 0], false, false, false),
     ] {
-        assert_eq!((may_flip(&counts(states), false), may_flip(&counts(states), true)), (in_time, late), "{states:?}");
+        let may = |late, unprotected| may_flip(&counts(states), late, unprotected);
+        assert_eq!((may(false, false), may(false, true), may(true, false)), (in_time, unprotected, late), "{states:?}");
     }
+}
+
+#[test]
+fn who_can_not_be_asked_as_the_one_above_failed_counts_as_asked() {
+    let (mut ledger, [account, a, b]) = kf();
+    assert!(!ledger.is_asked());
+    ledger.fail(&account, &silence(), at(0));
+    assert!(ledger.is_asked());
+    ledger.note(answer(&account, day(), AnswerState::Ok));
+    assert!(!ledger.is_asked(), "now both servicers can be asked");
+    ledger.fail(&a, &silence(), at(0));
+    ledger.note(answer(&b, day(), AnswerState::Refused));
+    assert!(ledger.is_asked());
 }
