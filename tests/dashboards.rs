@@ -88,6 +88,17 @@ fn every_query_of_a_dashboard_is_sound() {
 }
 
 #[test]
+fn every_query_of_the_documents_is_sound() {
+    let known = Known::all();
+    for (file, query) in crate::queries::of_documents() {
+        assert_eq!(faults(&known, &query, &[]), [""; 0], "{file}: {query}");
+    }
+    // As a document had it: the largest of four figures.
+    let largest = "max by (account) (last_over_time(feishu_message_push{cycle=\"day\"}[2h] offset -58h))";
+    assert!(faults(&known, largest, &[])[0].contains("by max over all of its labels"));
+}
+
+#[test]
 fn every_panel_says_what_it_shows() {
     for (file, dashboard) in dashboards() {
         for panel in panels(&dashboard).into_iter().filter(|panel| panel["type"] != "row") {

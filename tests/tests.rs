@@ -42,6 +42,7 @@ mod program;
 mod properties;
 mod proxies;
 mod pseudonyms;
+mod queries;
 mod recorder;
 mod refusals;
 mod reload;

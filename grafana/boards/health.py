@@ -50,7 +50,8 @@ def lines(title, what, pairs, unit="short", **more):
 
 
 def board():
-    behind = f"round(({source('target_timestamp_seconds')} - {source('stat_timestamp_seconds')}) / 86400)"
+    target, shown = source("target_timestamp_seconds"), source("stat_timestamp_seconds")
+    late = f"({shown} < bool {target} or {target} >= bool 0)"  # 1 also where no day is shown
     day, by = "time:YYYY-MM-DD", ("le", "api")
     answers = mapped((0, T("no", "否"), BAD), (1, T("yes", "是"), GOOD))
     tiles = row(
@@ -61,8 +62,8 @@ def board():
              mappings=mapped((0, T("down", "停止"), BAD), (1, T("up", "运行"), GOOD)), thresholds=steps(FAINT)),
         count(T("Sources not answering", "无应答的数据源"), T("Sources whose last round brought no usable answer.", "最近一轮没有得到可用回答的数据源数。"),
               f"count ({source('up')} == 0) or vector(0)", T("1 or more: see the table and the status page of the exporter.", "大于等于 1：请看下表和采集器的状态页。")),
-        count(T("Most days behind", "最多落后天数"), T("The newest day that a platform has ready, less the day shown; the worst source.", "供应商已产出的最新一天与展示日之差，取最差的数据源。"),
-              f"max ({behind})", T("1 is normal for minutes each morning; not for hours.", "每天早上短时间为 1 属正常，持续数小时则不正常。"), WARN),
+        count(T("Late sources", "迟到的数据源"), T("Sources whose page is not of the newest day that the platform should have ready, or that show none.", "展示的不是供应商应已产出的最新一天、或没有数据可展示的数据源数。"),
+              f"count ({late} == 1) or vector(0)", T("Above 0 for minutes each morning is normal; not for hours.", "每天早上短时间大于 0 属正常，持续数小时则不正常。"), WARN),
         count(T("Targets not answered", "未成功的对象"), T("Members, accounts or lists without an answer for the newest day.", "最新一天尚未得到应答的对象数。"),
               f"sum ({own('imstats_source_targets', state='~failed|pending')})", T("Above 0 for hours.", "持续数小时大于 0。"), WARN),
         count(T("Paused APIs", "暂停的接口"), T("APIs that are not called for now because the platform throttled them.", "因供应商限流而暂停调用的接口数。"),
@@ -79,7 +80,7 @@ def board():
               [("account", T("Account", "账号")), ("source", T("Source", "数据源")), ("instance", T("Exporter", "采集器"))],
               [column(T("Answers", "应答"), source("up"), "none", mappings=answers, **COLORED),
                column(T("Day shown", "展示日"), f"1000 * ({source('stat_timestamp_seconds')} + 21600)", day, custom__width=95),
-               column(T("Days behind", "落后天数"), behind, "none", thresholds=steps(GOOD, (1, WARN), (2, BAD)), **COLORED),
+               column(T("Newest day", "最新一天"), late, "none", mappings=mapped((0, T("shown", "已展示"), GOOD), (1, T("late", "迟到"), WARN)), **COLORED),
                column(T("With figures", "有数据"), state("ok"), "none"),
                column(T("Without", "无数据"), state("no_data"), "none"),
                column(T("Refused", "被拒绝"), state("refused"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED),
@@ -91,16 +92,16 @@ def board():
                column(T("Unknown fields", "未知字段"), source("unmapped_fields"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED),
                column(T("Bad figures", "异常数值"), source("invalid_values"), "none", thresholds=steps(FAINT, (1, WARN)), **COLORED)],
               (24, 9), narrow=58, sort=T("Source", "数据源"), descending=False,
-              bad=T("`no` under Answers, days behind for hours, failed targets, unknown fields (the platform has new figures), bad figures (left out, as they can't be right).",
-                    "应答为“否”、持续数小时落后、有失败对象、出现未知字段（供应商新增了指标）或异常数值（不可能正确，已略去）。")),
+              bad=T("`no` under Answers, `late` for hours, failed targets, unknown fields (the platform has new figures), bad figures (left out, as they can't be right).",
+                    "应答为“否”、持续数小时“迟到”、有失败对象、出现未知字段（供应商新增了指标）或异常数值（不可能正确，已略去）。")),
     )
     trends = row(
         T("Polling", "采集"),
         lines(T("Targets by state", "对象状态"), T("All targets of the newest day by their state.", "最新一天全部对象的状态。"),
               [("{{state}}", f"sum by (state) ({own('imstats_source_targets')})")], stack=True, named=OUTCOMES,
               bad=T("`failed` or `pending` that does not go away.", "failed 或 pending 一直不消失。")),
-        lines(T("Days behind", "落后天数"), T("The newest day that the platform has ready, less the day shown.", "供应商已产出的最新一天与展示日之差。"),
-              [("{{source}} {{account}}", behind)], "none", decimals=0, custom={"axisSoftMax": 3}, bad=T("A step that lasts for hours.", "台阶持续数小时。")),
+        lines(T("Late sources", "迟到的数据源"), T("1 while the page of a source is not of the newest day that the platform should have ready, or shows none.", "数据源展示的不是供应商应已产出的最新一天、或没有数据可展示时为 1。"),
+              [("{{source}} {{account}}", late)], "none", decimals=0, custom={"axisSoftMax": 1}, bad=T("A step that lasts for hours.", "台阶持续数小时。")),
         lines(T("Calls by outcome", "调用结果"), T("Calls to platforms in the hour before, by how they ended; tokens and lists too.", "前一小时内对供应商的调用，按结果；含令牌与名单接口。"),
               [("{{outcome}}", hourly("imstats_api_requests_total", ("outcome",)))], "none", decimals=0, named=OUTCOMES, custom={"axisSoftMax": 10},
               bad=T("Anything but ok and no_data for long.", "长时间出现 ok、no_data 以外的结果。")),

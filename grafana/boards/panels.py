@@ -236,7 +236,7 @@ def day_shown(source, size):
           "页面顶部和表格中所有数据所属的统计日（以数据源所在时区为准）。"),
         [query(f"1000 * ({source.about('stat_timestamp_seconds')} + 21600)", "{{account}}", instant=True)],
         size, T("time:YYYY-MM-DD ddd", "time:YYYY年M月D日"),
-        bad=T("More than a day behind the newest day that the platform has ready.", "比供应商已产出的最新一天落后一天以上。"),
+        bad=T("No figures: the newest day is late, and the day before is no longer shown.", "暂无数据：最新一天迟到，前一天已不再展示。"),
         thresholds=steps(FAINT))
 
 
@@ -248,21 +248,19 @@ def source_state(sources, size):
         return f"({up} == 0) - 1 or on (account) {behind} or on (account) {up} - 3"
 
     options = [
-        (-2, T("No figures yet", "尚无数据"), WARN), (-1, T("Platform does not answer", "供应商接口无应答"), BAD),
-        (0, T("Up to date", "已是最新"), GOOD), (1, T("1 day behind", "落后 1 天"), WARN),
+        (-2, T("Late: no figures", "迟到：暂无数据"), WARN), (-1, T("Platform does not answer", "供应商接口无应答"), BAD),
+        (0, T("Up to date", "已是最新"), GOOD), (1, T("Still the day before", "仍是前一天"), WARN),
     ]
     mappings = [{"type": "value", "options": {
         str(value): {"text": text, "color": color, "index": n} for n, (value, text, color) in enumerate(options)}}]
-    mappings.append({"type": "range", "options": {
-        "from": 2, "to": 100000, "result": {"text": T("Days behind", "落后多天"), "color": BAD, "index": 4}}})
     return stat(
         T("Source", "数据源状态"),
         T("Whether the figures are of the newest day that the platform has ready, and whether the platform answers.",
           "展示的是否为供应商已产出的最新一天，以及供应商接口是否应答。"),
         [query(state(source), "{{account}} " + word if word else "{{account}}", chr(ord("A") + n), instant=True)
          for n, (source, word) in enumerate(sources)], size, "none",
-        bad=T("`1 day behind` is normal for minutes each morning; for hours, or anything red, see the dashboard of the exporter.",
-              "每天早上短时间的“落后 1 天”属正常；持续数小时或出现红色时，请查看采集器看板。"),
+        bad=T("`Still the day before` is normal for minutes each morning; nothing older is ever shown. `Late`, or anything red: see the dashboard of the exporter.",
+              "每天早上短时间的“仍是前一天”属正常，更早的数据不会展示。出现“迟到”或红色时，请查看采集器看板。"),
         mappings=mappings, thresholds=steps(BAD), noValue=T("Exporter not scraped", "采集器未被抓取"), min=None)
 
 

@@ -24,9 +24,10 @@ class Source:
         #: Only to choose whom a trend is about: a day's window does no harm there, and bridges what lies between
         #: loaded history and the first scrape.
         self.end = When("last_over_time({0}[1d] @ end())")
-        #: A line on the day's own axis, looked at three times a day, from two hours after the day is ready, when its page
-        #: is out: two hours also bridge a restart and the steps of loaded history, and no more.
-        self.line = When(f"last_over_time({{0}}[2h] offset -{shown + 2}h)")
+        #: A line on the day's own axis, looked at three times a day. The two hours begin two hours after the day is ready:
+        #: then its page is out, and that of the day before is gone (`flip_after`), so that a late day has no figure. They also
+        #: bridge a restart and the steps of loaded history, and no more.
+        self.line = When(f"last_over_time({{0}}[2h] offset -{shown + 4}h)")
         #: One bar a day: in the midst of the day's time on show, wherever midnight is for the reader.
         self.bar = When(f"last_over_time({{0}}[2h] offset -{shown + 6}h)")
         self.bar_before = When(f"last_over_time({{0}}[2h] offset -{shown - 18}h)")
@@ -79,8 +80,8 @@ class Table:
         return f"{over('sum', by)} (clamp_min({self.each(field, when)} - {self.each(field, before)}, 0))"
 
     def week(self, field):
-        """The sum of the last seven days that were shown: one look a day, at 08:00 in China."""
-        return f"sum_over_time({self.each(field, When('last_over_time({0}[2h])'))}[7d:1d])"
+        """The sum of the last seven days: one look a day, from 08:00 in China on, when the page of the day before is gone."""
+        return f"sum_over_time({self.each(field, When('last_over_time({0}[2h] offset -2h)'))}[7d:1d])"
 
     def top(self, field, when, count=10, rank="topk", **match):
         """The figure at `when`, of the subjects that have most (or least) of it at the end of the time range."""
