@@ -5,6 +5,7 @@
 
 mod check;
 mod keys;
+mod proof;
 mod proxy;
 mod shard;
 mod token;

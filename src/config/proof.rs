@@ -1,0 +1,124 @@
+//! What proves an account: its secret, or a token from outside in its place.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::check::Checking;
+use super::keys;
+use super::token::WrittenToken;
+use super::written::{WrittenAccount, WrittenBlock};
+use crate::files::rights_remark;
+use crate::platform::{CredentialKeys, Proof, Secret, TokenSource};
+
+/// The key path of the first secret of `account` whose text stands in the file.
+pub(super) fn first_inline(account: &WrittenAccount) -> Option<String> {
+    let WrittenAccount { platform, path, .. } = account;
+    let key = platform.keys().secret;
+    let inline = |secret: &Option<Secret>, path: String| matches!(secret, Some(Secret::Inline(_))).then_some(path);
+    let token = platform.keys().token;
+    inline(&account.secret, format!("{path}.{key}"))
+        .or_else(|| account.token.first_inline(&format!("{path}.{token}")))
+        .or_else(|| inline(&account.proxy_url, format!("{path}.{}", keys::PROXY_URL)))
+        .or_else(|| inline(&account.pseudonymize.key, format!("{path}.{}.{}", keys::PSEUDONYMIZE, keys::PSEUDONYM_KEY)))
+        .or_else(|| {
+            account.blocks.iter().find_map(|WrittenBlock { path, common, .. }| {
+                let own = inline(&common.secret, format!("{path}.{key}"));
+                own.or_else(|| common.token.first_inline(&format!("{path}.{token}")))
+            })
+        })
+}
+
+impl Checking<'_> {
+    /// The secret, or the token in its place, that was written at `path`.
+    pub(super) fn proof(
+        &mut self,
+        secret: Option<Secret>,
+        token: WrittenToken,
+        keys: CredentialKeys,
+        path: &str,
+        insecure_http: bool,
+    ) -> Option<Proof> {
+        let of_token = format!("{path}.{}", keys.token);
+        if secret.is_some() && token.is_written() {
+            self.faults.push(format!("{of_token}: it stands in place of {}: leave one of both out", keys.secret));
+        }
+        let secret = self.issued_secret(secret, &format!("{path}.{}", keys.secret));
+        let (folder, read) = (self.folder, self.read);
+        let header = |secret: Secret, path: &str, faults: &mut Vec<String>| {
+            let secret = beside(folder, secret);
+            faults.extend(read(&secret).err().map(|error| format!("{path}: {error}")));
+            Some(secret)
+        };
+        let source = token.source(&of_token, folder, insecure_http, &mut self.faults, header);
+        if let Some(TokenSource::File(file)) = &source
+            && let Err(error) = read(&Secret::File(file.clone()))
+        {
+            // Something else writes it, perhaps later.
+            self.warnings.push(format!("{of_token}.file: {error}; the account waits for it"));
+        }
+        if let Some(TokenSource::File(file)) = &source
+            && let Some(remark) = rights_remark(file, true)
+        {
+            self.warnings.push(format!("{of_token}.file: {remark}"));
+        }
+        secret.map(Proof::Secret).or(source.map(Proof::Token))
+    }
+
+    pub(super) fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
+        let secret = beside(self.folder, secret?);
+        if let Err(error) = (self.read)(&secret) {
+            self.faults.push(format!("{path}: {error}"));
+        } else if let Secret::File(file) = &secret
+            && let Some(remark) = rights_remark(file, true)
+        {
+            let warning = format!("{path}: {remark}");
+            // Blocks may share a secret.
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        Some(secret)
+    }
+
+    /// A secret that a platform has issued; one that can hardly be that is warned of.
+    fn issued_secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
+        let secret = self.secret(secret, path)?;
+        if let Some(why) = (self.read)(&secret).ok().and_then(|text| hardly_a_secret(text.expose_secret())) {
+            self.warnings.push(format!("{path}: {why}"));
+        }
+        Some(secret)
+    }
+}
+
+/// Why `text` is most likely not the secret that a platform has issued, without any of it.
+fn hardly_a_secret(text: &str) -> Option<&'static str> {
+    let around = |first: char, last: char| text.starts_with(first) && text.ends_with(last);
+    if text.starts_with('$') {
+        Some("it begins with `$` and is taken as it is: for an environment variable write {env: NAME}")
+    } else if around('<', '>') {
+        Some("it stands in `<` and `>`, as what is to be replaced does: write the secret itself")
+    } else if around('"', '"') || around('\'', '\'') {
+        Some("the quotes around it are taken as a part of it: leave them out where the secret is")
+    } else if text.contains(char::is_whitespace) {
+        Some("there are blanks in it, which no platform's secret has")
+    } else {
+        None
+    }
+}
+
+/// `secret` with the name of its file relative to `folder`.
+fn beside(folder: &Path, secret: Secret) -> Secret {
+    match secret {
+        Secret::File(file) => Secret::File(folder.join(file)),
+        other => other,
+    }
+}
+
+/// What keeps the state of a login from that of a token from outside.
+pub(super) fn way(proof: &Proof) -> &'static str {
+    match proof {
+        Proof::Secret(_) => "",
+        Proof::Token(_) => " outside",
+    }
+}
