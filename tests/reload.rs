@@ -178,6 +178,8 @@ async fn reloads_in_a_row_try_a_refused_secret_once() {
         assert_eq!(exporter.send("POST /-/reload HTTP/1.1").await.status, 200);
     }
     exporter.until("it is tried again", async || logins() == 2).await;
-    exporter.until_settled().await;
+    for _ in 0..10 {
+        assert_eq!(exporter.send("POST /-/reload HTTP/1.1").await.status, 200);
+    }
     assert_eq!(logins(), 2, "platforms ban addresses that fail to log in");
 }
