@@ -263,7 +263,7 @@ fn secrets_are_never_repeated() {
         "wecom: [{contact: {teams: s3cret}}]",
         "wecom: [{contact: {secret: {s3cret: }}}]",
         "wecom: [{proxy_url: {s3cret: }}]",
-        "wecom: [{account: a, corp_id: b, secret: x, proxy_url: 'socks5://u:s3cret@h'}]",
+        "wecom: [{account: a, corp_id: b, secret: x, proxy_url: 'ftp://u:s3cret@h'}]",
         "wecom: [{account: a, corp_id: b, secret: x, base_url: 'https://u:s3cret@h'}]",
         "wecom: [{account: a, corp_id: b, secret: x, base_url: 'http://h/?s3cret'}]",
         "wecom: [{account: s3cret/, corp_id: b, secret: x}]",
@@ -341,6 +341,8 @@ fn the_file_is_read_within_bounds() {
     assert!(matches!(load(), Err(ConfigError::TooLarge { .. })));
     // A file's names are relative to its folder.
     std::fs::write(folder.path().join("secret"), "s3cret\n").unwrap();
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path().join("secret"), owner_only).unwrap();
     std::fs::write(&path, "\u{feff}".to_owned() + &SMALL.replace("s3cret", "{file: secret}")).unwrap();
     let config = load().unwrap();
     assert!(config.sources[0].account.credential.proof.present().is_ok_and(|secret| secret.is_some()));
