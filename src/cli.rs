@@ -41,7 +41,7 @@ const NO_THREADS: &str = "cannot start the threads that the program needs: the s
 
 /// The version and source revision that the program tells.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Set by whoever builds a release.
+/// Set in the build of a release.
 pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
     Some(revision) => revision,
     None => "unknown",
@@ -144,8 +144,8 @@ struct Flags {
     /// TLS and users, in the file format that all Prometheus exporters share.
     #[arg(long = "web.config.file", env = "IMSTATS_WEB_CONFIG_FILE", value_name = "FILE", global = true)]
     web_config: Option<PathBuf>,
-    /// A name by which browsers and proxies may ask, besides localhost and addresses; may be given several times. Sockets
-    /// on loopback refuse other names in any case, all sockets where this is given.
+    /// A name by which browsers and proxies may ask, besides localhost and addresses; may be given several times.
+    /// Sockets on loopback refuse other names in any case, all sockets where this is given.
     #[arg(
         long = "web.allowed-host",
         env = "IMSTATS_WEB_ALLOWED_HOST",
@@ -155,7 +155,7 @@ struct Flags {
         global = true
     )]
     allowed_hosts: Vec<String>,
-    /// Logs who read what, and failed logins.
+    /// Logs which user read what, and failed logins.
     #[arg(
         long = "web.access-log",
         env = "IMSTATS_WEB_ACCESS_LOG",

@@ -1,4 +1,5 @@
-//! The only outgoing I/O to platforms: admits calls, paces them, repeats what may pass, and says what came of them.
+//! The only outgoing I/O to platforms: logs in, paces calls, repeats after temporary faults, and classifies the
+//! answers.
 //!
 //! A call goes through a gate (its API's pace, and any pause), gets its token, is exchanged, and is judged by the
 //! platform's codes. Whatever fails comes back as a [`Failure`], cut by what the caller does next.
@@ -43,7 +44,7 @@ pub(crate) use scrub::scrub;
 pub(crate) use tls_cause::tls_cause;
 pub(crate) use transport::{is_loopback, through, words};
 
-/// The patience of a program that nobody watches.
+/// How long a call waits for a pause to end: no person is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a call is repeated that the platform could not answer.
@@ -131,7 +132,7 @@ enum Verdict {
 }
 
 impl Client {
-    /// A client that repeats what may pass after about `repeat_delay`, then twice that.
+    /// A client that repeats after a temporary fault, after about `repeat_delay`, then twice that.
     #[must_use]
     pub fn new(clock: Clock, telemetry: Telemetry, repeat_delay: Duration) -> Self {
         let inner = Inner {
@@ -160,7 +161,7 @@ impl Client {
     /// Asks `account`'s platform.
     ///
     /// # Errors
-    /// The [`Failure`]; whatever may pass by itself was tried again before.
+    /// The [`Failure`]; temporary faults were tried again before.
     pub async fn ask(&self, account: &Account, call: &Call) -> Result<Reply, Failure> {
         let delays =
             ExponentialBuilder::default().with_min_delay(self.inner.repeat_delay).with_max_times(REPEATS).with_jitter();
@@ -197,8 +198,8 @@ impl Client {
         self.credential_state(account).expiry()
     }
 
-    /// Takes up a changed configuration: refusals are forgotten (once a minute at most), secrets compared, connections made anew; pacing and
-    /// tokens of unchanged secrets stay.
+    /// Takes up a changed configuration: refusals are forgotten (once a minute at most), secrets compared, connections
+    /// made anew; pacing and tokens of unchanged secrets stay.
     pub async fn reload(&self) {
         lock(&self.inner.connections).clear();
         let now = self.inner.clock.elapsed();
@@ -234,7 +235,8 @@ impl Client {
         if matches!(&said, Verdict::No(refusal) if refusal.class == Class::Account || refuses_token(refusal.class))
             && let Some(held) = &mut *state.token.lock().await
         {
-            // A signature of the secret before this one is refused like a wrong one; what comes from outside is read again.
+            // A signature of the secret before this one is refused like a wrong one; what comes from outside is read
+            // again.
             held.current = false;
         }
         match said {

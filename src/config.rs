@@ -1,7 +1,7 @@
 //! The configuration file: what was written, checked as a whole, and what is used.
 //!
-//! The text goes through `written` (does it decode, key by key?) and `check` (does it hold together?), which only sees what
-//! decodes.
+//! The text goes through `written` (does it decode, key by key?) and `check` (does it hold together?), which only sees
+//! what decodes.
 
 mod check;
 mod keys;
@@ -130,7 +130,7 @@ impl Config {
         Ok(Self::parse_with(text, file_name, &Secret::read)?.0)
     }
 
-    /// Comes with the key path of the first secret whose text stands in the file itself.
+    /// With the key path of the first secret that is inline in the file.
     fn parse_with(text: &str, file: &str, read: check::ReadSecret<'_>) -> Result<(Self, Option<String>), ConfigError> {
         let mut written = written::Written::new();
         let Some(faults) = yaml::read_into(&mut written, text, file, &keys::secrets())? else {
@@ -155,7 +155,7 @@ fn readable_by_others(_: &std::fs::File) -> bool {
 /// One API of one account, and how it is polled.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
-    /// The API and whom it is asked about.
+    /// The API and its targets.
     pub source: Arc<dyn Source>,
     /// The account; sources with the same secret share it.
     pub account: Arc<Account>,
@@ -209,7 +209,7 @@ pub struct Account {
     pub name: String,
     /// The block whose own secret this is; empty for the account's secret.
     pub block: &'static str,
-    /// Whom the platform knows us as.
+    /// The id under which the platform knows the caller.
     pub credential: Credential,
     /// Where the platform answers, without a slash at its end.
     pub base_url: String,
@@ -217,7 +217,7 @@ pub struct Account {
     pub proxy_url: Option<SecretString>,
     /// A PEM file of certificate authorities to trust as well.
     pub ca_file: Option<PathBuf>,
-    /// How long a connection may take to stand.
+    /// How long establishing a connection may take.
     pub connect_timeout: Duration,
     /// How long a request may take in all.
     pub timeout: Duration,
@@ -225,7 +225,7 @@ pub struct Account {
     pub rates: BTreeMap<&'static str, Rate>,
     /// Labels that all its series have beside their own, in the order of their names.
     pub labels: Arc<[(String, String)]>,
-    /// What stands in the place of ids of people wherever they would be shown, logged or stored.
+    /// Replaces ids of people wherever they would be shown, logged or stored.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
 }
 

@@ -1,4 +1,4 @@
-//! Who there is to ask about: lists fetched once per account and day, shared by its sources, and stored.
+//! The lists behind `all`: fetched once per account and day, shared by the account's sources, and stored.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ const MOST_ENTRIES: usize = 1_000_000;
 /// No company has more departments, each of which may be a list of its own.
 const MOST_LISTS: usize = 100_000;
 
-/// Why a list can't be had.
+/// Why there is no list.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// The platform did not give it, and none is stored.
@@ -156,8 +156,8 @@ impl Discovery {
     /// The list as of `day`; an older one where the platform does not give it now, which is then asked again next time.
     ///
     /// # Errors
-    /// [`DiscoveryError`]; never of the platform for a list of names, nor for one that only adds detail: these are empty
-    /// then.
+    /// [`DiscoveryError`]; never of the platform for a list of names, nor for one that only adds detail: these are
+    /// empty then.
     pub async fn list(
         &self,
         account: &Account,
@@ -183,7 +183,7 @@ impl Discovery {
             let is_whole = known.lacks.is_none() && (listing.need != Need::Required || !known.list.is_empty());
             known.day == day && (is_whole || recent())
         };
-        // Whoever holds it fetches; the others wait and find the list.
+        // The task that holds the slot fetches; the others wait and find the list.
         let mut slot = slot.lock().await;
         if let Some(known) = slot.as_ref().filter(|known| stands(known)) {
             return Ok(known.resolved(listing).into());
@@ -285,7 +285,7 @@ impl Discovery {
     /// Takes up a changed configuration, or a change at the platform: lists that came empty are asked for anew.
     pub fn reload(&self) {
         let has_entries = |slot: &Slot| {
-            // Who holds it is fetching.
+            // A slot that is locked is being fetched.
             slot.try_lock().is_ok_and(|slot| slot.as_ref().is_some_and(|known| !known.list.is_empty()))
         };
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, slot| has_entries(slot));
@@ -296,7 +296,7 @@ impl Discovery {
         Arc::clone(slots.entry(key).or_default())
     }
 
-    /// Reads all pages of the list, and the lists that its entries stand for.
+    /// Reads all pages of the list, and its sublists.
     async fn fetch(&self, account: &Account, listing: &ListRequest, day: Day) -> Result<FetchedList, DiscoveryError> {
         let failed = |failure| DiscoveryError::Platform { list: listing.key.clone(), failure };
         let malformed = |malformed: Malformed| failed(malformed.into());
@@ -395,7 +395,7 @@ pub(crate) fn stored_key(account: &Account, key: &str, people: bool) -> String {
     format!("{pseudonyms}{key}{block}")
 }
 
-/// The pseudonyms of those whom the list names, where they have any.
+/// The pseudonyms of the people on the list, where they have any.
 fn hidden<'a>(account: &'a Account, listing: &ListRequest) -> Option<&'a Pseudonyms> {
     account.pseudonyms.as_deref().filter(|_| listing.people)
 }

@@ -1,8 +1,8 @@
 //! The pages that are shown, as bytes: rendered when they change, not when they are scraped.
 //!
-//! A part is some families of one API across all accounts, since a family has to stand in one piece; the info metrics
-//! of all APIs are a part too. A scrape joins the parts that are current at that moment and renders only the exporter's own
-//! metrics. What it joined stays its own: a client that reads slowly holds no lock and sees no mixture.
+//! A part is some families of one API across all accounts, since a family must be in one piece; the info metrics
+//! of all APIs are a part too. A scrape joins the parts that are current at that moment and renders only the
+//! exporter's own metrics. What it joined stays its own: a client that reads slowly holds no lock and sees no mixture.
 
 mod body;
 mod format;
@@ -42,7 +42,7 @@ pub struct Page {
 pub struct NamePage {
     /// The info metric.
     pub info: &'static Info,
-    /// Whom the list holds; those without a name are not shown.
+    /// The entries of the list; those without a name are not shown.
     pub names: Vec<ListEntry>,
 }
 
@@ -155,8 +155,8 @@ impl Exposition {
         true
     }
 
-    /// Gives all series of `api` and `account` these labels beside their own, from now on. Blocks like [`Exposition::publish`]
-    /// where they are others than before.
+    /// Gives all series of `api` and `account` these labels beside their own, from now on. Blocks like
+    /// [`Exposition::publish`] where they are others than before.
     pub fn label(&self, api: &'static Api, account: &str, labels: &Arc<[(String, String)]>) {
         let Some(place) = self.place(api) else { return };
         let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
@@ -254,8 +254,8 @@ impl Exposition {
         }
     }
 
-    /// Renders `pages`, in which that of `account` has changed, and shows them. Their lock is held: else older parts could
-    /// replace newer ones.
+    /// Renders `pages`, in which that of `account` has changed, and shows them. Their lock is held: else older parts
+    /// could replace newer ones.
     fn show(&self, place: usize, account: &str, shown: &mut Shown, pages: BTreeMap<String, Arc<Page>>) {
         let parts = parts(self.0.apis[place], &pages, &shown.labels);
         self.swap(|snapshot| snapshot.apis[place] = parts);

@@ -71,7 +71,7 @@ impl Others {
         Some(Self { reach: open(0o001), groups_reach: open(0o011) })
     }
 
-    /// Others than the owner, and than those who share this program's group.
+    /// Users other than the owner and the members of this program's group.
     fn may_write(&self, metadata: &fs::Metadata) -> bool {
         let is_foreign = metadata.gid() != rustix::process::getegid().as_raw();
         let by_group = self.groups_reach && is_foreign && metadata.mode() & 0o020 != 0;
@@ -139,7 +139,7 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if let Some((partial, _)) = &self.renaming {
-            // Best effort: what is left of it bears a name that nobody reads.
+            // Best effort: a partial file that stays has a name that nothing reads.
             let _ = fs::remove_file(partial);
         }
     }

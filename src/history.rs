@@ -1,7 +1,7 @@
 //! Past days: fetched into the store, and written out of it at the times when a live exporter would have shown them.
 //!
 //! `plan` says what the store lacks of one source and in how few calls that can be had; `backfill` makes these calls.
-//! `history` reads the store for those who write it out: `openmetrics`, `csv` and `remote_write`.
+//! `export_history` reads the store for the three formats: `openmetrics`, `csv` and `remote_write`.
 
 mod backfill;
 mod csv;

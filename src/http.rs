@@ -38,7 +38,7 @@ pub use web_config::{WebConfig, WebConfigError};
 /// Loads the configuration anew, or says why not.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// Who may ask by which name, and what is written down of it.
+/// Which host names and users are admitted, and what is logged of requests.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// The names by which the server may be asked.
@@ -51,7 +51,7 @@ pub struct Access {
 pub struct App {
     /// The pages.
     pub exposition: Exposition,
-    /// Who is admitted, and TLS.
+    /// Users, limits and TLS.
     pub web: WebConfig,
     /// What the flags say about requests.
     pub access: Access,

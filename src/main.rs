@@ -37,11 +37,11 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, runtime: Runtime, log: &Log) -> ExitCode {
     let done = runtime.block_on(cli.run(log));
-    // What still waits, such as a name that nobody looks up, is not waited for.
+    // Threads that still block, such as on a name server, are abandoned.
     runtime.shutdown_timeout(LAST_WAIT);
     match done {
         Ok(code) => code,
-        // As of a program that SIGPIPE ended.
+        // 128 + 13, as if SIGPIPE had ended the program.
         Err(error) if is_reader_gone(&error) => ExitCode::from(141),
         Err(error) => {
             log.fail(&error);

@@ -75,7 +75,7 @@ pub struct CredentialKeys {
     pub token: &'static str,
 }
 
-/// Whom a platform knows us as.
+/// The id under which a platform knows the caller.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// The platform that issued it.
@@ -284,8 +284,8 @@ fn plain(message: &str) -> String {
     message.chars().filter(|c| !c.is_control()).take(160).collect()
 }
 
-/// The refusal of an answer whose body holds no envelope of the platform: by its HTTP status where that says enough, else
-/// in the words `foreign`.
+/// The refusal of an answer whose body holds no envelope of the platform: by its HTTP status where that says enough,
+/// else in the words `foreign`.
 #[must_use]
 pub fn no_envelope(reply: &Reply, foreign: &str) -> Refusal {
     let (class, text) = match reply.status {

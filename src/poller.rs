@@ -54,13 +54,13 @@ pub struct Context {
     pub clock: Clock,
     /// Asks the platforms.
     pub client: Client,
-    /// Lists whom to ask about.
+    /// Fetches the lists of subjects.
     pub discovery: Discovery,
     /// Keeps what was answered.
     pub store: Store,
     /// Shows it.
     pub exposition: Exposition,
-    /// Says how the sources stand.
+    /// Holds the states of the sources.
     pub telemetry: Telemetry,
     /// What is stored yet of rounds that were broken off.
     pub(crate) storing: TaskTracker,
@@ -69,8 +69,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// The parts around `store`: nothing is shown yet, workers wake without jitter, and a platform that could not answer
-    /// is asked again after about `repeat_delay`, then twice that.
+    /// The parts around `store`: nothing is shown yet, workers wake without jitter, and a platform that could not
+    /// answer is asked again after about `repeat_delay`, then twice that.
     #[must_use]
     pub fn new(store: Store, telemetry: Telemetry, clock: Clock, repeat_delay: Duration) -> Self {
         let client = Client::new(clock.clone(), telemetry.clone(), repeat_delay);
@@ -97,7 +97,7 @@ impl Context {
     /// Makes sure that the store has figures of no other company under the names of these accounts.
     ///
     /// # Errors
-    /// [`StoreError::OtherCompany`] where it has. All else passes, or is told by whoever stores figures.
+    /// [`StoreError::OtherCompany`] where it has. Other faults are ignored here: storing figures reports them.
     pub async fn claim(&self, sources: &[SourceConfig]) -> Result<(), StoreError> {
         let claim = |config: &SourceConfig| CompanyClaim {
             source: config.source.api().name,
@@ -193,7 +193,7 @@ impl Poller {
         restored
     }
 
-    /// Stops the workers; questions that are under way are dropped, and asked again by whoever comes next. What has come
+    /// Stops the workers; questions that are under way are dropped, and asked again after the next start. What has come
     /// is stored first, as far as the store does so in time.
     pub async fn stop(&mut self) {
         self.stop.cancel();

@@ -169,7 +169,7 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
-    /// Who exists, and the credentials that the simulator started with.
+    /// The company, and the credentials that the simulator started with.
     #[must_use]
     pub fn company(&self) -> &Company {
         &self.world.company
@@ -190,7 +190,8 @@ impl Simulator {
     }
 
     /// The number of HTTP requests per API, by its path without the platform's prefix and with ids templated, since the
-    /// start or the last [`Simulator::reset_calls`]; APIs without calls are left out, and paths that no platform has are
+    /// start or the last [`Simulator::reset_calls`]; APIs without calls are left out, and paths that no platform has
+    /// are
     /// `unknown`.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<String, u64> {

@@ -1,4 +1,4 @@
-//! The statistics APIs: whom they can be asked about, how, and what their fields mean.
+//! The statistics APIs: their targets, their calls, and what their fields mean.
 //!
 //! A source is one API of one account. Each API is one file below this one; it holds the typed parameters of its
 //! block of the configuration, its targets and requests, and one declarative field table. Adding an API is such a
@@ -116,7 +116,7 @@ pub struct Info {
     pub help: &'static str,
     /// The label of the id.
     pub id: &'static str,
-    /// The label of the id of what it stands below, where it is shown.
+    /// The label of its parent's id, where that is shown.
     pub parent: Option<&'static str>,
     /// Whether these are names of people, which are shown only with `names: true`.
     pub people: bool,
@@ -129,7 +129,7 @@ pub struct Target {
     pub table: &'static Table,
     /// The values of the first labels of the table; all of them, or all but the one that rows bring.
     pub labels: Vec<String>,
-    /// Who that is at the platform, where people have pseudonyms.
+    /// The real ids at the platform, where people have pseudonyms.
     pub hidden: Option<RealIds>,
     /// The period that its figures cover.
     pub cycle: Cycle,
@@ -217,7 +217,7 @@ impl Target {
     }
 }
 
-/// One configured use of an API: whom it is asked about.
+/// One configured use of an API: the targets that it is asked about.
 pub trait Source: fmt::Debug + Send + Sync {
     /// The API.
     fn api(&self) -> &'static Api;
@@ -225,7 +225,8 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest>;
     /// The targets, parents before their children.
     fn targets(&self, directory: &Directory) -> Vec<Target>;
-    /// The calls for these targets (of one table, at most [`Api::batch`]) and days of `zone`; their answers are added up.
+    /// The calls for these targets (of one table, at most [`Api::batch`]) and days of `zone`; their answers are added
+    /// up.
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call>;
     /// The info metric and the list that give the names of its subjects.
     fn names(&self) -> Vec<(&'static Info, String)> {
@@ -241,7 +242,8 @@ pub trait Params: fmt::Debug {
     fn check(&self, path: &str, faults: &mut Vec<String>);
     /// Adds what is allowed and most likely a mistake, each with its key below `path`.
     fn warn(&self, _path: &str, _warnings: &mut Vec<String>) {}
-    /// The sources that they ask for, in the account with credential id `id`, which may stand below the block.
+    /// The sources that they ask for, in the account with credential id `id`, which may come after the block in the
+    /// file.
     fn sources(self: Box<Self>, id: &str) -> Vec<Box<dyn Source>>;
 }
 

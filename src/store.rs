@@ -75,8 +75,8 @@ impl Store {
         Ok(Opened { store, set_aside })
     }
 
-    /// The same for who writes beside an exporter: a damaged file stays where it is, as the exporter has it open, and
-    /// what can't be stored is an error.
+    /// The same for a command that writes beside an exporter: a damaged file stays where it is, as the exporter has it
+    /// open, and what can't be stored is an error.
     ///
     /// # Errors
     /// [`StoreError::Damaged`], and those of [`Store::open`].
@@ -84,7 +84,7 @@ impl Store {
         Ok(Self::open_for(dir, apis, Purpose::Write)?.0)
     }
 
-    /// The same for who only reads: also a file that can't be written where it is, as in a snapshot.
+    /// The same for a command that only reads: also a file on a read-only file system, as in a snapshot.
     ///
     /// # Errors
     /// [`StoreError::LogLeft`] where such a file is not whole, and those of [`Store::open_as_it_is`].
@@ -179,8 +179,8 @@ impl Store {
         Ok(rows)
     }
 
-    /// Shows `each` the stored rows of `days` with their account and when they were fetched (to the second), ordered by day,
-    /// account and labels, until it breaks.
+    /// Shows `each` the stored rows of `days` with their account and when they were fetched (to the second), ordered
+    /// by day, account and labels, until it breaks.
     ///
     /// Blocks, and holds one row at a time. Others may write meanwhile, unseen by the scan. A store in memory is
     /// locked during the scan: `each` must not use it.
@@ -373,7 +373,7 @@ impl Store {
         }
     }
 
-    /// Begins to keep what comes in memory, and `first` of all what could not be stored, where `error` may pass.
+    /// Begins to keep answers in memory, `first` the one that could not be stored, where `error` may be temporary.
     fn keep_or(&self, error: StoreError, first: Option<&Arc<Change>>) -> Result<(), StoreError> {
         if !self.inner.keeps() || !error.is_of_the_disk() {
             return Err(error);

@@ -1,4 +1,4 @@
-//! The exporter's own counters, and how its sources stand.
+//! The exporter's own counters, and the states of its sources.
 //!
 //! One [`Telemetry`] is shared by all that does something worth counting. It renders its families when it is
 //! scraped; the status page reads the same numbers.
@@ -27,7 +27,7 @@ pub use status::{Outcome, SourceStatus, TargetCounts};
 /// Upper bounds in seconds: platforms answer within a second, and the default timeout is 30 s.
 const DURATION_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Counts what the exporter does and keeps how its sources stand.
+/// Counts what the exporter does and holds the states of its sources.
 ///
 /// Cloning gives another handle to the same counters.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Telemetry {
         }
     }
 
-    /// How all sources stand, ordered by source and account.
+    /// The states of all sources, ordered by source and account.
     #[must_use]
     pub fn sources(&self) -> Vec<(&'static str, String, SourceStatus)> {
         let state = self.state();

@@ -113,7 +113,7 @@ async fn plan(context: &Context, sources: Vec<(SourceConfig, Days, Day)>) -> any
     let mut complete = true;
     for (config, days, newest) in sources {
         let name = format!("{} of {}", config.source.api().name, config.account.name);
-        // Past days are asked of those who are listed today.
+        // Past days are asked for the subjects that are listed today.
         match context.discovery.directory(&config, false, newest).await {
             Ok(Lists { directory, stale, notes, .. }) => {
                 if let Some(stale) = stale {

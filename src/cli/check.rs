@@ -21,7 +21,7 @@ pub(super) struct CheckArgs {
     online: bool,
 }
 
-/// How long a pause that a platform asks for is waited for: who looks on is told of a longer one at once.
+/// How long `check` waits for a pause that a platform asks for: a longer one is reported at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Checks the configuration files and prints a line per source.

@@ -35,7 +35,7 @@ const LARGE: u64 = 1_000_000_000;
 /// The largest file with a token or password.
 const MOST_SECRET_BYTES: u64 = 64 * 1024;
 
-/// The variables that hold what must not stand on a command line.
+/// The variables for what must not be on a command line.
 const TOKEN: &str = "IMSTATS_REMOTE_WRITE_BEARER_TOKEN";
 const PASSWORD: &str = "IMSTATS_REMOTE_WRITE_PASSWORD";
 

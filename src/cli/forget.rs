@@ -13,7 +13,8 @@ pub(super) struct ForgetArgs {
     /// The account's name, as in the configuration.
     #[arg(long, value_name = "NAME")]
     account: String,
-    /// The person's id at the platform, or where people have pseudonyms, the pseudonym; upper and lower case are the same.
+    /// The person's id at the platform, or where people have pseudonyms, the pseudonym; upper and lower case are the
+    /// same.
     #[arg(long, value_name = "ID")]
     id: String,
 }

@@ -14,7 +14,7 @@ pub(super) async fn healthcheck(flags: &Flags) -> anyhow::Result<ExitCode> {
         Some(path) => WebConfig::load(path).context("--web.config.file")?.has_tls(),
         None => false,
     };
-    // The first of several addresses stands for all: they are bound together.
+    // The first of several addresses is enough: they are bound together.
     let address = flags.listen.first().map_or(":10101", String::as_str);
     match http::healthcheck(address, tls).await {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -1,6 +1,7 @@
-//! What commands say to whoever started them.
+//! What commands print for the person who started them.
 //!
-//! Not by `println!` and `eprintln!`, which panic where nobody reads any more, as behind `head`, or where the disk is full.
+//! Not by `println!` and `eprintln!`, which panic when the reader has closed the pipe, as `head` does, or the disk is
+//! full.
 
 use std::fmt::Arguments;
 use std::io::{self, Write, stdout};
@@ -28,12 +29,13 @@ pub(super) fn answer_with(text: &[u8]) -> anyhow::Result<()> {
     output.write_all(text).and_then(|()| output.flush()).context(FAILED)
 }
 
-/// Writes a line to standard error: what is said beside the answer. It is lost where nobody reads it, and waits for nobody.
+/// Writes a line to standard error: what is said beside the answer. It is lost where nobody reads it, and waits for
+/// nobody.
 pub(super) fn remark(line: Arguments<'_>) {
     tracing::info!(target: REMARK, "{line}");
 }
 
-/// Whether `error` says that whoever read our output has gone, which is for them to do, and nothing to tell.
+/// Whether `error` says that the reader of our output has closed the pipe, which is no fault.
 #[must_use]
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());

@@ -23,8 +23,8 @@ const JITTER: Duration = Duration::from_secs(60);
 
 const EXPLAIN: &str = "cannot open the store (--storage.path)";
 
-/// The parts of an exporter that keeps its store under `storage_path`, or in memory where that is empty. A damaged store
-/// is set aside.
+/// The parts of an exporter that keeps its store under `storage_path`, or in memory where that is empty. A damaged
+/// store is set aside.
 ///
 /// # Errors
 /// Where the store can't be opened.
@@ -67,8 +67,8 @@ pub(super) fn assemble_to_read(storage_path: &str) -> anyhow::Result<Context> {
     Ok(context(Store::open_to_read(folder(storage_path), &apis()).context(EXPLAIN)?))
 }
 
-/// What an operator should know of the store: who else has rights on it, and whether it names people who have pseudonyms
-/// since.
+/// What an operator should know of the store: who else has rights on it, and whether it names people who have
+/// pseudonyms since.
 ///
 /// # Errors
 /// Where the store can't be read.

@@ -73,7 +73,7 @@ impl Display {
         }
     }
 
-    /// Ends the display, with its bars as they stand.
+    /// Ends the display, with its bars as they are.
     pub(super) fn end(&mut self, states: &[State]) {
         if self.bars.is_some() {
             self.show(states);

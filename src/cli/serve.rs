@@ -59,7 +59,7 @@ pub(super) async fn run(
     let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let web = flags.web()?;
-    // What `demo` shows is about nobody.
+    // What `demo` shows is about no real person.
     if reloadable {
         let addresses: Vec<_> = bound.addresses().iter().map(ToString::to_string).collect();
         for remark in web.remarks(&addresses, context.clock.now()) {
@@ -91,7 +91,7 @@ pub(super) async fn run(
     *poller.lock().await = Some(Poller::start(context.clone(), sources).await?);
     context.telemetry.reload(true, context.clock.now());
     ready.store(true, Ordering::Release);
-    // Until now whoever connects waits in the kernel's queue: no scrape sees half of the restored pages.
+    // Until now connections wait in the kernel's queue: no scrape sees half of the restored pages.
     let serving = tokio::spawn(bound.serve(app, shutdown.clone()));
     supervisor.ready("polling and serving");
     let watchdog = tokio::spawn(supervisor.clone().feed_watchdog());

@@ -33,7 +33,7 @@ struct State {
     pauses: u32,
 }
 
-/// What the gate says to somebody who wants to call.
+/// What the gate answers to a call that wants to go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// A place is taken: call after this time.

@@ -11,15 +11,16 @@ use serde_json::{Map, Value};
 /// Sixteen mebibytes of small values would take a gibibyte in memory; a batch of 1,000 rows has about 25,000.
 const MOST_VALUES: usize = 1_000_000;
 
-/// What stands for bytes that are no UTF-8 when they are read as text.
+/// The replacement for bytes that are no UTF-8.
 const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
 
 /// Reads `bytes`, without byte order marks before them. Where they are not UTF-8, a text with such bytes in it reads as
-/// `null`, and a key with such bytes is left out: nobody is taken for another, and a field that is not used spoils nothing.
+/// `null`, and a key with such bytes is left out: nobody is taken for another, and a field that is not used spoils
+/// nothing.
 ///
 /// # Errors
 /// Where they are not JSON, where that has more than 1,000,000 values, and where an object has two different values for
-/// one key: nobody knows which the platform meant.
+/// one key: it is unknown which the platform meant.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut bytes = bytes;
     while let Some(rest) = bytes.strip_prefix("\u{feff}".as_bytes()) {

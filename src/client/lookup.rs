@@ -1,4 +1,4 @@
-//! Looks names up on threads of its own: a name server that hangs then holds up its own account and nobody else.
+//! Looks names up on threads of its own: a name server that hangs then holds up its own account only.
 
 use std::io;
 use std::net::ToSocketAddrs;
@@ -30,7 +30,7 @@ impl Resolve for Lookup {
             thread::Builder::new().name("lookup".to_owned()).spawn(move || {
                 let addresses = (name.as_str(), 0).to_socket_addrs().map(Vec::from_iter);
                 drop(turn);
-                // Nobody waits any more where connecting took too long.
+                // The connection attempt may have timed out meanwhile.
                 let _ = sender.send(addresses);
             })?;
             let addresses = found.await.map_err(|_| io::Error::other("the lookup broke off"))??;

@@ -135,8 +135,8 @@ impl Client {
         }
     }
 
-    /// A connection to the token server at `url`: with the account's authorities and timeouts, and without its proxy, which
-    /// is for the platform.
+    /// A connection to the token server at `url`: with the account's authorities and timeouts, and without its proxy,
+    /// which is for the platform.
     fn token_server(&self, account: &Account, url: &SecretString) -> Result<Connection, String> {
         let key = format!("{} token server", account.key);
         if let Some(connection) = super::lock(&self.inner.connections).get(&key) {

@@ -1,4 +1,4 @@
-//! Takes secrets out of what others say: who echoes a request must not bring its token into our log.
+//! Removes secrets from texts of others: a server that echoes a request must not bring its token into our log.
 //!
 //! Only out of what is told; figures and ids stay as the platform gave them, whatever they look like.
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::platform::{Pass, Platform, Refusal, Reply};
 
-/// A shorter text is nothing that a secret would be, and may stand anywhere.
+/// The minimum length to scrub: shorter strings would match ordinary text, and are no secrets.
 const LEAST: usize = 8;
 
-/// `text` with `***` for each of `secrets`, also as they stand in a URL.
+/// `text` with `***` for each of `secrets`, also in the form that they have in a URL.
 pub(crate) fn scrub<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     secrets.into_iter().filter(|secret| secret.len() >= LEAST).fold(text.to_owned(), |text, secret| {
         let in_url: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
@@ -32,7 +32,7 @@ pub(super) fn judge(
     body: Option<&SecretString>,
 ) -> Result<(), Refusal> {
     platform.judge(api, reply).or_else(|_| {
-        // Before it is cut: half of a secret would no longer be found.
+        // Scrub before the text is cut: half a secret would not match.
         let fields = reply.body.as_object_mut().into_iter().flat_map(|body| body.values_mut());
         for field in fields {
             if let Value::String(text) = field {

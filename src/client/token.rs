@@ -8,7 +8,7 @@ use crate::config::Account;
 use crate::platform::{Call, Class, Login, Pass, Proof, Token};
 
 impl Client {
-    /// The account's token; fetched by one of those who wait for it.
+    /// The account's token; one of the waiting tasks fetches it for all.
     pub(super) async fn token(&self, account: &Account, state: &CredentialState) -> Result<Token, Failure> {
         let mut slot = state.token.lock().await;
         let now = self.inner.clock.now();
@@ -44,14 +44,14 @@ impl Client {
                 *slot = Some(CachedToken { token: token.clone(), secret, current: true });
                 Ok(token)
             }
-            // It is renewed early, so that a failure may pass.
+            // It is renewed early, so that a temporary failure does no harm.
             (Err(Failure::Unavailable(_) | Failure::Throttled(_)), Some(token)) => Ok(token),
             (Err(failure), _) => Err(failure),
         }
     }
 
-    /// Asks for a token. Any answer that is none refuses the account, whatever its code or form, unless the platform can't
-    /// answer now: platforms ban addresses from which too many logins fail.
+    /// Asks for a token. Any answer that is none refuses the account, whatever its code or form, unless the platform
+    /// can't answer now: platforms ban addresses from which too many logins fail.
     async fn fetch_token(
         &self,
         account: &Account,

@@ -22,8 +22,8 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 pub(super) enum ExchangeError {
     /// It may work later.
     Unavailable(String),
-    /// Another server than the platform's answered, or what answered said nothing: it may work later, but a login that is
-    /// repeated comes to the same.
+    /// Another server than the platform's answered, or what answered said nothing: it may work later, but a login that
+    /// is repeated comes to the same.
     Foreign(String),
     /// The answer is not what it should be.
     Malformed(String),

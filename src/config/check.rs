@@ -19,7 +19,7 @@ use crate::yaml::{cut, printable};
 /// How often a source wakes.
 const POLL_INTERVAL: Duration = Duration::from_mins(10);
 
-/// How long a connection may take to stand.
+/// How long establishing a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a request may take in all.
@@ -28,8 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many days a request covers where it can: corrections of the two days before come at no extra call.
 const LOOKBACK_DAYS: u32 = 3;
 
-/// How long the page of the day before may stay when a day is ready: one that is ready at six in China is then on show at
-/// eight, which is midnight in UTC, where Prometheus looks for the sample of a day (`[7d:1d]`).
+/// How long the page of the day before may stay when a day is ready: one that is ready at six in China is then on show
+/// at eight, which is midnight in UTC, where Prometheus looks for the sample of a day (`[7d:1d]`).
 const FLIP_AFTER: Duration = Duration::from_mins(110);
 
 /// How many requests may be under way at once.
@@ -49,8 +49,8 @@ pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, Sec
 /// The platforms count by company, whichever account or secret calls.
 type Rates = BTreeMap<(&'static str, String), BTreeMap<&'static str, (Rate, String)>>;
 
-/// Checks what was written in a file in `folder`, in which `faults` were found before, and fills in the defaults; tells also the key path of the first
-/// secret whose text stands in the file.
+/// Checks what was written in a file in `folder`, in which `faults` were found before, and fills in the defaults;
+/// tells also the key path of the first secret that is inline in the file.
 pub(super) fn check(
     written: Written,
     faults: Vec<String>,
@@ -225,7 +225,7 @@ impl Checking<'_> {
         }
         let path = format!("{path}.{}", keys::PSEUDONYM_KEY);
         let secret = self.secret(account.pseudonymize.key.clone(), &path)?;
-        // A fault of the first look was told.
+        // Already reported above.
         let key = (self.read)(&secret).ok()?;
         let key = key.expose_secret();
         if key.len() < LEAST_KEY {
@@ -246,7 +246,7 @@ impl Checking<'_> {
             String::new()
         });
         let proxy_path = format!("{path}.{}", keys::PROXY_URL);
-        // A second look at the secret, as a fault of the first was told.
+        // Read the secret again: its fault was already reported.
         let proxy_url = self.secret(account.proxy_url.clone(), &proxy_path).and_then(|url| (self.read)(&url).ok());
         if let Some(Err(why)) = proxy_url.as_ref().map(|url| proxy::proxy_url(url.expose_secret())) {
             self.faults.push(format!("{proxy_path}: {why}"));

@@ -11,7 +11,7 @@ use super::written::{WrittenAccount, WrittenBlock};
 use crate::files::rights_remark;
 use crate::platform::{CredentialKeys, Proof, Secret, TokenSource};
 
-/// The key path of the first secret of `account` whose text stands in the file.
+/// The key path of the first secret of `account` that is inline in the file.
 pub(super) fn first_inline(account: &WrittenAccount) -> Option<String> {
     let WrittenAccount { platform, path, .. } = account;
     let key = platform.keys().secret;

@@ -404,7 +404,7 @@ feishu: [{account: a, message_push: {}, app_id: cli_1, app_secret: s3cret}]",
     let credential = &desk.account.credential;
     assert_eq!((credential.id.as_str(), credential.caller.as_deref()), ("1400000000", Some("b")));
     assert_eq!((feishu.lookback_days, feishu.schedule.lag_days), (1, 2));
-    // The id stands below the block that needs it.
+    // The id comes after the block that needs it.
     assert!(format!("{:?}", feishu.source).contains("cli_1"));
     let message = told(
         "tencent_desk: [{account: a, sdk_app_id: 1, secret_key: s3cret, agent_statistics: {time_zone: \"M\\tars\", lookback_days: 2}}]",

@@ -29,7 +29,7 @@ pub(super) struct WrittenToken {
     headers: Headers,
     token_at: Option<String>,
     expires_at: Option<String>,
-    /// The keys that stand there.
+    /// The keys that are present.
     present: Vec<&'static str>,
 }
 
@@ -101,14 +101,14 @@ impl WrittenToken {
         !self.present.is_empty()
     }
 
-    /// The path of the first header whose secret's text stands in the file itself.
+    /// The path of the first header whose secret is inline in the file.
     pub(super) fn first_inline(&self, path: &str) -> Option<String> {
         let inline = self.headers.0.iter().find(|(_, secret)| matches!(secret, Some(Secret::Inline(_))))?;
         Some(format!("{path}.{HEADER}.{}", inline.0))
     }
 
-    /// Where the token at `path` comes from, with names of files relative to `folder`; `secret` reads a header's secret at
-    /// a path and tells what is wrong with it. What was wrong before gives `None`.
+    /// Where the token at `path` comes from, with names of files relative to `folder`; `secret` reads a header's
+    /// secret at a path and tells what is wrong with it. What was wrong before gives `None`.
     pub(super) fn source(
         self,
         path: &str,

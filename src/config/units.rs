@@ -44,7 +44,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         if !UNITS.iter().any(|(name, _)| *name == unit) {
             return Err(fault("the units are ms, s, m, h, d and w"));
         }
-        // The iterator goes on where the last unit stood, so that each unit comes once and after the longer ones.
+        // The iterator continues after the last unit, so that each unit occurs once, the longer ones first.
         let Some((_, millis)) = units.find(|(name, _)| *name == unit) else {
             return Err(fault("each unit stands once, the longest first"));
         };

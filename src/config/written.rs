@@ -1,7 +1,7 @@
 //! What was written: the file as it decodes, before it is checked as a whole.
 //!
-//! Each key is one row, which names it and says where its value goes. A value of the wrong kind ends the reading, a text
-//! that can't be read becomes a fault, told with all others.
+//! Each key is one row, which names it and says where its value goes. A value of the wrong kind ends the reading, a
+//! text that can't be read becomes a fault, told with all others.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::yaml::{Each, Group, Key, Slot};
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) poll_interval: Option<Duration>,
-    /// One for each platform; those that stand in the file first, in its order.
+    /// One for each platform; those that are in the file first, in its order.
     platforms: Vec<Accounts>,
 }
 
@@ -51,9 +51,9 @@ pub(super) struct WrittenAccount {
     pub(super) labels: Labels,
     pub(super) pseudonymize: Pseudonymize,
     pub(super) insecure_http: Option<bool>,
-    /// While it is read, each block that it may have; then those that stand there, in the order of the file.
+    /// While it is read, each block that it may have; then those that are present, in the order of the file.
     pub(super) blocks: Vec<WrittenBlock>,
-    /// The keys that stand there, whether their values could be read or not.
+    /// The keys that are present, whether their values could be read or not.
     pub(super) present: Vec<&'static str>,
 }
 

@@ -38,7 +38,7 @@ impl Clock {
         Self(Kind::System { origin: Instant::now() })
     }
 
-    /// A clock that stands at `start` until [`Clock::set`] moves it.
+    /// A clock that shows `start` until [`Clock::set`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self(Kind::Manual(watch::Sender::new(Hands { now: start, elapsed: Duration::ZERO })))

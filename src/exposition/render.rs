@@ -104,7 +104,7 @@ impl Pages {
 }
 
 impl Collector for Pages {
-    /// A family stands in one piece, so the fields come first and the accounts within.
+    /// A family must be in one piece, so the outer loop goes over the fields and the inner one over the accounts.
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for family in &self.families {
             let (table, field) = (family.0, &family.0.fields[family.1]);

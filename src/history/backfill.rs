@@ -18,8 +18,8 @@ use crate::store::{Outcome, StoreError, TargetAnswer};
 /// How often a question is asked that the platform's limits stop.
 const MOST_TRIES: u32 = 5;
 
-/// After this many calls in a row that the platform could not answer, though the order in which it is asked has changed,
-/// nothing more is asked.
+/// After this many calls in a row that the platform could not answer, though the order in which it is asked has
+/// changed, nothing more is asked.
 const UNAVAILABLE_AFTER_ALL: usize = 12;
 
 /// Carries out `plan`; where `stop` is cancelled, asks nothing more and stores what is under way.
@@ -98,7 +98,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Asks about the targets that stand `depth` deep, whose parents were asked.
+    /// Asks about the targets at `depth`, after their parents were asked.
     async fn wave(&mut self, depth: usize, stop: &CancellationToken) -> Result<(), StoreError> {
         let questions = self.plan.questions(depth, true);
         let calls: u64 = questions.iter().map(|question| self.plan.cost(question)).sum();
@@ -264,8 +264,8 @@ impl Run<'_> {
         answered
     }
 
-    /// Changes the order of the questions that wait, but for their days: targets that the platform can't answer are often
-    /// neighbours in the list, and would keep all behind them waiting.
+    /// Changes the order of the questions that wait, but for their days: targets that the platform can't answer are
+    /// often neighbours in the list, and would keep all behind them waiting.
     fn scatter(&mut self) {
         self.scattered = true;
         let place = |asking: &Asking| asking.question.targets.first().map_or(0, |place| self.plan.scattered(*place));
@@ -282,8 +282,8 @@ impl Run<'_> {
         }
     }
 
-    /// Whether `code` may be about the first of `days` alone: the platform forgets a day while we ask for others, and may
-    /// count its days a little otherwise.
+    /// Whether `code` may be about the first of `days` alone: the platform forgets a day while we ask for others, and
+    /// may count its days a little otherwise.
     fn may_begin_too_early(&self, target: &Target, days: Days, code: i64) -> bool {
         let is_range = target.cycle == Cycle::Day && days.first < days.last;
         is_range && self.plan.config.source.api().date_codes.contains(&code)

@@ -110,8 +110,8 @@ impl Spreadsheet {
     }
 }
 
-/// `text` with an apostrophe before what a spreadsheet would take for a formula: at its beginning, also after blanks and
-/// control characters, and where lists are separated by semicolons or lines are broken, as in `a;=1+1`.
+/// `text` with an apostrophe before what a spreadsheet would take for a formula: at its beginning, also after blanks
+/// and control characters, and where lists are separated by semicolons or lines are broken, as in `a;=1+1`.
 ///
 /// Programs also take the full-width forms of these characters, which Chinese and Japanese keyboards write.
 fn harmless(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! The store read for those who write it out: whose rows, at which times, under which labels.
+//! Reads the store for the exports: the rows of which accounts, at which times, under which labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -86,8 +86,8 @@ pub(super) struct ShownDays<'a> {
 }
 
 impl ExportHistory {
-    /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all; figures also
-    /// have those of their account.
+    /// The history on `days` of `sources`, a sample every `step`, none after `until`, with `labels` added to all;
+    /// figures also have those of their account.
     ///
     /// # Errors
     /// [`ExportError::Label`] where a label has no valid name or is one of ours.

@@ -1,4 +1,4 @@
-//! The names of ids: fetched with past days, and read from the store for those who export them.
+//! The names of ids: fetched with past days, and read from the store for exports.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,8 @@ pub async fn stored_names(store: &Store, sources: &[SourceConfig]) -> Result<Vec
     Ok(names)
 }
 
-/// Fetches and stores the lists of names that `config` may show, as of `day`: a name that can't be had is left out.
+/// Fetches and stores the lists of names that `config` may show, as of `day`; names that the platform does not give
+/// are left out.
 ///
 /// # Errors
 /// [`StoreError`]

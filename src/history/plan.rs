@@ -102,7 +102,7 @@ pub struct Plan {
 struct PlanEntry {
     target: Arc<Target>,
     parent: Option<usize>,
-    /// How many targets it stands below.
+    /// How many targets are above it.
     depth: usize,
     /// Whether the platform refuses it, by its newest answer.
     refused: bool,
@@ -133,7 +133,8 @@ impl Plan {
         let (api, account) = (plan.config.source.api(), plan.config.account.name.clone());
         // A day at a time, newest last: the ledger of half a year of a large company does not go into memory.
         for day in (Days { first: days.first, last: newest }).iter() {
-            // What came sooner may be zeros that the platform has corrected since, or days that it had not reckoned yet.
+            // What came sooner may be zeros that the platform has corrected since, or days that it had not reckoned
+            // yet.
             let early = plan.config.schedule.ready(day).checked_add(FIRST_REFRESH).unwrap_or(Timestamp::MAX);
             for answer in store.answers(api.name, &account, Days::one(day)).await? {
                 let Some(planned) = plan.index.get(&answer.target).map(|place| &mut plan.targets[*place]) else {
@@ -156,7 +157,8 @@ impl Plan {
         let none = vec![false; days.count() as usize];
         let mut planned: Vec<PlanEntry> = Vec::with_capacity(targets.len());
         for (place, target) in targets.into_iter().enumerate() {
-            // Parents come first; what a broken list makes its own ancestor has no parent.
+            // Parents precede children. A list with a cycle yields a parent index >= ours: treat such a target as a
+            // root.
             let parent = target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < place);
             let depth = parent.map_or(0, |parent| planned[parent].depth + 1);
             let (answered, figures) = (none.clone(), none.clone());
@@ -202,13 +204,13 @@ impl Plan {
         }
     }
 
-    /// The most calls for what stands deeper than `depth`.
+    /// The most calls for targets deeper than `depth`.
     pub(super) fn calls_below(&self, depth: usize) -> u64 {
         let sum = |depth| self.questions(depth, false).iter().map(|question| self.cost(question)).sum::<u64>();
         (depth + 1..=self.deepest()).map(sum).sum()
     }
 
-    /// How deep targets stand below others.
+    /// The depth of the deepest target.
     pub(super) fn deepest(&self) -> usize {
         self.targets.iter().map(|planned| planned.depth).max().unwrap_or(0)
     }
@@ -235,7 +237,7 @@ impl Plan {
         self.index.get(&target.key()).copied()
     }
 
-    /// What is to be asked of the targets that stand `depth` deep, newest days first.
+    /// The questions for the targets at `depth`, newest days first.
     ///
     /// Below others, only days on which these have figures (`certain`), or may have as far as is known.
     pub(super) fn questions(&self, depth: usize, certain: bool) -> Vec<Question> {

@@ -8,7 +8,7 @@ use crate::source::Table;
 /// When the figures of one source's days are on show.
 ///
 /// They are from the moment that they are ready until those of the following day (week, month) are, whether or not
-/// there are any: an old figure does not stand in for a missing one.
+/// there are any: an old figure never replaces a missing one.
 #[derive(Clone, Debug)]
 pub(super) struct ShowTimes {
     schedule: Schedule,

@@ -1,4 +1,4 @@
-//! `--web.access-log`: who read what, and failed logins.
+//! `--web.access-log`: which user read what, and failed logins.
 
 use hyper::body::Body;
 use hyper::{Method, StatusCode};
@@ -8,8 +8,8 @@ use super::connection::Peer;
 use super::log_limiter::LogLimiter;
 use crate::yaml::printable;
 
-/// How many failed logins are told in a minute, and how many other refused requests: who guesses passwords is not to fill
-/// the disk, nor to hide his guesses among the others.
+/// How many failed logins are told in a minute, and how many other refused requests: who guesses passwords is not to
+/// fill the disk, nor to hide his guesses among the others.
 const MOST_REFUSED: u32 = 20;
 /// The longest path that is told.
 const MOST_PATH: usize = 200;

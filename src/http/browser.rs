@@ -1,8 +1,8 @@
 //! Requests that a browser makes for a page of somebody else.
 //!
-//! A page on the internet can have its own name point to 127.0.0.1 once it is loaded, and then reads what is there as if it
-//! were its own (DNS rebinding). The browser still sends the page's name as `Host`. And a form of any page can be sent to
-//! any address, with the password that the browser has for it.
+//! A page on the internet can have its own name point to 127.0.0.1 once it is loaded, and then reads what is there as
+//! if it were its own (DNS rebinding). The browser still sends the page's name as `Host`. And a form of any page can
+//! be sent to any address, with the password that the browser has for it.
 
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::uri::Authority;
@@ -26,8 +26,8 @@ pub struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// `names` were given to be allowed, so that others are not; the hosts in `addresses`, where the server listens, are
-    /// allowed too.
+    /// `names` were given to be allowed, so that others are not; the hosts in `addresses`, where the server listens,
+    /// are allowed too.
     #[must_use]
     pub fn new(names: &[String], addresses: &[String]) -> Self {
         let listen = addresses.iter().filter_map(|address| Some(address.rsplit_once(':')?.0));
@@ -42,7 +42,7 @@ impl AllowedHosts {
         if !is_loopback && !self.everywhere {
             return None;
         }
-        // Who sends no Host is no browser.
+        // Every browser sends a Host.
         let hosts = request.headers().get_all(HOST).iter().map(|host| Authority::try_from(host.as_bytes()).ok());
         let target = request.uri().authority().cloned().map(Some);
         let foreign = hosts.chain(target).find(|host| !host.as_ref().is_some_and(|host| self.has(host)))?;

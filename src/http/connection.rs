@@ -51,7 +51,7 @@ pub(super) enum Transport {
     PlainWhereTls,
 }
 
-/// Serves one connection to its end. Errors are the client's and disturb nobody.
+/// Serves one connection to its end. Its errors concern this client alone.
 pub(super) async fn serve_one(server: Arc<Server>, stream: TcpStream, address: IpAddr, is_loopback: bool) {
     // Answers are written in one go; waiting to fill packets would only delay the last.
     let _ = stream.set_nodelay(true);

@@ -10,9 +10,9 @@ use crate::exposition::Format;
 /// The formats, the one that we prefer where the client does not care first.
 const FORMATS: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::OpenMetricsDraft];
 
-/// What OpenMetrics 1.0.0 is called, by how names are escaped that are more than letters, digits and underscores. None of
-/// ours is, so that each way gives the same page; but text formats from 1.0.0 on must say which it is. The first is assumed
-/// where the client names none, or one that there is not.
+/// What OpenMetrics 1.0.0 is called, by how names are escaped that are more than letters, digits and underscores. None
+/// of ours is, so that each way gives the same page; but text formats from 1.0.0 on must say which it is. The first is
+/// assumed where the client names none, or one that there is not.
 ///
 /// Source: <https://prometheus.io/docs/instrumenting/content_negotiation/>.
 const OPENMETRICS: [(&str, &str); 4] = [
@@ -22,8 +22,8 @@ const OPENMETRICS: [(&str, &str); 4] = [
     ("values", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values"),
 ];
 
-/// The format to answer in, and its media type; text 0.0.4 where the client accepts anything, says nothing or accepts none
-/// of ours.
+/// The format to answer in, and its media type; text 0.0.4 where the client accepts anything, says nothing or accepts
+/// none of ours.
 ///
 /// Parameters other than `version`, `escaping` and `q` are ignored.
 pub(super) fn format(headers: &HeaderMap) -> (Format, &'static str) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The bits of an IPv6 address that name a network; the others a host chooses as it likes.
 const NETWORK: u128 = !0 << 64;
 
-/// Who is here, and how often.
+/// The peers that are connected, and how often.
 #[derive(Debug)]
 pub(super) struct Peers {
     most: usize,
@@ -57,7 +57,7 @@ impl Drop for PeerSlot {
     }
 }
 
-/// Whom an address stands for: itself, or with IPv6 the network that one host has for itself.
+/// The peer behind an address: the address itself, or with IPv6 the network that one host has for itself.
 fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),

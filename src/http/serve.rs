@@ -112,7 +112,7 @@ pub(super) struct Server {
     peers: Arc<Peers>,
     /// Ends accepting; connections finish what they have begun.
     pub(super) shutdown: CancellationToken,
-    /// Lets the connections of one web configuration finish: who was let in without TLS is not to stay so.
+    /// Ends the connections of an older web configuration: a client admitted without TLS must not stay.
     current: Mutex<CancellationToken>,
     /// Ends connections.
     cut: CancellationToken,
@@ -137,7 +137,7 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
     // What only this machine's own programs reach.
     let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     loop {
-        // The slot comes first: who finds none waits in the kernel's queue.
+        // Take the slot before accepting: further connections then wait in the kernel's queue.
         let next = async {
             let slot = Arc::clone(&server.slots).acquire_owned().await.ok()?;
             Some((slot, listener.accept().await))

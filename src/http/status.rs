@@ -1,4 +1,4 @@
-//! How the sources stand, for people and as JSON.
+//! The states of the sources, for people and as JSON.
 //!
 //! Both show counts, codes and words that are meant for operators; no person's id.
 
@@ -67,7 +67,7 @@ pub(super) fn html(app: &App) -> String {
 fn write_page(page: &mut String, app: &App) -> fmt::Result {
     let (version, revision) = app.telemetry.build();
     let mut sources = app.telemetry.sources();
-    // Whoever opens the page of a large company looks for what does not work.
+    // The reader of a large company's page looks for what does not work.
     sources.sort_by_key(|(.., status)| status.up);
     write!(
         page,

@@ -27,7 +27,7 @@ use tls::Tls;
 pub(super) use users::AuthResult;
 use users::Users;
 
-/// Who is admitted and how the server presents itself, as the file says now.
+/// Which clients are admitted and how the server presents itself, as the file says now.
 #[derive(Debug)]
 pub struct WebConfig {
     path: Option<PathBuf>,
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
     }
 
-    /// Each beginning of the file, as somebody reads it who looks while it is written over a slow line.
+    /// Each beginning of the file, as it is read while it is being written over a slow line.
     #[test]
     fn no_beginning_of_the_file_protects_less_than_the_whole() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Feishu (飞书) and Lark: tenant access tokens, the `code` envelope at any HTTP status, and what each code means.
 //!
-//! Pages: <https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal>,
+//! Pages:
+//! <https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal>,
 //! <https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code>,
 //! <https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control>.
 
@@ -58,7 +59,7 @@ impl Platform for Feishu {
     }
 
     fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String> {
-        // Both stand at the top, not under /data as elsewhere.
+        // Both are at the top level, not under /data as elsewhere.
         let value = body["tenant_access_token"].as_str().filter(|token| !token.is_empty());
         let value = value.ok_or("/tenant_access_token is not a text")?.to_owned();
         let seconds = whole(&body["expire"]).filter(|seconds| *seconds > 0);
@@ -76,7 +77,8 @@ impl Platform for Feishu {
             Some(code) if code != 0 => {
                 let mut refusal = codes::refusal(api, code, message);
                 let maybe_throttled = codes::THROTTLES_WITH_RESET.contains(&code) && reply.reset.is_some();
-                // Of a code that is known the HTTP status says nothing more: the monthly quota comes with 200, 400 and 429.
+                // Of a code that is known the HTTP status says nothing more: the monthly quota comes with 200, 400 and
+                // 429.
                 let by_status = reply.status == 429 && refusal.class == Unknown;
                 if by_status || maybe_throttled || refusal.class == Throttled {
                     refusal.class = Throttled;

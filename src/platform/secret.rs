@@ -14,7 +14,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// Where a secret is to be read: the text itself, `{env: NAME}` or `{file: PATH}`.
 #[derive(Clone, Debug)]
 pub enum Secret {
-    /// The text stands in the configuration.
+    /// The text is in the configuration.
     Inline(SecretString),
     /// An environment variable of this name holds it.
     Env(String),

@@ -17,8 +17,8 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// What tells the proof of now from an earlier one, where that can be told without asking for it: the secret, or the
-    /// token in a file.
+    /// What tells the proof of now from an earlier one, where that can be told without asking for it: the secret, or
+    /// the token in a file.
     ///
     /// # Errors
     /// [`SecretError`].

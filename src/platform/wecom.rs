@@ -102,7 +102,7 @@ fn without_quotes(message: &str) -> String {
     parts.map(|(n, part)| if n % 2 == 1 { "`...`" } else { part }).collect()
 }
 
-/// What stands between backticks, as the id does in "invalid string value `zhangsan`. userid not found".
+/// The text between backticks, such as the id in "invalid string value `zhangsan`. userid not found".
 fn quoted(message: &str) -> Option<String> {
     let text = message.split('`').nth(1).filter(|_| message.matches('`').count() > 1)?;
     let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_QUOTE).collect();

@@ -49,8 +49,8 @@ pub(crate) enum Given {
 pub(crate) enum Halving {
     /// Those that the platform refuses.
     Refused,
-    /// These, and those that failed before by an unknown code or an answer of another form. Where it turns out that this
-    /// is the same for all of them, the rest is given up.
+    /// These, and those that failed before by an unknown code or an answer of another form. Where it turns out that
+    /// this is the same for all of them, the rest is given up.
     Failed,
 }
 
@@ -59,7 +59,7 @@ const HOPELESS: usize = 3;
 
 /// Asks about `targets`, which are of one table and for the same `days`.
 ///
-/// Where the platform refuses a batch, its halves are asked, until the refused ones stand alone.
+/// A batch that the platform refuses is halved until each refused target is alone.
 pub(crate) async fn ask(
     client: &Client,
     config: &SourceConfig,
@@ -121,7 +121,7 @@ pub(crate) async fn ask(
 
 /// Tells whether one request may be for both targets, as far as its size allows.
 pub(crate) fn may_share(one: &Target, other: &Target) -> bool {
-    // One that takes all rows can't share an answer.
+    // A target that takes every row cannot be batched: its rows can't be told from others'.
     one.table.prefix == other.table.prefix
         && one.labels.len() == other.labels.len()
         && other.labels.len() == other.table.labels.len()
@@ -146,7 +146,7 @@ async fn ask_batch(
     for call in config.source.calls(&targets, days, &config.schedule.zone) {
         parts.push(ask_call(client, config, &call, asked).await?);
     }
-    // Nobody to ask about is an answer without figures.
+    // A union of no members is an answer without figures.
     if parts.is_empty() { Ok(Decoder::new(api, asked).finish()?) } else { Ok(union(parts)) }
 }
 
@@ -334,9 +334,9 @@ mod tests {
     fn only_days_that_all_parts_have_are_added_up() {
         assert_eq!(sums(vec![part(&[(1, 1.0), (2, 2.0)]), part(&[(2, 3.0), (1, 4.0)])]), [5.0, 5.0]);
         assert_eq!(sums(vec![part(&[(1, 1.0), (2, 2.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]), [6.0]);
-        // Where two have no day in common, the third does not stand for all.
+        // Two parts without a common day: a third one cannot be the sum of all.
         assert!(sums(vec![part(&[(1, 1.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]).is_empty());
-        // Who lists nothing has nothing to add; who lists something without figures has no sum.
+        // A part without rows adds nothing; a part with a row but without a figure leaves the sum unknown.
         assert_eq!(sums(vec![part(&[]), part(&[(1, 1.0)]), part(&[]), part(&[(1, 2.0)])]), [3.0]);
         assert!(sums(vec![DecodedAnswer { is_empty: false, ..part(&[]) }, part(&[(1, 1.0)])]).is_empty());
         assert!(sums(vec![part(&[]), part(&[])]).is_empty());

@@ -18,10 +18,11 @@ use crate::telemetry::TargetCounts;
 /// How long after a target's first answer it is asked again: early zeros are known to be corrected.
 pub(crate) const FIRST_REFRESH: Duration = Duration::from_hours(1);
 
-/// How often a day is asked again for which nobody has data yet.
+/// How often a day is asked again while no target has data for it.
 const NOT_PRODUCED: Duration = Duration::from_mins(30);
 
-/// An answer that came later than now by more than this came while the clock was ahead, maybe before there were figures.
+/// An answer that came later than now by more than this came while the clock was ahead, maybe before there were
+/// figures.
 const CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is known of a target.
@@ -86,7 +87,8 @@ impl Ledger {
         targets.iter().zip(&keys).for_each(|(target, key)| (key, &target.definition).hash(&mut hasher));
         let index: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), n)).collect();
         let entries = targets.into_iter().enumerate().map(|(n, target)| Entry {
-            // Parents come first; what a broken list makes its own ancestor has no parent.
+            // Parents precede children. A list with a cycle yields a parent index >= ours: treat such a target as a
+            // root.
             parent: target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < n),
             target: Arc::new(target),
             answer: None,
@@ -242,15 +244,15 @@ impl Ledger {
         })
     }
 
-    /// Whether there is nobody to ask about.
+    /// Whether there are no targets.
     pub(super) fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// The targets to ask at `now`, without those `asked` already: the ones never asked, then those due for a refresh, then
-    /// those that failed last time, so that what the platform can't answer keeps nothing else waiting.
+    /// The targets to ask at `now`, without those `asked` already: the ones never asked, then those due for a refresh,
+    /// then those that failed last time, so that what the platform can't answer keeps nothing else waiting.
     ///
-    /// One below a target that is itself due, or that has no figures, is left for a later call.
+    /// Skip children while their parent is due or has no figures.
     pub(super) fn due(
         &self,
         now: Timestamp,
@@ -278,8 +280,8 @@ impl Ledger {
             queue.push((Arc::clone(&entry.target), grouping));
         }
         if self.targets.iter().any(|entry| entry.trouble.is_some()) {
-            // Lists are ordered by department, and a part of the platform that is ill by neighbours: asked in their order,
-            // they would end each round at the same place.
+            // Lists are ordered by department, and a part of the platform that is ill by neighbours: asked in their
+            // order, they would end each round at the same place.
             first.sort_by_cached_key(|(target, _)| scattered(target));
             refreshes.sort_by_cached_key(|(target, _)| scattered(target));
         }
@@ -362,8 +364,8 @@ pub(super) fn nobody_has_data(counts: &TargetCounts) -> bool {
     counts.ok == 0 && counts.no_data > 0
 }
 
-/// Whether the day of these targets may be shown. `late`: `flip_after` has passed. `unprotected`: there is no page whose
-/// place it would take, and every target was asked.
+/// Whether the day of these targets may be shown. `late`: `flip_after` has passed. `unprotected`: there is no page
+/// whose place it would take, and every target was asked.
 pub(super) fn may_flip(counts: &TargetCounts, late: bool, unprotected: bool) -> bool {
     let settled = counts.failed == 0 && counts.pending == 0;
     let enough = (late || unprotected) && counts.ok > 0;

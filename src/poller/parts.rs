@@ -1,9 +1,9 @@
 //! A union of members that is asked in parts and added up, such as a team of owners of group chats.
 //!
-//! Where the platform refuses a part, its halves are asked. Either both pass, as it takes fewer ids at once than its page
-//! says, and they are added up. Or a member stands alone in the end, whom the platform does not know any more: one that a
-//! list gave has left since, and is left out; one that the configuration names refuses the union, whose figures would
-//! otherwise be those of another one.
+//! Where the platform refuses a part, its halves are asked. Either both pass, as it takes fewer ids at once than its
+//! page says, and they are added up. Or a member stands alone in the end, whom the platform does not know any more:
+//! one that a list gave has left since, and is left out; one that the configuration names refuses the union, whose
+//! figures would otherwise be those of another one.
 
 use super::ask::{ask_call, union};
 use crate::client::{Client, Failure};
@@ -32,8 +32,8 @@ struct Halves {
 /// Asks about the union `target` in as many parts as its size and the platform need.
 ///
 /// # Errors
-/// [`Failure::Refused`] where the platform refuses a member that the configuration names, or all of the first part; else
-/// what kept any part from being answered.
+/// [`Failure::Refused`] where the platform refuses a member that the configuration names, or all of the first part;
+/// else what kept any part from being answered.
 pub(super) async fn ask_parts(
     client: &Client,
     config: &SourceConfig,
@@ -111,8 +111,8 @@ impl Asker<'_> {
         Ok(union(answers))
     }
 
-    /// Asks about the halves of `part`, which `refusal` refuses and which starts at `start` of the union, until those who
-    /// are refused stand alone.
+    /// Asks about the halves of `part`, which `refusal` refuses and which starts at `start` of the union, until those
+    /// who are refused stand alone.
     async fn halve(&self, part: &[String], start: usize, refusal: Refusal) -> Result<Halves, Failure> {
         let mut halves = Halves::default();
         let mut ranges = vec![(0..part.len(), refusal)];

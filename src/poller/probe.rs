@@ -25,8 +25,8 @@ pub struct Step {
     pub result: Result<String, String>,
 }
 
-/// Tries the token of `config` where it comes from outside, each of its lists, then each of its tables: all ids that the
-/// configuration names, in up to 20 calls, or the first that a list gave.
+/// Tries the token of `config` where it comes from outside, each of its lists, then each of its tables: all ids that
+/// the configuration names, in up to 20 calls, or the first that a list gave.
 ///
 /// # Errors
 /// [`StoreError`]; what the platform refuses is in the steps.
@@ -115,8 +115,8 @@ struct Trial {
     named: bool,
     /// How many more it names.
     left: usize,
-    /// Whether it is enough that the platform accepts one of them: a servicer is asked about at each account, and serves at
-    /// some.
+    /// Whether it is enough that the platform accepts one of them: a servicer is asked about at each account, and
+    /// serves at some.
     one_suffices: bool,
 }
 

@@ -84,7 +84,7 @@ impl InFlight {
         Self { answers, askers }
     }
 
-    /// Waits for those who asked, when there are no more answers.
+    /// Waits for the asking tasks to end, once all answers are taken.
     pub(super) async fn end(mut self) {
         while let Some(ended) = self.askers.join_next().await {
             if let Err(error) = ended {

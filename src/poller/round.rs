@@ -20,7 +20,8 @@ use crate::source::Malformed;
 use crate::store::{Answer, AnswerState, Outcome, StoreError, TargetAnswer};
 
 /// Storing takes at most one part of this many of a round's time, so that on a slow disk more answers share a
-/// transaction. A program that is killed asks again for those that came since the last one: a few, at a platform's pace.
+/// transaction. A program that is killed asks again for those that came since the last one: a few, at a platform's
+/// pace.
 const PART_FOR_STORING: u32 = 5;
 
 /// The most answers that are taken up before others have their turn.
@@ -262,7 +263,7 @@ impl<'a> Round<'a> {
 }
 
 impl Drop for Round<'_> {
-    /// Stores what has come by then, which the platform has counted; whoever stops the workers waits for it.
+    /// Stores the answers that have come by then: the platform has counted those calls. Shutdown waits for this.
     fn drop(&mut self) {
         let mut rest = std::mem::take(&mut self.unstored);
         while let Some((answers, days)) =
@@ -284,7 +285,7 @@ impl Drop for Round<'_> {
         let account = self.config.account.name.clone();
         self.context.storing.spawn(async move {
             if let Some(storing) = storing {
-                // It tells its errors nobody any more; the answers are asked for again.
+                // Errors are dropped, as nothing receives them any more; the targets stay due and are asked again.
                 let _ = storing.await;
             }
             if let Err(error) = store.record(api, &account, at, rest).await {

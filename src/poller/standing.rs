@@ -1,4 +1,4 @@
-//! How a source stands: what a round came to, kept over restarts, logged, and told to who asks.
+//! The state of a source: the outcome of its last round, kept over restarts, logged, and shown on the status page.
 
 use std::time::Duration;
 
@@ -48,10 +48,10 @@ pub(super) fn fault(report: &Report, stale: Option<&Failure>, nobody: bool) -> O
 
 impl Worker {
     /// Whether `error`, after a waking at which nothing was to be asked, is another than was told before: that of lists
-    /// or of the store has passed, or nobody is listed any more.
+    /// or of the store has passed, or no target is listed any more.
     pub(super) fn is_news(&self, error: Option<&str>) -> bool {
         let TargetCounts { refused, failed, pending, .. } = self.counts;
-        // What failed is told until it is asked again, and who is refused as long as he is.
+        // Keep a failure message until the target is asked again, and a refusal message while any target is refused.
         let told = self.kept.error.as_deref();
         let stands = |told: &str| (refused > 0 && told.contains(REFUSED)) || told.contains(INVALID);
         failed + pending == 0 && told != error && !told.is_some_and(stands)
@@ -142,12 +142,12 @@ impl Worker {
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 
-    /// Stores how it stands.
+    /// Stores the source's state.
     pub(super) async fn keep(&self) -> Result<(), StoreError> {
         self.context.store.put_status(self.config.source.api().name, &self.config.account.name, &self.kept).await
     }
 
-    /// Says how the source stands.
+    /// Reports the source's state to the telemetry.
     pub(super) fn tell(&self, target: Day) {
         let zone = &self.config.schedule.zone;
         let shown = self.served();

@@ -205,7 +205,7 @@ impl Worker {
             self.kept.error = Some(refusal);
             self.keep().await?;
         }
-        // Without a list nobody knows what would be missing from the page.
+        // Without a list it is unknown which targets the page would lack.
         if ledger.is_empty() { Ok(()) } else { self.look(&mut ledger, &directory, false).await }
     }
 
@@ -233,7 +233,7 @@ impl Worker {
         while round.step(&mut ledger).await? {
             if self.context.clock.now().duration_since(looked) >= LOOK {
                 looked = self.context.clock.now();
-                // It is moved on: an alert watches who no longer wakes.
+                // Advance next_round during a long round: ImstatsSourceStuck fires when it lies in the past.
                 self.next = looked.checked_add(self.config.poll_interval).ok();
                 if round.report.usable && self.kept.last_round.is_none() && !self.kept.up {
                     self.kept.up = true;
@@ -272,7 +272,8 @@ impl Worker {
         self.bring_names(day, &ledger, directory, name_lists).await
     }
 
-    /// Shows what may be shown of the ledger's day, and says how its targets stand; `changed` since the last time.
+    /// Publishes the ledger's day if it may be shown, and reports the states of its targets; `changed` since the last
+    /// look.
     async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
         let day = ledger.day;
         self.counts = ledger.counts();
@@ -369,8 +370,8 @@ impl Worker {
         asking.min(next_day.max(denied.unwrap_or(next_day))).max(next)
     }
 
-    /// When to wake after `now`: after the poll interval, when the next day is ready, when this one is late, or when the
-    /// time of the page is over.
+    /// When to wake after `now`: after the poll interval, when the next day is ready, when this one is late, or when
+    /// the time of the page is over.
     fn next_waking(&self, day: Day, now: Timestamp) -> Timestamp {
         let after = |instant: Timestamp, wait: SignedDuration| instant.checked_add(wait).unwrap_or(Timestamp::MAX);
         let poll = now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX);

@@ -13,7 +13,7 @@ use serde_json::Value;
 /// A request that has arrived whole.
 pub(super) struct Received {
     pub(super) method: Method,
-    /// The ids that stand in the path.
+    /// The ids in the path.
     pub(super) ids: Vec<String>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,

@@ -33,7 +33,7 @@ impl Platform {
     }
 }
 
-/// One API; a path segment that starts with `:` stands for any id.
+/// One API; a path segment that starts with `:` matches any id.
 pub(super) struct Api {
     pub(super) platform: Platform,
     pub(super) path: &'static str,
@@ -86,7 +86,7 @@ pub(super) const APIS: &[Api] = &[
     feishu(Method::GET, CHILDREN, 1000),
 ];
 
-/// Finds the API of a URL path: its place in [`APIS`], and the ids that stand in the path.
+/// Finds the API of a URL path: its place in [`APIS`], and the ids in the path.
 pub(super) fn find(path: &str) -> Option<(usize, Vec<String>)> {
     APIS.iter().enumerate().find_map(|(index, api)| {
         let ids = ids_in(path.strip_prefix(api.platform.prefix())?, api.path)?;

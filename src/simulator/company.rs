@@ -1,4 +1,4 @@
-//! Who exists: the people, departments, accounts and agents of the simulated company, and its credentials.
+//! The simulated company: its people, departments, accounts and agents, and its credentials.
 //!
 //! Made once from a seed and a number of users, and never changed.
 
@@ -58,7 +58,7 @@ pub struct User {
     pub follows_customers: bool,
     /// Tells whether the member owns customer groups.
     pub owns_groups: bool,
-    /// How busy: 1 is ordinary, 0 is someone who never chats.
+    /// How busy: 1 is ordinary, 0 is a person without chats.
     pub activity: f64,
     pub(super) key: u64,
     pub(super) groups_key: u64,
@@ -84,13 +84,13 @@ pub struct KfAccount {
     pub open_kfid: String,
     /// The name, in Chinese.
     pub name: String,
-    /// The members whom the servicer list names.
+    /// The members on the servicer list.
     pub named: Vec<String>,
     /// The departments that the servicer list names: all of their members are servicers.
     pub named_departments: Vec<i64>,
     /// All servicers, those of named departments included.
     pub servicers: Vec<Servicer>,
-    /// Tells whether nobody serves on Saturdays and Sundays.
+    /// Whether there is no service on Saturdays and Sundays.
     pub closed_on_weekends: bool,
     /// Tells whether customers are asked how satisfied they are.
     pub surveys: bool,
@@ -182,7 +182,7 @@ impl Company {
         self.users.iter().filter(|user| user.owns_groups)
     }
 
-    /// The members who may talk to customers: whom `get_follow_user_list` names.
+    /// The members with the right to customer contact, as on `get_follow_user_list`.
     pub fn follow_users(&self) -> impl Iterator<Item = &User> {
         self.users.iter().filter(|user| user.follows_customers)
     }

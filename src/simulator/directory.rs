@@ -97,7 +97,7 @@ fn kf_accounts(world: &World, received: &Received) -> Result<Value, Refusal> {
     Ok(json!({ "account_list": items }))
 }
 
-/// The servicers as they were entered: members, and departments that stand for all of their members.
+/// The servicers as they were entered: members, and departments with all of their members.
 fn kf_servicers(world: &World, received: &Received) -> Result<Value, Refusal> {
     let open_kfid = received.parameter("open_kfid").ok_or_else(|| refuse(60251))?;
     let account = world.company.kf_account(open_kfid).ok_or_else(|| refuse_for(95004, open_kfid))?;

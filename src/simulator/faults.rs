@@ -82,7 +82,7 @@ pub enum Effect {
     },
     /// The list of the right answer comes empty, as this platform gives one that is: without the key, `null`, or `[]`.
     EmptyList,
-    /// Another entry, of this form, stands first in the list of the right answer.
+    /// Another entry, of this form, comes first in the list of the right answer.
     FirstEntry(serde_json::Value),
     /// More ids than this in one call are refused, as of a field that is too long.
     LongestList(usize),
@@ -94,7 +94,7 @@ pub enum Effect {
     ZerosBefore(u8),
     /// From an instant on, a day's leading count is larger by `delta`: `message_cnt`, `msg_total`, `session_cnt`,
     /// `TotalMsgCnt` or `send_msg_count`. What is restated for a member or servicer is so in the totals that contain
-    /// them; in Feishu each department and the tenant stand for themselves.
+    /// them; in Feishu each department and the tenant count by themselves.
     Restate {
         /// The day whose figures change.
         day: Day,

@@ -71,7 +71,7 @@ pub(super) fn throttle(exceeded: &Exceeded) -> Refusal {
     Refusal { headers, ..refuse(99_991_400) }
 }
 
-/// Feishu's envelope around the outcome of a call; what a login returns stands beside `code`, all else in `data`.
+/// Feishu's envelope around the outcome of a call; what a login returns is beside `code`, all else in `data`.
 pub(super) fn envelope(outcome: Result<Value, Refusal>) -> Answer {
     const LOG_ID: &str = "202611200000000000000000000000AB";
     let mut answer = match outcome {

@@ -1,4 +1,4 @@
-//! Who asked for what: counts of all calls, and a log of the latest.
+//! What was called: counts of all calls, and a log of the latest.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,8 @@ pub(super) const UNKNOWN: &str = "unknown";
 pub struct LoggedCall {
     /// The API's path, as [`super::Simulator::calls`] names it.
     pub api: &'static str,
-    /// Whom the call named: ids joined by commas in the order asked; `open_kfid` or `open_kfid/userid` for KF,
-    /// `app_id` or `app_id/department_id` for Feishu; empty where it named nobody.
+    /// The subjects of the call: ids joined by commas in the order asked; `open_kfid` or `open_kfid/userid` for KF,
+    /// `app_id` or `app_id/department_id` for Feishu; empty where it named none.
     pub subject: String,
     /// The first day asked for.
     pub from: Option<Day>,

@@ -1,4 +1,4 @@
-//! Whom and which days a call is about, read leniently and before it is judged: for the log and for faults.
+//! The subjects and days of a call, read leniently and before it is judged: for the log and for faults.
 
 use serde_json::Value;
 

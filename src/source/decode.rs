@@ -80,7 +80,7 @@ impl InvalidFigures {
     }
 }
 
-/// What was asked: for whom, for which days, and how its rows are dated.
+/// What was asked: the targets, the days, and how rows are dated.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
     /// The targets, which are all of one table.
@@ -92,7 +92,7 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// How many subjects are asked for by name; `None` where some targets take whoever there is.
+    /// How many subjects are asked for by id; `None` where a target takes every subject of the answer.
     #[must_use]
     pub fn named(&self) -> Option<u64> {
         let all_named = self.targets.iter().all(|target| target.labels.len() == target.table.labels.len());
@@ -108,7 +108,8 @@ pub(super) fn is_id(text: &str) -> bool {
 /// Reads the pages of one answer.
 ///
 /// # Errors
-/// [`Malformed`] where the answer as a whole can't be used; what concerns one target only is in [`DecodedAnswer::targets`].
+/// [`Malformed`] where the answer as a whole can't be used; what concerns one target only is in
+/// [`DecodedAnswer::targets`].
 pub fn decode(api: &Api, asked: Query<'_>, pages: &[Value]) -> Result<DecodedAnswer, Malformed> {
     let mut decoder = Decoder::new(api, asked);
     for page in pages {
@@ -126,7 +127,7 @@ pub struct Decoder<'a> {
     kept: Vec<Result<Vec<PlacedRow>, Malformed>>,
     pages: usize,
     rows: usize,
-    /// How many rows name nobody who was asked for.
+    /// How many rows name a subject that was not asked for.
     strangers: usize,
 }
 
@@ -198,7 +199,8 @@ impl<'a> Decoder<'a> {
         decoded.is_empty = self.rows == 0;
         for (index, rows) in self.kept.into_iter().enumerate() {
             decoded.targets.push(match rows {
-                // The stranger may be this one by another spelling.
+                // A row for an unrequested id may be this target's in another spelling: fail instead of reporting no
+                // data.
                 Ok(rows) if rows.is_empty() && self.strangers > 0 => Err(stranger()),
                 Ok(rows) => each_once(api, rows, &mut decoded.again).map(|rows| {
                     decoded.invalid.all += rows.iter().map(|placed| placed.invalid).sum::<usize>();
@@ -273,7 +275,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The target that the row about `subject` belongs to, and the row's labels; `None` where nobody asked for it.
+    /// The target that the row about `subject` belongs to, and the row's labels; `None` where no target asked for it.
     fn target(&self, targets: &[&Target], subject: Option<&str>) -> Option<(usize, Vec<String>)> {
         let Some(subject) = subject else {
             return targets.first().map(|target| (0, target.labels.clone()));

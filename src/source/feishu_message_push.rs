@@ -22,7 +22,7 @@ use crate::yaml::{Key, Words, cut};
 /// The largest page of departments that Feishu gives.
 const PAGE: &str = "50";
 
-/// The id of the department that all others stand below.
+/// The id of the root department.
 const ROOT: &str = "0";
 
 const FIELDS: &[Field] = &[Field {
@@ -218,7 +218,7 @@ fn read_departments(page: &Value, _: &ListRequest) -> Result<Vec<Entry>, Malform
     Ok(present.map(read).collect())
 }
 
-/// Each department after the one that it stands below, with that one where it is among them.
+/// Each department after its parent, with the parent where that is in the list.
 fn parents_first(found: &[ListEntry]) -> Vec<(&ListEntry, Option<&str>)> {
     let known: HashMap<&str, &ListEntry> = found.iter().map(|found| (found.id.as_str(), found)).collect();
     let parent = |found: &ListEntry| found.parent.as_deref().and_then(|parent| known.get(parent).copied());

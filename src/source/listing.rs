@@ -1,4 +1,4 @@
-//! Lists that are discovered at a platform: who there is to ask about.
+//! Lists that are discovered at a platform: the subjects that can be asked about.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub fn lists_people(key: &str) -> bool {
 pub struct ListEntry {
     /// The platform's id.
     pub id: String,
-    /// The id of what it stands below, where that matters.
+    /// The id of its parent, where that matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Its name, where the list has one.
@@ -48,10 +48,10 @@ pub struct ListRequest {
     pub when_empty: Option<&'static str>,
 }
 
-/// What it means that a list can't be had.
+/// What it means that the platform does not give a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Without it there is nobody to ask about.
+    /// Without it there are no targets.
     Required,
     /// It adds to what others give: where it can't be had, it is left out, and the others stand.
     Optional,
@@ -75,7 +75,7 @@ pub enum ListPaging {
 pub enum Entry {
     /// It is this.
     Subject(ListEntry),
-    /// It stands for all that another list holds.
+    /// All entries of another list.
     Sublist(ListRequest),
     /// It can't be read: it is left out, and the others stand.
     Odd(Malformed),

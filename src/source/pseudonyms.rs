@@ -1,7 +1,7 @@
 //! Pseudonyms of people: a keyed hash in the place of an id, wherever it is shown, logged or stored.
 //!
-//! The ids themselves are needed to ask the platform, and stay in memory. [`PseudonymizedSource`] stands around a source, so
-//! that nobody who asks it for its targets can forget them.
+//! The ids themselves are needed to ask the platform, and stay in memory. [`PseudonymizedSource`] wraps a source, so
+//! that no caller can forget to replace them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::platform::Call;
 const BYTES: usize = 10;
 
 /// The bytes that follow them, and tell that it is one of ours: an id that looks like a pseudonym would stay as it is,
-/// which befalls one in 10^14 of those that are so many hexadecimal digits.
+/// which happens to one in 10^14 ids of that many hexadecimal digits.
 const CHECK: usize = 6;
 
 /// Makes the pseudonyms of one company's people.
@@ -25,7 +25,7 @@ const CHECK: usize = 6;
 pub struct Pseudonyms(Hmac<Sha256>);
 
 impl Pseudonyms {
-    /// Pseudonyms by the secret `key` for the people whom `platform` knows in `company`.
+    /// Pseudonyms by the secret `key` for the people of `company` at `platform`.
     ///
     /// The same id has the same one in all accounts of the company that use the key.
     #[must_use]
@@ -49,7 +49,7 @@ impl Pseudonyms {
         body + &check
     }
 
-    /// The entry of a list without what tells who it is.
+    /// The entry of a list with a pseudonym for its id, and without its name.
     #[must_use]
     pub fn found(&self, found: &ListEntry) -> ListEntry {
         ListEntry { id: self.of(&found.id), parent: None, name: None }
@@ -106,7 +106,7 @@ impl Source for PseudonymizedSource {
 
     fn targets(&self, directory: &Directory) -> Vec<Target> {
         let mut targets = self.source.targets(directory);
-        // Nobody stands below a person, so that what `after` names keeps its name.
+        // Parents are never people, so `after` needs no rewriting.
         for target in &mut targets {
             let ids = target.labels.clone();
             hide(&self.pseudonyms, target.table, &mut target.labels);
@@ -132,7 +132,7 @@ impl Source for PseudonymizedSource {
     }
 }
 
-/// Who is behind the pseudonyms of a target.
+/// The real ids behind the pseudonyms of a target.
 #[derive(Clone, Debug)]
 pub struct RealIds {
     pub(super) ids: Vec<String>,
@@ -140,7 +140,7 @@ pub struct RealIds {
 }
 
 impl RealIds {
-    /// Hides whom `labels` of a row of `table` name.
+    /// Replaces the ids of people in `labels` of a row of `table`.
     pub(super) fn hide(&self, table: &Table, labels: &mut [String]) {
         hide(&self.pseudonyms, table, labels);
     }

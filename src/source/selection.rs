@@ -10,7 +10,7 @@ use crate::yaml::Words;
 /// Which subjects are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
-    /// Nobody.
+    /// No subject.
     #[default]
     None,
     /// All that the platform lists.

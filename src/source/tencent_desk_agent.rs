@@ -166,7 +166,7 @@ impl Source for Params {
 
     fn targets(&self, _: &Directory) -> Vec<Target> {
         match &self.agents {
-            // The list and its figures are one answer: one target, whose rows bring the agents.
+            // The list and its figures are one answer: one target, with a row for each agent.
             Selection::All => vec![Target::of(&AGENT, vec![])],
             listed => listed.listed().iter().map(|agent| Target::of(&AGENT, vec![agent.clone()])).collect(),
         }

@@ -1,7 +1,7 @@
 //! WeCom customer group chats: the groups of each owner, and of teams of owners.
 //!
 //! Owners are asked 100 at a time, in pages, for one day, as their rows carry none; teams are added up by WeCom, a row
-//! per day. Figures stand under `data`.
+//! per day. Figures are under `data`.
 //! Page: <https://developer.work.weixin.qq.com/document/path/93476>.
 
 use std::collections::BTreeMap;

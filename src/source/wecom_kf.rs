@@ -1,6 +1,6 @@
 //! WeCom KF (微信客服): customer service by account, and by servicer of an account.
 //!
-//! One call per account or servicer, a row per day of the span; figures stand under `statistic`, which is left out
+//! One call per account or servicer, a row per day of the span; figures are under `statistic`, which is left out
 //! where there are none.
 //! Pages: <https://developer.work.weixin.qq.com/document/path/95493> (statistics),
 //! <https://developer.work.weixin.qq.com/document/path/94661> (accounts),
@@ -34,7 +34,7 @@ const fn ratio(name: &'static str, suffix: &'static str, help: &'static str, by:
     Field { name, suffix, help, unit: Unit::Ratio, span: Span::Day, combine: Combine::Weighted(by) }
 }
 
-/// One of those whom the platform counts once for each servicer.
+/// A field that the platform counts once for each servicer.
 const fn customers(name: &'static str, suffix: &'static str, help: &'static str) -> Field {
     Field { combine: Combine::Repeats("customers of several servicers"), ..count(name, suffix, help) }
 }

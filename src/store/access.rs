@@ -1,4 +1,4 @@
-//! The connections to the file, who may use them when, and how an exporter goes on without the file.
+//! The connections to the file, the order of their use, and how an exporter goes on without the file.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -202,7 +202,7 @@ impl Inner {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let lane = self.reading();
-        // A disk that is known to hang is not waited for once more by each who reads.
+        // A disk that is known to hang must not hold up each reader once more.
         let turn = if self.hangs() { lane.free_turn() } else { lane.turn(self.patience()).await };
         let inner = Arc::clone(self);
         let read = async {
@@ -335,7 +335,7 @@ impl Place {
     }
 }
 
-/// What stands in for a file that can't be written: the file, to be read only, or an exporter's empty memory. `None`
+/// The substitute for a file that can't be written: the file, read-only, or an exporter's empty memory. `None`
 /// where the operator has to do something first.
 fn stand_in(
     path: &Path,

@@ -1,4 +1,4 @@
-//! How days, instants and names stand in columns and in SQL.
+//! How days, instants and names are written in columns and in SQL.
 
 use jiff::Timestamp;
 use rusqlite::ToSql;

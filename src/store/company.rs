@@ -1,11 +1,12 @@
-//! Whose figures an account's are: an account's name may be given to another company, whose figures must not mix.
+//! Which company an account's figures are of: an account's name may be given to another company, and their figures
+//! must not mix.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::CompanyClaim;
 use super::ledger::source_id;
 
-/// A claim, and whose figures the store has.
+/// A claim, and the company whose figures the store has.
 type OtherCompany = (CompanyClaim, String);
 
 /// A claim to be noted, and whether it takes the place of another.

@@ -102,7 +102,8 @@ pub(super) fn check_suspect(connection: &Connection, file: &Path) -> rusqlite::R
     Ok(())
 }
 
-/// The damaged files that were set aside beside `file`, with what SQLite kept beside them, and the second in their names.
+/// The damaged files that were set aside beside `file`, with what SQLite kept beside them, and the second in their
+/// names.
 ///
 /// # Errors
 /// What the system says.

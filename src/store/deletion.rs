@@ -10,8 +10,8 @@ use crate::day::Day;
 
 impl Store {
     /// Forgets all figures, answers, lists, names and damaged files that are older than `days` days `today`, a day of a
-    /// table at a time so that others need not wait, and tells how many rows of figures these were. What is forgotten is
-    /// overwritten; the file does not shrink, but is filled again.
+    /// table at a time so that others need not wait, and tells how many rows of figures these were. What is forgotten
+    /// is overwritten; the file does not shrink, but is filled again.
     ///
     /// Where the newest figures are older than a week, it reckons from them, until it was called on 14 days since: the
     /// clock may be ahead. Does nothing while the file can't be written.
@@ -57,8 +57,8 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// Forgets the names of the people of `account`, as they are not to be shown: those of the info metrics `infos`, and
-    /// those in lists. Tells how many there were. Does nothing while the file can't be written.
+    /// Forgets the names of the people of `account`, as they are not to be shown: those of the info metrics `infos`,
+    /// and those in lists. Tells how many there were. Does nothing while the file can't be written.
     ///
     /// # Errors
     /// As SQLite says.

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 #[derive(Debug)]
 pub(super) struct Lane {
     connection: Mutex<Connection>,
-    /// Held by whoever is about to use the connection: waiting for it takes none of the few threads that may block.
+    /// Held by the task that is about to use the connection: waiting for it takes none of the few threads that may
+    /// block.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -25,12 +26,13 @@ impl Lane {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn, for so long at most. It goes with the work, which may go on when nobody waits for it any more.
+    /// Waits for a turn, for so long at most. The turn belongs to the work, which may outlive the task that waits for
+    /// it.
     pub(super) async fn turn(&self, patience: Duration) -> Option<OwnedMutexGuard<()>> {
         timeout(patience, Arc::clone(&self.turn).lock_owned()).await.ok()
     }
 
-    /// A turn, if nobody has it.
+    /// A turn, if it is free.
     pub(super) fn free_turn(&self) -> Option<OwnedMutexGuard<()>> {
         Arc::clone(&self.turn).try_lock_owned().ok()
     }

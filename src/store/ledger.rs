@@ -1,4 +1,4 @@
-//! The ledger: what was answered, for whom, for which day and when.
+//! The ledger: what was answered, for which target, for which day and when.
 
 use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;

@@ -101,7 +101,7 @@ pub(super) fn frozen(file: &Path, tables: &[&'static Table]) -> Result<Connectio
         return Err(StoreError::LogLeft { path: file.to_owned() });
     }
     let explain = |error| StoreError::of(file, &error);
-    // Nobody changes it, so no locks, which would need files beside it.
+    // The file cannot change, so it needs no locks, which would need files beside it.
     let mut uri = "file:".to_owned();
     for byte in file.as_os_str().as_bytes() {
         match byte {

@@ -67,8 +67,8 @@ pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), 
 /// damage.
 ///
 /// # Errors
-/// [`StoreError::Foreign`] where a table has other keys or the file is of another program, [`StoreError::Damaged`] where
-/// a table of ours has lost a column, else as SQLite says.
+/// [`StoreError::Foreign`] where a table has other keys or the file is of another program, [`StoreError::Damaged`]
+/// where a table of ours has lost a column, else as SQLite says.
 pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'static Table]) -> Result<(), StoreError> {
     let explain = |error| StoreError::of(file, &error);
     // All in one transaction that writes from its start: another process may be doing the same.

@@ -87,7 +87,7 @@ impl TargetCounts {
     }
 }
 
-/// How one source of one account stands.
+/// The state of one source of one account.
 #[derive(Clone, Debug, Default)]
 pub struct SourceStatus {
     /// Whether the last round that asked brought a usable answer.

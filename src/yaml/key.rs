@@ -1,6 +1,6 @@
 //! The keys of a map, a row each: the name, whether a secret is below it, and where its value goes.
 //!
-//! Values are read where they stand, as only then the library knows their line and column.
+//! Values are decoded in place, because the library knows their line and column only there.
 
 use std::fmt;
 
@@ -50,8 +50,8 @@ pub trait Group {
     fn shape(&self) -> String;
     /// Its keys.
     fn keys(&mut self) -> Vec<Key<'_>>;
-    /// Is called when all is read, with the keys that stand there in the order of the file, whether their values could be
-    /// read or not; adds what is wrong with the whole, each with its key path below `path`.
+    /// Is called when all is read, with the keys that are present in the order of the file, whether their values could
+    /// be read or not; adds what is wrong with the whole, each with its key path below `path`.
     fn finish(&mut self, present: &[&'static str], path: &str, faults: &mut Vec<String>);
 }
 
@@ -61,7 +61,7 @@ pub trait Each {
     fn entry(&mut self, name: &str) -> Slot<'_>;
 }
 
-/// What stands in a [`Slot::Words`].
+/// The text of a [`Slot::Words`].
 pub enum Words {
     /// A text.
     One(String),

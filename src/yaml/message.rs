@@ -105,7 +105,7 @@ const PLAINER: &[(&str, &str)] = &[
     ),
 ];
 
-/// What is wrong with a file whose aliases don't end.
+/// The fault of a file whose aliases expand without end.
 pub(super) const TOO_LARGE: &str = "the file is too large once its aliases (`*name`) are followed";
 
 /// The message without values; where the library lists fields, with the nearest known one, and the field itself.

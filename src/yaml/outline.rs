@@ -1,7 +1,7 @@
 //! The first look at the file: what YAML allows and we don't, before anything is read from it.
 //!
 //! The library takes the last of two equal keys of a map without a word, follows aliases until memory ends, and
-//! leaves merge keys and tags to whoever meets them. All are refused here, each at its line and column.
+//! leaves merge keys and tags to its caller. All are refused here, each at its line and column.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -12,14 +12,15 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, Seq
 use super::YamlError;
 use super::message::{TOO_LARGE, decode_error, show_key};
 
-/// The most bytes and values that a file may have once its aliases are followed: twice the bytes of the largest file, as
-/// without aliases each value takes a byte beside its text.
+/// The most bytes and values that a file may have once its aliases are followed: twice the bytes of the largest file,
+/// as without aliases each value takes a byte beside its text.
 const MOST: usize = 8 * 1024 * 1024;
 
 /// The most `{` and `[`: the library's time grows with the square of those that are open at once.
 const MOST_BRACKETS: usize = 20_000;
 
-/// Checks `text`, in which what is below a key of `secrets` is not repeated; tells whether there is anything but comments.
+/// Checks `text`, in which what is below a key of `secrets` is not repeated; tells whether there is anything but
+/// comments.
 pub(super) fn check(text: &str, file: &str, secrets: &[&str]) -> Result<bool, YamlError> {
     let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
     if brackets > MOST_BRACKETS {
@@ -37,7 +38,7 @@ pub(super) fn check(text: &str, file: &str, secrets: &[&str]) -> Result<bool, Ya
     }
 }
 
-/// What stands at the root.
+/// The node at the root.
 #[derive(PartialEq, Eq)]
 enum Kind {
     Nothing,
@@ -52,7 +53,7 @@ struct Outline<'a> {
     twice: &'a RefCell<Option<String>>,
     /// The keys of secrets.
     secrets: &'a [&'a str],
-    /// Whether it stands below a key of a secret, so that nothing of it is repeated.
+    /// Whether it is below a key of a secret, so that no message repeats any of it.
     secret: bool,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Whoever reads standard error may stop reading: a log driver that hangs, a terminal after Ctrl-S. A write then blocks
 //! for as long. Here it blocks only this thread, and lines that find no more room are dropped and counted. (The crate
-//! tracing-appender does the same, but panics where the system gives no thread, and tells nobody which lines are missing.)
+//! tracing-appender does the same, but panics where the system gives no thread, and tells nobody which lines are
+//! missing.)
 
 use std::collections::VecDeque;
 use std::io::{self, Write, stderr};

@@ -30,7 +30,7 @@ fn the_example_loads_and_its_defaults_are_true() {
     assert_eq!(short.sources.len(), full.sources.len());
     let used = |source: &SourceConfig| {
         let SourceConfig { source, account, schedule, poll_interval, refresh_interval, lookback_days, .. } = source;
-        // Pseudonyms are what stands there and is no default.
+        // `pseudonymize` is present in the example, though it is no default.
         let source = format!("{source:?}");
         let source = source.strip_prefix("PseudonymizedSource { source: ").unwrap_or(&source);
         let source = source.strip_suffix(", pseudonyms: Pseudonyms }").unwrap_or(source);
@@ -51,7 +51,7 @@ fn the_example_loads_and_its_defaults_are_true() {
 
 #[test]
 fn the_example_has_every_known_key_and_no_other() {
-    // What stands in place of another key is written behind a `#` with a space.
+    // A key that replaces another one is written behind a `#` with a space.
     let all = example_with_all_keys().replace("# access_token:", "access_token:").replace("# user_sig:", "user_sig:");
     let example: serde_yaml::Value = serde_yaml::from_str(&all).unwrap();
     let keys = |value: &serde_yaml::Value| -> Vec<(String, serde_yaml::Value)> {

@@ -1,4 +1,4 @@
-//! Whom a configuration names, and how many.
+//! Which ids a configuration names, and how many.
 
 use super::*;
 

@@ -26,7 +26,7 @@ pub(super) struct Batch {
 /// Why filling ended early.
 enum Stop {
     Export(ExportError),
-    /// Nobody sends any more; why not is known there.
+    /// The receiving end is gone; it knows the reason.
     NoSender,
 }
 

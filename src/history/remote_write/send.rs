@@ -1,4 +1,4 @@
-//! Sends batches, repeats what may pass, and keeps credentials out of every message.
+//! Sends batches, repeats after temporary faults, and keeps credentials out of every message.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -35,7 +35,7 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("x-prometheus-remote-
 /// Headers that sending sets itself; a token has flags of its own, which keep it off the command line.
 const OURS: [HeaderName; 6] = [AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, VERSION_HEADER];
 
-/// How we prove who we are.
+/// How the exporter authenticates itself.
 #[derive(Clone, Debug, Default)]
 pub enum Authorization {
     /// Not at all.
@@ -179,7 +179,7 @@ impl Receiver {
         has_secret && self.url.scheme() == "http" && !is_loopback(self.url.as_str())
     }
 
-    /// Sends one batch, again where it may pass; `waiting` tells meanwhile that it does not.
+    /// Sends one batch, and again after temporary faults; `waiting` holds the reason meanwhile.
     ///
     /// # Errors
     /// [`ReceiverError`].
@@ -280,7 +280,7 @@ fn hint(status: u16, text: &str) -> &'static str {
     }
 }
 
-/// What the operator may do about a fault that no repeating mends; `None` for what may pass.
+/// What the operator can do about a lasting fault; `None` for a temporary one, which is tried again.
 fn lasting_fault(error: &reqwest::Error) -> Option<&'static str> {
     match tls_cause(error)? {
         rustls::Error::InvalidCertificate(_) => Some("; SSL_CERT_FILE names a file of the authorities to trust"),

@@ -1,4 +1,4 @@
-//! What certificates say: when they are valid, and whom they name.
+//! What certificates say: when they are valid, and which names they are for.
 
 use std::net::IpAddr;
 

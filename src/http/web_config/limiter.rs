@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Two buckets that fill with a token per interval; each request takes one.
 ///
-/// Clients whose password was found right before have a bucket of their own: who asks without one must not be able to
-/// keep them out.
+/// Clients whose password was found right before have a bucket of their own: requests without a password must not be
+/// able to keep them out.
 #[derive(Debug)]
 pub(in crate::http) struct Limiter {
     interval: Duration,

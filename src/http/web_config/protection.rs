@@ -6,8 +6,8 @@ use super::Settings;
 use super::tls::ClientCertificates;
 use crate::http::is_public;
 
-/// A certificate that ends sooner is told: it should have been renewed weeks before. One that lives for days only, when a
-/// fifth of its life is left.
+/// A certificate that ends sooner is told: it should have been renewed weeks before. One that lives for days only,
+/// when a fifth of its life is left.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The first protection that `before` has and `after` has not, or has less of.
@@ -17,7 +17,7 @@ pub(super) fn loss(before: &Settings, after: &Settings) -> Option<&'static str> 
 }
 
 /// Each protection, with a number that is higher the more it protects. Other headers, ciphers and a rate limit are
-/// settings like others: nobody is let in by them.
+/// settings like others: they admit no client.
 pub(super) fn levels(settings: &Settings) -> [(&'static str, u8); 5] {
     let tls = settings.tls.as_ref();
     [

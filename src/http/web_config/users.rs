@@ -202,7 +202,7 @@ impl Checks {
 }
 
 /// Tells whether the password is that of the hash. A "no" takes the time of the highest cost of all users, or the time
-/// would tell who is known: for an unknown user as for one whose own hash is cheap.
+/// would show which users exist: for an unknown user as for one whose own hash is cheap.
 fn matches(password: &[u8], hash: Option<&Hash>, dearest: u32) -> bool {
     if hash.is_some_and(|hash| bcrypt::verify(password, &hash.text).unwrap_or(false)) {
         return true;
@@ -214,7 +214,8 @@ fn matches(password: &[u8], hash: Option<&Hash>, dearest: u32) -> bool {
 }
 
 /// The costs of the hashes that are still to be made after a "no", which has taken the time of `own` where the user is
-/// known. Each cost takes twice the time of the one before, so that `own`, and all from it on, take that of the one after.
+/// known. Each cost takes twice the time of the one before, so that `own`, and all from it on, take that of the one
+/// after.
 fn costs_after_no(own: Option<u32>, dearest: u32) -> Range<u32> {
     own.map_or(dearest..dearest + 1, |own| own..dearest)
 }

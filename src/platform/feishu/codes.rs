@@ -8,7 +8,7 @@ use super::super::{Code, Refusal};
 /// Codes that Feishu's SDKs disagree about: they are throttles where the rate-limit header comes with them.
 pub(super) const THROTTLES_WITH_RESET: &[i64] = &[99_991_402, 11020, 11021];
 
-/// The refusal that `code` stands for in an answer of `api`.
+/// The refusal that `code` means in an answer of `api`.
 pub(super) fn refusal(api: &str, code: i64, message: &str) -> Refusal {
     // The calls of the directory, whose lists are refused as a whole.
     let special = if api.starts_with("contact/") { DIRECTORY } else { &[] };

@@ -19,7 +19,7 @@ const CONCURRENCY_WAIT: Duration = Duration::from_secs(2);
 /// A ban of an address lasts for an hour.
 const BAN: Duration = Duration::from_hours(1);
 
-/// The refusal that `code` stands for in an answer of `api`.
+/// The refusal that `code` means in an answer of `api`.
 pub(super) fn refusal(api: &str, code: i64, message: &str) -> Refusal {
     let special = match api {
         GETTOKEN => LOGIN,
@@ -86,7 +86,7 @@ const LOGIN: &[Code] = &[
     Code(40058, Account, BAD_SECRET),
 ];
 
-/// What means something else in the list of members who have the right to customer contact.
+/// Codes that mean something else in the list of members with the right to customer contact.
 const FOLLOW_LIST: &[Code] = &[
     Code(48001, Permission, CONTACT_API),
     Code(48002, Permission, CONTACT_API),

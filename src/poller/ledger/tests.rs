@@ -1,4 +1,4 @@
-//! What is due, what stands below what, and when a day may be shown.
+//! What is due, which targets are below which, and when a day may be shown.
 
 use super::*;
 use crate::day::Cycle;
@@ -201,7 +201,7 @@ fn an_answer_is_refreshed_after_an_hour_and_then_every_refresh_interval() {
     // The clock was ahead when they came: by a minute is nothing, by more they count for nothing.
     assert_eq!(due(&ledger, at(-1)), vec![c.clone()]);
     assert_eq!(due(&ledger, at(-2)), [c.clone(), a.clone(), b.clone()]);
-    // Nobody has data: every half hour, until the day counts as produced.
+    // No target has data: every half hour, until the day counts as produced.
     for (key, answers) in [(&a, 1), (&b, 2), (&c, 1)] {
         ledger.note(Answer { answers, ..answer(key, day(), AnswerState::NoData) });
     }
@@ -255,8 +255,8 @@ fn what_names_itself_as_its_parent_has_none() {
 fn a_day_flips_when_all_is_settled_or_late_when_anything_is_ok() {
     let counts =
         |[ok, no_data, refused, failed, pending]: [usize; 5]| TargetCounts { ok, no_data, refused, failed, pending };
-    // Where all were asked and no page would be replaced, one that is ok is enough; it can't be so with one pending that
-    // could be asked.
+    // Where all were asked and no page would be replaced, one that is ok is enough; it can't be so with one pending
+    // that could be asked.
     for (states, in_time, unprotected, late) in [
         ([1, 0, 0, 0, 0], true, true, true),
         ([1, 1, 1, 0, 0], true, true, true),
