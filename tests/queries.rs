@@ -36,7 +36,7 @@ pub(crate) fn of_documents() -> Vec<(String, String)> {
 type Figures = BTreeMap<String, f64>;
 
 /// A Prometheus that scraped an exporter from the 10th to the 18th of November, and the true figures of the days that
-/// were shown, by source. From the 13th to the 15th no platform had figures for anybody.
+/// were shown, by source. From 05:00 on the 13th to 08:00 on the 16th no platform answered.
 async fn three_late_days() -> (Prometheus, BTreeMap<(&'static str, Day), Figures>) {
     let yaml = "poll_interval: 30m
 wecom: [{$wecom,
@@ -55,7 +55,7 @@ feishu: [{$feishu, message_push: {departments: top, cycles: [day, week, month], 
                     stage.every(api, Effect::Html(502));
                 }
             }
-            if (date, hour) == (16, 5) {
+            if (date, hour) == (16, 8) {
                 stage.mend();
             }
             for minute in [19, 49] {
@@ -84,7 +84,7 @@ fn is_late(feishu: bool, time: Timestamp) -> bool {
 /// The first day that is asked for, and the last, which is on show on the 18th.
 const SPAN: [&str; 2] = ["2026-11-10T00:00:00", "2026-11-16T16:00:00"];
 
-/// The panels of the dashboards about figures: file, title, query and, of a trend, its step in hours.
+/// The panels of the dashboards about figures: file, query and, of a trend, its step in hours.
 fn of_dashboards() -> Vec<(String, String, Option<u32>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -95,20 +95,20 @@ fn of_dashboards() -> Vec<(String, String, Option<u32>)> {
         let all = top.iter().chain(top.iter().flat_map(|panel| panel["panels"].as_array().into_iter().flatten()));
         for target in all.flat_map(|panel| panel["targets"].as_array().into_iter().flatten()) {
             let expr = target["expr"].as_str().unwrap();
-            let variable = regex_free(expr);
+            let filled = with_all(expr);
             let step = match target["interval"].as_str() {
                 Some("1d") => Some(24),
                 Some("8h") => Some(8),
                 _ => None,
             };
-            found.push((board.to_owned(), variable, step));
+            found.push((board.to_owned(), filled, step));
         }
     }
     found
 }
 
 /// `expr` with every variable of the dashboard set to all.
-fn regex_free(expr: &str) -> String {
+fn with_all(expr: &str) -> String {
     let mut parts = expr.split('$');
     let mut filled = parts.next().unwrap().to_owned();
     for part in parts {
@@ -122,7 +122,7 @@ fn regex_free(expr: &str) -> String {
 fn metric_of_week(query: &str) -> Option<&str> {
     let inside = query.strip_prefix("sum_over_time(max by (")?.strip_suffix("[7d:1d])")?;
     let selector = inside.split_once("(last_over_time(")?.1;
-    (inside.matches("by (").count() == 1).then(|| selector.split('{').next().unwrap())
+    (!inside.contains("by (")).then(|| selector.split('{').next().unwrap())
 }
 
 #[tokio::test]
@@ -134,9 +134,7 @@ async fn a_platform_that_is_late_by_three_days_makes_no_false_day_in_any_trend_o
     let (prometheus, truth) = three_late_days().await;
     let [first, last] = SPAN.map(at);
     let of = |source: &'static str, date: &str| truth.get(&(source, day(date)));
-    assert!(of("wecom_contact", "2026-11-12").is_none());
-    // The week and the month that Feishu shows meanwhile are of no late day.
-    assert!(of("feishu_message_push", "2026-11-13").unwrap().keys().all(|series| !series.contains("\"day\"")));
+    assert!(["2026-11-12", "2026-11-13", "2026-11-14"].iter().all(|date| of("wecom_contact", date).is_none()));
     // Bars and lines of all dashboards.
     let (mut trends, mut weeks) = (0, 0);
     for (board, query, step) in of_dashboards() {
@@ -165,7 +163,7 @@ async fn a_platform_that_is_late_by_three_days_makes_no_false_day_in_any_trend_o
             weeks += 1;
         }
     }
-    assert!(trends > 60 && weeks > 4, "{trends} trends, {weeks} sums");
+    assert!(trends > 60 && weeks >= 3, "{trends} trends, {weeks} sums");
     // The documents: each shown day once with its own sum, and nothing for the others.
     for (file, query) in of_documents() {
         let feishu = query.contains("feishu_");
@@ -190,7 +188,6 @@ async fn a_platform_that_is_late_by_three_days_makes_no_false_day_in_any_trend_o
                 assert_eq!(*value, of_day.map(|(_, value)| value).sum::<f64>(), "{file}: {on} {labels}\n{query}");
                 seen.insert(on.to_string());
             }
-            println!("{metric} {labels}: {seen:?}");
             let shown = if feishu {
                 ["2026-11-10", "2026-11-14", "2026-11-15", "2026-11-16"]
             } else {

@@ -94,5 +94,6 @@ fn own_page() -> String {
     telemetry.reload(true, now.unwrap());
     telemetry.http_request("metrics", 200);
     telemetry.set_store_size(1);
+    telemetry.set_store_fault(None);
     telemetry.render()
 }
