@@ -18,11 +18,12 @@ mod token;
 mod transport;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::config::Account;
 use crate::day::Clock;
@@ -201,9 +202,9 @@ impl Client {
     /// Takes up a changed configuration: refusals are forgotten (once a minute at most), secrets compared, connections
     /// made anew; pacing and tokens of unchanged secrets stay.
     pub async fn reload(&self) {
-        lock(&self.inner.connections).clear();
+        self.inner.connections.lock().clear();
         let now = self.inner.clock.elapsed();
-        let all: Vec<_> = lock(&self.inner.credentials).values().cloned().collect();
+        let all: Vec<_> = self.inner.credentials.lock().values().cloned().collect();
         for state in all {
             state.forgive(now);
             if let Some(held) = &mut *state.token.lock().await {
@@ -369,11 +370,11 @@ impl Client {
     }
 
     fn connection(&self, account: &Account) -> Result<Connection, String> {
-        if let Some(connection) = lock(&self.inner.connections).get(&account.key) {
+        if let Some(connection) = self.inner.connections.lock().get(&account.key) {
             return Ok(connection.clone());
         }
         let connection = Connection::new(account, self.proxies())?;
-        lock(&self.inner.connections).insert(account.key.clone(), connection.clone());
+        self.inner.connections.lock().insert(account.key.clone(), connection.clone());
         Ok(connection)
     }
 
@@ -385,11 +386,11 @@ impl Client {
     fn gate(&self, account: &Account, api: &'static str) -> Arc<Gate> {
         let credential = &account.credential;
         let of_company = (credential.platform.name(), api);
-        entry(lock(&self.inner.gates).entry(of_company).or_default(), &credential.id)
+        entry(self.inner.gates.lock().entry(of_company).or_default(), &credential.id)
     }
 
     fn credential_state(&self, account: &Account) -> Arc<CredentialState> {
-        entry(&mut lock(&self.inner.credentials), &account.key)
+        entry(&mut self.inner.credentials.lock(), &account.key)
     }
 }
 
@@ -402,10 +403,6 @@ fn outcome(class: Class) -> Outcome {
         Class::Unavailable | Class::Foreign => Outcome::Unavailable,
         Class::NoData => Outcome::NoData,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The entry for `key`, made if there is none.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Failure};
@@ -288,11 +289,11 @@ impl Discovery {
             // A slot that is locked is being fetched.
             slot.try_lock().is_ok_and(|slot| slot.as_ref().is_some_and(|known| !known.list.is_empty()))
         };
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, slot| has_entries(slot));
+        self.slots.lock().retain(|_, slot| has_entries(slot));
     }
 
     fn slot(&self, key: String) -> Slot {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock();
         Arc::clone(slots.entry(key).or_default())
     }
 

@@ -10,8 +10,10 @@ mod render;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
 
 use crate::day::Day;
 use crate::sample::Row;
@@ -108,7 +110,7 @@ impl Exposition {
     /// with 100,000 series.
     pub fn publish(&self, api: &'static Api, account: &str, page: Option<Page>) -> usize {
         let Some(place) = self.place(api) else { return 0 };
-        let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.0.pages[place].lock();
         // Shown are only pages that were rendered.
         let mut pages = shown.pages.clone();
         let series = match page {
@@ -136,7 +138,7 @@ impl Exposition {
     /// The day of the page that is shown of `api` and `account`.
     #[must_use]
     pub fn day(&self, api: &Api, account: &str) -> Option<Day> {
-        let days = self.0.days.lock().unwrap_or_else(PoisonError::into_inner);
+        let days = self.0.days.lock();
         days.get(&(self.place(api)?, account.to_owned())).copied()
     }
 
@@ -145,7 +147,7 @@ impl Exposition {
     /// Renders like [`Exposition::publish`].
     pub fn take_down(&self, api: &'static Api, account: &str, day: Day) -> bool {
         let Some(place) = self.place(api) else { return false };
-        let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.0.pages[place].lock();
         if shown.pages.get(account).is_none_or(|page| page.day != day) {
             return false;
         }
@@ -159,7 +161,7 @@ impl Exposition {
     /// [`Exposition::publish`] where they are others than before.
     pub fn label(&self, api: &'static Api, account: &str, labels: &Arc<[(String, String)]>) {
         let Some(place) = self.place(api) else { return };
-        let mut shown = self.0.pages[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.0.pages[place].lock();
         if shown.labels.get(account).map_or(labels.is_empty(), |known| known == labels) {
             return;
         }
@@ -173,7 +175,7 @@ impl Exposition {
             self.swap(|snapshot| snapshot.apis[place] = parts);
         }
         drop(shown);
-        self.render_names(&self.0.names.lock().unwrap_or_else(PoisonError::into_inner));
+        self.render_names(&self.0.names.lock());
     }
 
     /// Replaces the names that the lists of `api` and `account` give.
@@ -181,7 +183,7 @@ impl Exposition {
     /// Where several lists name one id, the first in the order of the APIs counts.
     pub fn publish_names(&self, api: &'static Api, account: &str, names: Vec<NamePage>) {
         let Some(place) = self.place(api) else { return };
-        let mut all = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.names.lock();
         let key = (place, account.to_owned());
         // They come with every page, and seldom bring anything new.
         if all.get(&key).map_or(names.is_empty(), |shown| *shown == names) {
@@ -199,7 +201,7 @@ impl Exposition {
     fn render_names(&self, all: &BTreeMap<(usize, String), Vec<NamePage>>) {
         let mut infos = Infos::default();
         for ((place, account), pages) in all {
-            let shown = self.0.pages[*place].lock().unwrap_or_else(PoisonError::into_inner);
+            let shown = self.0.pages[*place].lock();
             let labels = shown.labels.get(account).cloned().unwrap_or_default();
             drop(shown);
             for page in pages {
@@ -228,7 +230,7 @@ impl Exposition {
     /// The page as it is now, with the figures of the APIs of those names only where `collect` is given.
     #[must_use]
     pub fn scrape(&self, format: Format, gzip: bool, collect: Option<&[&str]>) -> Scrape {
-        let snapshot = Arc::clone(&self.0.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        let snapshot = Arc::clone(&self.0.snapshot.read());
         let wanted = |api: &Api| collect.is_none_or(|names| names.contains(&api.name));
         let apis = self.0.apis.iter().zip(&snapshot.apis);
         let mut parts: Vec<_> = apis.filter(|(api, _)| wanted(api)).flat_map(|(_, parts)| parts).collect();
@@ -243,7 +245,7 @@ impl Exposition {
     /// The exporter's own metrics, and the end of the page.
     fn own(&self) -> Part {
         let version = self.0.telemetry.version();
-        let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.0.own.lock();
         match &*own {
             Some((part, rendered, at)) if *rendered == version && at.elapsed() < OWN_AGE => part.clone(),
             _ => {
@@ -260,7 +262,7 @@ impl Exposition {
         let parts = parts(self.0.apis[place], &pages, &shown.labels);
         self.swap(|snapshot| snapshot.apis[place] = parts);
         let key = (place, account.to_owned());
-        let mut days = self.0.days.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut days = self.0.days.lock();
         match pages.get(account) {
             Some(page) => days.insert(key, page.day),
             None => days.remove(&key),
@@ -273,7 +275,7 @@ impl Exposition {
     }
 
     fn swap(&self, change: impl FnOnce(&mut Snapshot)) {
-        let mut current = self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.snapshot.write();
         let mut next = Snapshot::clone(&current);
         change(&mut next);
         *current = Arc::new(next);

@@ -26,7 +26,7 @@ mod unwritten;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -110,7 +110,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::OtherCompany`] where it has, else as SQLite says.
     pub async fn claim(&self, claims: Vec<CompanyClaim>) -> Result<(), StoreError> {
-        let others = if self.inner.unwritten().waits() {
+        let others = if self.inner.unwritten.lock().waits() {
             let claims = claims.clone();
             self.inner.read(move |connection| company::others(connection, &claims)).await
         } else {
@@ -125,7 +125,7 @@ impl Store {
             }
             Err(error) => self.keep_or(error, None)?,
         }
-        *self.inner.claims.lock().unwrap_or_else(PoisonError::into_inner) = claims;
+        *self.inner.claims.lock() = claims;
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Store {
     pub async fn answers(&self, source: &str, account: &str, days: Days) -> Result<Vec<Answer>, StoreError> {
         let (name, owner) = (source.to_owned(), account.to_owned());
         let mut answers = self.inner.read(move |connection| ledger::answers(connection, &name, &owner, days)).await?;
-        self.inner.unwritten().over_answers(source, account, days, &mut answers);
+        self.inner.unwritten.lock().over_answers(source, account, days, &mut answers);
         Ok(answers)
     }
 
@@ -175,7 +175,7 @@ impl Store {
                 self.inner.block(None, read).await?
             }
         };
-        self.inner.unwritten().over_rows(table, account, day, &mut rows);
+        self.inner.unwritten.lock().over_rows(table, account, day, &mut rows);
         Ok(rows)
     }
 
@@ -250,7 +250,7 @@ impl Store {
         let of = keys.clone();
         let read = self.inner.read(move |connection| known::list(connection, of.each_ref().map(String::as_str)));
         let mut list = read.await?;
-        self.inner.unwritten().over_list(&keys, &mut list);
+        self.inner.unwritten.lock().over_list(&keys, &mut list);
         Ok(list)
     }
 
@@ -275,7 +275,7 @@ impl Store {
     pub async fn names(&self, info: &str, account: &str) -> Result<Vec<ListEntry>, StoreError> {
         let (of, owner) = (info.to_owned(), account.to_owned());
         let names = self.inner.read(move |connection| known::names(connection, &of, &owner)).await?;
-        Ok(self.inner.unwritten().over_names(info, account, names))
+        Ok(self.inner.unwritten.lock().over_names(info, account, names))
     }
 
     /// Keeps the state of `source` of `account`.
@@ -296,7 +296,7 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn status(&self, source: &str, account: &str) -> Result<Option<SourceState>, StoreError> {
-        if let Some(status) = self.inner.unwritten().status(source, account) {
+        if let Some(status) = self.inner.unwritten.lock().status(source, account) {
             return Ok(Some(status));
         }
         let (source, account) = (source.to_owned(), account.to_owned());
@@ -322,13 +322,13 @@ impl Store {
     /// Why the file can't be written now, in words; what comes is kept in memory then.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        self.inner.unwritten().cause().map(ToString::to_string)
+        self.inner.unwritten.lock().cause().map(ToString::to_string)
     }
 
     /// How many answers wait in memory to be stored.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.inner.unwritten().count()
+        self.inner.unwritten.lock().count()
     }
 
     /// How many bytes the file, its write-ahead log and damaged files beside it take; 0 where all is in memory.
@@ -360,7 +360,7 @@ impl Store {
     async fn change(&self, change: Change) -> Result<(), StoreError> {
         let change = Arc::new(change);
         {
-            let mut unwritten = self.inner.unwritten();
+            let mut unwritten = self.inner.unwritten.lock();
             if unwritten.waits() {
                 unwritten.keep(&change);
                 return Ok(());

@@ -10,11 +10,12 @@ mod status;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
@@ -133,7 +134,7 @@ impl Telemetry {
     /// The states of all sources, ordered by source and account.
     #[must_use]
     pub fn sources(&self) -> Vec<(&'static str, String, SourceStatus)> {
-        let state = self.state();
+        let state = self.0.state.lock();
         state.sources.iter().map(|((source, account), status)| (*source, account.clone(), status.clone())).collect()
     }
 
@@ -141,7 +142,7 @@ impl Telemetry {
     #[must_use]
     pub fn requests(&self, account: &str) -> BTreeMap<Outcome, u64> {
         let mut totals: BTreeMap<_, _> = Outcome::ALL.map(|outcome| (outcome, 0)).into();
-        for ((owner, _), calls) in &self.state().calls {
+        for ((owner, _), calls) in &self.0.state.lock().calls {
             if owner == account {
                 for (total, count) in totals.values_mut().zip(calls.outcomes) {
                     *total += count;
@@ -155,7 +156,7 @@ impl Telemetry {
     #[must_use]
     pub fn requests_today(&self, account: &str) -> BTreeMap<Outcome, u64> {
         let today = self.today();
-        let state = self.state();
+        let state = self.0.state.lock();
         let counted = state.today.get(account).filter(|(day, _)| *day == today);
         Outcome::ALL.into_iter().zip(counted.map_or_else(Default::default, |(_, outcomes)| *outcomes)).collect()
     }
@@ -171,20 +172,20 @@ impl Telemetry {
 
     /// Counts a request that `handler` answered with `code`.
     pub fn http_request(&self, handler: &'static str, code: u16) {
-        *self.state().http.entry((handler, code)).or_default() += 1;
+        *self.0.state.lock().http.entry((handler, code)).or_default() += 1;
     }
 
     /// Shows the size of the store.
     pub fn set_store_size(&self, bytes: u64) {
         // What did not change is not rendered anew.
-        if self.state().store_size != Some(bytes) {
+        if self.0.state.lock().store_size != Some(bytes) {
             self.change().store_size = Some(bytes);
         }
     }
 
     /// Shows why the store's file can't be written, or that it can.
     pub fn set_store_fault(&self, fault: Option<String>) {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         if state.store_fault.as_ref() != Some(&fault) {
             state.store_fault = Some(fault);
             state.version += 1;
@@ -194,7 +195,7 @@ impl Telemetry {
     /// Why the store's file can't be written; `None` where it can, or there is none.
     #[must_use]
     pub fn store_fault(&self) -> Option<String> {
-        self.state().store_fault.clone().flatten()
+        self.0.state.lock().store_fault.clone().flatten()
     }
 
     /// Shows from now on how many lines of the log `dropped` counts.
@@ -222,7 +223,7 @@ impl Telemetry {
     /// A number that changes with everything that is shown, but for HTTP requests and what only time changes.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.state().version
+        self.0.state.lock().version
     }
 
     fn today(&self) -> Day {
@@ -231,14 +232,9 @@ impl Telemetry {
 
     /// The state, to be changed.
     fn change(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         state.version += 1;
         state
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Counters are whole after each statement: a panic elsewhere leaves nothing half done.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What we know of a credential: its token, and whether the platform refuses it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::platform::{Credential, Token};
@@ -63,22 +63,22 @@ impl Denial {
 impl CredentialState {
     /// Notes the token's end.
     pub(super) fn set_expiry(&self, expires: Option<Timestamp>) {
-        *self.expires.lock().unwrap_or_else(PoisonError::into_inner) = expires;
+        *self.expires.lock() = expires;
     }
 
     /// When the token expires, where there is one.
     pub(super) fn expiry(&self) -> Option<Timestamp> {
-        *self.expires.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.expires.lock()
     }
 
     /// Notes that there is no token from outside, which is not tried again before `until`.
     pub(super) fn token_failed(&self, text: String, until: Timestamp) {
-        *self.token_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((text, until));
+        *self.token_failure.lock() = Some((text, until));
     }
 
     /// Why there was no token from outside, as long as that is not tried again.
     pub(super) fn token_failure(&self, now: Timestamp) -> Option<String> {
-        let failure = self.token_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = self.token_failure.lock();
         failure.as_ref().filter(|(_, until)| now < *until).map(|(text, _)| text.clone())
     }
 
@@ -91,7 +91,7 @@ impl CredentialState {
         credential: &Credential,
         now: Timestamp,
     ) -> Denial {
-        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut denials = self.denials.lock();
         let times = match denials.get(&api) {
             // Calls that were under way together are refused together: that is one refusal.
             Some(running) if running.holds(now) => return running.clone(),
@@ -108,7 +108,7 @@ impl CredentialState {
 
     /// The denial that forbids calling `api` now. One of another secret than the present one no longer holds.
     pub(super) fn denial(&self, api: &'static str, credential: &Credential, now: Timestamp) -> Option<Denial> {
-        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut denials = self.denials.lock();
         let holds = |denial: &&Denial| denial.holds(now);
         let found = denials.get(&None).filter(holds).or_else(|| denials.get(&Some(api)).filter(holds))?.clone();
         let present = credential.proof.present().ok().flatten();
@@ -121,7 +121,7 @@ impl CredentialState {
 
     /// Notes that the platform accepted a call of `api`.
     pub(super) fn accepted(&self, api: &'static str) {
-        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut denials = self.denials.lock();
         if !denials.is_empty() {
             denials.remove(&None);
             denials.remove(&Some(api));
@@ -131,13 +131,13 @@ impl CredentialState {
     /// Forgets all refusals at `now`, as somebody may have mended what they were about at the platform; once a minute
     /// at most, since each is another login with what was refused, however often somebody reloads.
     pub(super) fn forgive(&self, now: Duration) {
-        let mut forgiven = self.forgiven.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forgiven = self.forgiven.lock();
         if forgiven.is_some_and(|last| now.saturating_sub(last) < FORGIVE_AGAIN) {
             return;
         }
         *forgiven = Some(now);
-        self.denials.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        *self.token_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.denials.lock().clear();
+        *self.token_failure.lock() = None;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Pacing: how often one API of one company may be called, and until when a platform wants no calls at all.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::config::Rate;
 
@@ -43,13 +44,9 @@ pub(super) enum Turn {
 }
 
 impl Gate {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes the next place at `rate`, unless the API is paused.
     pub(super) fn take(&self, rate: Rate, now: Duration) -> Turn {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         if state.paused_until > now {
             return Turn::Paused(state.paused_until - now);
         }
@@ -61,19 +58,19 @@ impl Gate {
 
     /// How long the API is paused yet.
     pub(super) fn pause_left(&self, now: Duration) -> Duration {
-        self.state().paused_until.saturating_sub(now)
+        self.0.lock().paused_until.saturating_sub(now)
     }
 
     /// What the platform said when it last asked for a pause.
     pub(super) fn why(&self) -> String {
-        self.state().why.clone()
+        self.0.lock().why.clone()
     }
 
     /// Pauses the API, for `wait` where the platform says so, and keeps `why`; returns for how long.
     ///
     /// Calls that were under way when the platform first said no say no as well; they do not make the pause longer.
     pub(super) fn pause(&self, wait: Option<Duration>, why: String, now: Duration) -> Duration {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.why = why;
         let running = state.paused_until > now;
         let pause = match wait {
@@ -93,7 +90,7 @@ impl Gate {
     ///
     /// One that was under way when the platform asked for a pause says nothing about it.
     pub(super) fn accepted(&self, now: Duration) -> bool {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         let open = state.paused_until <= now;
         if open {
             state.pauses = 0;

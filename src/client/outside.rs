@@ -139,12 +139,12 @@ impl Client {
     /// which is for the platform.
     fn token_server(&self, account: &Account, url: &SecretString) -> Result<Connection, String> {
         let key = format!("{} token server", account.key);
-        if let Some(connection) = super::lock(&self.inner.connections).get(&key) {
+        if let Some(connection) = self.inner.connections.lock().get(&key) {
             return Ok(connection.clone());
         }
         let to_server = Account { base_url: url.expose_secret().to_owned(), proxy_url: None, ..account.clone() };
         let connection = Connection::new(&to_server, self.proxies())?;
-        super::lock(&self.inner.connections).insert(key, connection.clone());
+        self.inner.connections.lock().insert(key, connection.clone());
         Ok(connection)
     }
 }

@@ -9,8 +9,8 @@ mod message;
 mod send;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::export_history::{ExportError, ExportHistory, Tally};
@@ -51,7 +51,7 @@ impl Sent {
 
     /// Why the receiver takes no samples now, while a batch waits to be sent again.
     pub fn held_up(&self) -> Option<String> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.waiting.lock().clone()
     }
 }
 

@@ -1,7 +1,8 @@
 //! How often a line is logged that a client can cause.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -32,7 +33,7 @@ impl LogLimiter {
     }
 
     fn admit_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= WINDOW) {
             (state.begun, state.told) = (Some(now), 0);
         }

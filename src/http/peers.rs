@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// The bits of an IPv6 address that name a network; the others a host chooses as it likes.
 const NETWORK: u128 = !0 << 64;
@@ -23,7 +25,7 @@ impl Peers {
     /// Lets the peer at `address` in, until what comes back is dropped; `None` where it is here too often already.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<PeerSlot> {
         let peer = peer(address);
-        let mut present = self.present();
+        let mut present = self.present.lock();
         let count = present.entry(peer).or_default();
         // An entry without a presence would never go.
         if *count >= self.most {
@@ -31,10 +33,6 @@ impl Peers {
         }
         *count += 1;
         Some(PeerSlot { peers: Arc::clone(self), peer })
-    }
-
-    fn present(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,7 +45,7 @@ pub(super) struct PeerSlot {
 
 impl Drop for PeerSlot {
     fn drop(&mut self) {
-        let mut present = self.peers.present();
+        let mut present = self.peers.present.lock();
         if let Some(count) = present.get_mut(&self.peer) {
             *count -= 1;
             if *count == 0 {
@@ -80,7 +78,7 @@ mod tests {
         let third = peers.enter(one).unwrap();
         assert!(peers.enter(one).is_none());
         drop((second, third));
-        assert!(peers.present().is_empty(), "nothing is kept of those who have gone");
+        assert!(peers.present.lock().is_empty(), "nothing is kept of those who have gone");
     }
 
     #[test]

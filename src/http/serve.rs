@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -121,12 +122,12 @@ pub(super) struct Server {
 impl Server {
     /// What is cancelled when the connections of this moment are to finish.
     pub(super) fn end(&self) -> CancellationToken {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.lock().clone()
     }
 
     /// Lets all connections finish what they have begun, and then end.
     pub(super) fn end_connections(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         std::mem::replace(&mut *current, self.shutdown.child_token()).cancel();
     }
 }

@@ -14,10 +14,11 @@ mod tls;
 mod users;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use hyper::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
 
 pub(super) use certificate::name_of;
 pub use error::WebConfigError;
@@ -93,7 +94,7 @@ impl WebConfig {
     }
 
     pub(super) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.settings.read())
     }
 
     /// What an operator should know about the settings in force, where the server listens on `addresses`; by `now` the
@@ -114,7 +115,7 @@ impl WebConfig {
     /// What is wrong, each time; the settings stay as they were.
     pub(super) fn refresh(&self) -> Result<Refreshed, Arc<WebConfigError>> {
         let Some(path) = &self.path else { return Ok(Refreshed::Same) };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let files = Files::read(path).map_err(|error| {
             let error = Arc::new(error);
             seen.fault = Some(Arc::clone(&error));
@@ -152,7 +153,7 @@ impl WebConfig {
         if let Some(what) = protection::loss(&self.settings(), &settings) {
             return Err(WebConfigError::Weaker { path: path.to_owned(), what });
         }
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.settings.write() = Arc::new(settings);
         Ok(())
     }
 }

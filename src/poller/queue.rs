@@ -1,8 +1,9 @@
 //! What a round asks, in which groups, and the tasks that ask it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -63,7 +64,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn start(context: &Context, config: &SourceConfig, queue: &Arc<Mutex<Queue>>) -> Self {
-        let count = config.concurrency.min(lock(queue).questions.len()).max(1);
+        let count = config.concurrency.min(queue.lock().questions.len()).max(1);
         let (sender, answers) = mpsc::channel(count);
         let mut askers = JoinSet::new();
         for _ in 0..count {
@@ -71,10 +72,10 @@ impl InFlight {
             let queue = Arc::clone(queue);
             askers.spawn(async move {
                 while let Some(Question { targets, days, grouping }) = next_question(&queue) {
-                    let seeks = grouping == Grouping::Failed && !lock(&queue).hopeless;
+                    let seeks = grouping == Grouping::Failed && !queue.lock().hopeless;
                     let halving = if seeks { Halving::Failed } else { Halving::Refused };
                     let answers = ask(&client, &config, targets, days, halving).await;
-                    lock(&queue).hear(&answers, grouping);
+                    queue.lock().hear(&answers, grouping);
                     if sender.send((answers, days)).await.is_err() {
                         return;
                     }
@@ -95,11 +96,7 @@ impl InFlight {
 }
 
 fn next_question(queue: &Mutex<Queue>) -> Option<Question> {
-    lock(queue).questions.pop_front()
-}
-
-pub(super) fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
+    queue.lock().questions.pop_front()
 }
 
 /// The targets in the groups in which they are asked together.

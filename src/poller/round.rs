@@ -1,17 +1,18 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Context;
 use super::ask::{Answers, Given};
 use super::ledger::{Grouping, Ledger};
-use super::queue::{InFlight, Queue, lock, questions};
+use super::queue::{InFlight, Queue, questions};
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::Days;
@@ -106,7 +107,7 @@ impl<'a> Round<'a> {
             }
             self.report.fresh |= due.iter().any(|(_, grouping)| *grouping != Grouping::Failed);
             self.asked.extend(due.iter().map(|(target, _)| target.key()));
-            lock(&self.queue).questions = questions(self.config, due, ledger);
+            self.queue.lock().questions = questions(self.config, due, ledger);
             self.in_flight = Some(InFlight::start(self.context, self.config, &self.queue));
             return Ok(true);
         };
@@ -123,7 +124,7 @@ impl<'a> Round<'a> {
             if let Some(in_flight) = self.in_flight.take() {
                 in_flight.end().await;
             }
-            self.report.ended = lock(&self.queue).ended.clone();
+            self.report.ended = self.queue.lock().ended.clone();
             // Whoever reads the store at the end of it finds all of it.
             self.store_rest().await?;
             return Ok(true);

@@ -1,10 +1,10 @@
 //! What can be made to go wrong, while the simulator runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::RwLock;
 
 use super::apis::{APIS, Api, Platform};
 use crate::day::{Day, Zone};
@@ -163,7 +163,7 @@ impl Faults {
         if self.is_empty() {
             return None;
         }
-        let mut rules = self.write();
+        let mut rules = self.rules.write();
         let (_, fault) = rules.iter_mut().find(|(_, fault)| {
             !fault.effect.is_on_figures()
                 && fault.remaining != Some(0)
@@ -183,7 +183,7 @@ impl Faults {
         let lag = if api.platform == Platform::Feishu { 2 } else { 1 };
         let published = day.plus(lag).midnight(&Zone::china());
         let early = |hour: u8| now.duration_since(published) < SignedDuration::from_hours(i64::from(hour));
-        for (_, fault) in self.rules.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (_, fault) in self.rules.read().iter() {
             let concerns = fault.subject.as_deref().map_or(general, |only| only == subject);
             if !concerns || !reaches(fault, api) {
                 continue;
@@ -202,13 +202,9 @@ impl Faults {
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<(u64, Fault)>)) {
-        let mut rules = self.write();
+        let mut rules = self.rules.write();
         change(&mut rules);
         self.count.store(rules.len(), Ordering::Release);
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Vec<(u64, Fault)>> {
-        self.rules.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

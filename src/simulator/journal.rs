@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::apis::APIS;
 use crate::day::Day;
@@ -52,7 +52,7 @@ impl Journal {
     }
 
     pub(super) fn write(&self, call: LoggedCall) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.lock();
         if log.len() == LOGGED {
             log.pop_front();
         }
@@ -68,7 +68,7 @@ impl Journal {
 
     /// The log, oldest call first.
     pub(super) fn log(&self) -> Vec<LoggedCall> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.log.lock().iter().cloned().collect()
     }
 
     /// Starts again from zero.
@@ -76,6 +76,6 @@ impl Journal {
         for count in self.counts.iter().chain([&self.unknown]) {
             count.store(0, Ordering::Relaxed);
         }
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.log.lock().clear();
     }
 }

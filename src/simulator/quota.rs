@@ -1,8 +1,7 @@
 //! How often an API may be called, and what is counted against it.
 
-use std::sync::{Mutex, PoisonError};
-
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 use super::apis::{APIS, Platform};
 
@@ -78,7 +77,7 @@ impl Quota {
         let api = &APIS[place];
         let per_minute = self.calls_per_minute.unwrap_or(api.per_minute);
         let per_hour = if self.calls_per_minute.is_some() || api.per_hour == 0 { u32::MAX } else { api.per_hour };
-        let mut counter = self.counters[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counter = self.counters[place].lock();
         if let Some(until) = counter.shut_until.filter(|until| *until > now) {
             return Err(Exceeded { limit: per_minute, reset: seconds(now, until) });
         }
@@ -106,7 +105,7 @@ impl Quota {
 
     /// Counts a login with wrong credentials.
     pub(super) fn login_failed(&self, now: Timestamp) {
-        let mut counter = self.failed_logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counter = self.failed_logins.lock();
         counter.hour.count(now, HOUR);
         if counter.hour.calls > FAILED_LOGINS {
             counter.shut_until = now.checked_add(HOUR).ok();
@@ -115,7 +114,7 @@ impl Quota {
 
     /// Tells whether logins are refused for too many failures.
     pub(super) fn logins_shut(&self, now: Timestamp) -> bool {
-        let counter = self.failed_logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let counter = self.failed_logins.lock();
         self.enforced && counter.shut_until.is_some_and(|until| until > now)
     }
 }

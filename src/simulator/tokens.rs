@@ -1,10 +1,10 @@
 //! The secrets in force, and the access tokens that were issued for them.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::RwLock;
 
 use super::company::{Company, id};
 
@@ -62,7 +62,7 @@ impl Tokens {
 
     /// The secret that is in force.
     pub(super) fn secret(&self, credential: Credential) -> String {
-        self.read().secrets.get(&credential).cloned().unwrap_or_default()
+        self.state.read().secrets.get(&credential).cloned().unwrap_or_default()
     }
 
     /// The token of a credential and the seconds that it has left: the one already issued as long as it has at least
@@ -70,7 +70,7 @@ impl Tokens {
     pub(super) fn issue(&self, credential: Credential, now: Timestamp, margin: SignedDuration) -> (String, i64) {
         // A lifetime shorter than the margin would give a new token with every call.
         let margin = margin.min(self.lifetime / 4);
-        let mut state = self.write();
+        let mut state = self.state.write();
         if let Some(token) = state.current.get(&credential)
             && let Some((_, ends)) = state.issued.get(token)
             && ends.duration_since(now) > margin
@@ -91,7 +91,7 @@ impl Tokens {
 
     /// What `token` is worth.
     pub(super) fn standing(&self, token: &str, now: Timestamp) -> Standing {
-        match self.read().issued.get(token) {
+        match self.state.read().issued.get(token) {
             Some((credential, ends)) if *ends > now => Standing::Valid(*credential),
             Some(_) => Standing::Expired,
             None => Standing::Unknown,
@@ -100,28 +100,20 @@ impl Tokens {
 
     /// Forgets every token.
     pub(super) fn revoke(&self) {
-        let mut state = self.write();
+        let mut state = self.state.write();
         state.issued.clear();
         state.current.clear();
     }
 
     /// Replaces a secret, which voids its tokens; returns the new one.
     pub(super) fn rotate(&self, credential: Credential) -> String {
-        let mut state = self.write();
+        let mut state = self.state.write();
         state.serial += 1;
         let secret = id(state.seed, &format!("secret {}", state.serial), 43);
         state.secrets.insert(credential, secret.clone());
         state.issued.retain(|_, (holder, _)| *holder != credential);
         state.current.remove(&credential);
         secret
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The connections to the file, the order of their use, and how an exporter goes on without the file.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::timeout;
@@ -42,7 +43,7 @@ pub(super) struct Inner {
     /// Where the file is; `None` where all is in memory.
     pub(super) place: Option<Place>,
     /// What waits until the file can be written.
-    unwritten: Mutex<Unwritten>,
+    pub(super) unwritten: Mutex<Unwritten>,
     /// Told when that begins and when it ends.
     pub(super) turned: Notify,
     /// Whose figures are stored: to be noted in each file that takes the place of another.
@@ -128,18 +129,14 @@ impl Inner {
 
     /// The connection that writes.
     #[cfg(test)]
-    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn lock(&self) -> parking_lot::MutexGuard<'_, Connection> {
         self.writer.lock()
-    }
-
-    pub(super) fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file, where it may be opened once more for a long read.
     pub(super) fn own_file(&self) -> Option<&Path> {
         let place = self.place.as_ref().filter(|place| !place.frozen)?;
-        (self.unwritten().cause().is_none() && self.check_there().is_ok()).then_some(&place.file)
+        (self.unwritten.lock().cause().is_none() && self.check_there().is_ok()).then_some(&place.file)
     }
 
     /// Makes sure that the file is still where it was: SQLite goes on with one that was deleted, and all would be lost.
@@ -148,7 +145,7 @@ impl Inner {
     /// [`StoreError::Gone`].
     pub(super) fn check_there(&self) -> Result<(), StoreError> {
         match &self.place {
-            Some(place) if open::identity(&place.file) != *place.identity() => {
+            Some(place) if open::identity(&place.file) != *place.identity.lock() => {
                 Err(StoreError::Gone { path: place.file.clone() })
             }
             _ => Ok(()),
@@ -163,7 +160,7 @@ impl Inner {
     /// Notes that the file can't be written, and says so once.
     pub(super) fn begin_to_keep(&self, cause: StoreError, first: Option<&Arc<Change>>) {
         let words = cause.to_string();
-        if self.unwritten().begin(cause, first) {
+        if self.unwritten.lock().begin(cause, first) {
             tracing::error!(
                 "the store cannot be written: {words}; figures are kept in memory only, and stored when it can be written"
             );
@@ -223,7 +220,7 @@ impl Inner {
     }
 
     fn hangs(&self) -> bool {
-        matches!(self.unwritten().cause(), Some(StoreError::Hung { .. }))
+        matches!(self.unwritten.lock().cause(), Some(StoreError::Hung { .. }))
     }
 
     /// Does `work` on a thread that may block. Where it takes too long, it goes on, and keeps its turn.
@@ -266,10 +263,10 @@ impl Inner {
         let inner = Arc::clone(self);
         let tended = self.block(Some(writing), move || {
             let _reading = reading;
-            if inner.unwritten().cause().is_none() {
+            if inner.unwritten.lock().cause().is_none() {
                 return inner.check_there();
             }
-            if matches!(inner.unwritten().cause(), Some(StoreError::Damaged { .. })) {
+            if matches!(inner.unwritten.lock().cause(), Some(StoreError::Damaged { .. })) {
                 // Other processes may have it open: only a start sets it aside.
                 return Ok(());
             }
@@ -290,7 +287,7 @@ impl Inner {
         }
         let (connection, _, _) = open::file(&place.dir, &self.tables, false)?;
         let reading = open::reader(&place.file).map_err(|error| self.explain(&error))?;
-        *place.identity() = open::identity(&place.file);
+        *place.identity.lock() = open::identity(&place.file);
         *self.writer.lock() = connection;
         *reader.lock() = reading;
         Ok(())
@@ -300,24 +297,24 @@ impl Inner {
     fn store_unwritten(&self) -> Result<(), StoreError> {
         let explain = |error: rusqlite::Error| self.explain(&error);
         let mut connection = self.writer.lock();
-        let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let claims = self.claims.lock().clone();
         let others = company::claim(&mut connection, &claims).map_err(explain)?;
         if let Some((claim, stored)) = others.into_iter().next() {
             return Err(claim.refused(stored));
         }
-        let count = self.unwritten().count();
+        let count = self.unwritten.lock().count();
         loop {
             // Not in the heads of the loops, which would keep the lock.
-            let some = self.unwritten().some_answers();
+            let some = self.unwritten.lock().some_answers();
             let Some((source, answers)) = some else { break };
             ledger::settle(&mut connection, source.0, &source.1, &answers).map_err(explain)?;
-            self.unwritten().forget_answers(&source, &answers);
+            self.unwritten.lock().forget_answers(&source, &answers);
         }
-        let rest = self.unwritten().rest();
+        let rest = self.unwritten.lock().rest();
         for change in &rest {
             change.store(&mut connection).map_err(explain)?;
         }
-        let mut unwritten = self.unwritten();
+        let mut unwritten = self.unwritten.lock();
         unwritten.forget_rest(&rest);
         // What came meanwhile is stored the next time.
         if unwritten.end() {
@@ -326,12 +323,6 @@ impl Inner {
             self.turned.notify_one();
         }
         Ok(())
-    }
-}
-
-impl Place {
-    fn identity(&self) -> MutexGuard<'_, Option<(u64, u64)>> {
-        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// As SQLite says; what is forgotten by then stays so.
     pub async fn forget(&self, today: Day, days: u32) -> Result<u64, StoreError> {
-        if self.inner.unwritten().waits() {
+        if self.inner.unwritten.lock().waits() {
             return Ok(0);
         }
         let tables = self.inner.tables.clone();
@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn forget_names(&self, account: &str, infos: Vec<&'static str>) -> Result<usize, StoreError> {
-        if self.inner.unwritten().waits() {
+        if self.inner.unwritten.lock().waits() {
             return Ok(0);
         }
         let account = account.to_owned();

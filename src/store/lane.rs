@@ -1,8 +1,9 @@
 //! A connection and the queue for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -23,7 +24,7 @@ impl Lane {
 
     /// The connection, also after a panic under the lock: the transaction of then was rolled back when it was dropped.
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock()
     }
 
     /// Waits for a turn, for so long at most. The turn belongs to the work, which may outlive the task that waits for

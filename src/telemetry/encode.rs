@@ -20,7 +20,7 @@ impl Collector for Telemetry {
         let help = "Version and source revision of the running exporter";
         encoder.encode_descriptor("imstats_build", help, None, MetricType::Info)?.encode_info(&build)?;
         {
-            let state = self.state();
+            let state = self.0.state.lock();
             sources(encoder, &state)?;
             calls(encoder, &state, self.0.clock.now())?;
             own(encoder, &state)?;

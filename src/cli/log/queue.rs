@@ -7,11 +7,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write, stderr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The room for lines that wait: some two thousand of them.
@@ -57,13 +58,12 @@ impl Queue {
 
     /// Waits until every line is written, but no longer than `most`.
     pub(super) fn drain(&self, most: Duration) {
-        let waiting = self.0.drained.wait_timeout_while(self.state(), most, |state| state.bytes > 0);
-        drop(waiting);
+        let _ = self.0.drained.wait_while_for(&mut self.0.state.lock(), |state| state.bytes > 0, most);
     }
 
     /// Takes `line`, or drops it where there is no room. It never waits for standard error.
     fn push(&self, line: &[u8]) {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         if line.is_empty() {
             return;
         }
@@ -84,7 +84,7 @@ impl Queue {
         loop {
             let line = self.next();
             let written = output.write_all(&line).and_then(|()| output.flush());
-            let mut state = self.state();
+            let mut state = self.0.state.lock();
             state.bytes -= line.len();
             let untold = if written.is_ok() { std::mem::take(&mut state.untold) } else { 0 };
             if state.bytes == 0 {
@@ -102,18 +102,13 @@ impl Queue {
     }
 
     fn next(&self) -> Vec<u8> {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         loop {
             if let Some(line) = state.lines.pop_front() {
                 return line;
             }
-            state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.0.filled.wait(&mut state);
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing can panic while it is held.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Sends batches, repeats after temporary faults, and keeps credentials out of every message.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -193,7 +192,7 @@ impl Receiver {
             .retry(delays)
             .when(|error| matches!(error, ReceiverError::Unavailable { .. }))
             .notify(|error, wait| {
-                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut waiting = waiting.lock();
                 if waiting.is_none() {
                     tracing::warn!(seconds = wait.as_secs(), "sending again: {error}");
                 }
@@ -205,7 +204,7 @@ impl Receiver {
                 _ => delay,
             })
             .await;
-        *waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *waiting.lock() = None;
         sent
     }
 

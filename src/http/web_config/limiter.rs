@@ -1,7 +1,8 @@
 //! The rate limit of the web configuration.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Two buckets that fill with a token per interval; each request takes one.
 ///
@@ -28,7 +29,7 @@ impl Limiter {
     /// Takes a token, if there is one at `now`.
     pub(in crate::http) fn take(&self, is_known: bool, now: Instant) -> bool {
         let bucket = if is_known { &self.known } else { &self.others };
-        let mut tokens = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = bucket.lock();
         let (left, at) = *tokens;
         let filled = now.saturating_duration_since(at).as_secs_f64() / self.interval.as_secs_f64();
         let left = (left + filled).min(self.burst);

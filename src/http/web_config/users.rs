@@ -7,12 +7,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::error::WebConfigError;
@@ -97,7 +98,7 @@ impl Users {
     /// Tells whether a request with `headers` has a password that was found right before.
     pub(in crate::http) fn remember(&self, headers: &HeaderMap) -> bool {
         let known = credentials(headers).filter(|(user, _)| self.hashes.contains_key(user));
-        known.is_some_and(|(user, password)| lock(&self.checks.right).contains(&self.key(&user, &password)))
+        known.is_some_and(|(user, password)| self.checks.right.lock().contains(&self.key(&user, &password)))
     }
 
     /// Tells whether a request with `headers`, which came from `peer`, names a user with the right password.
@@ -105,7 +106,7 @@ impl Users {
         let Some((user, password)) = credentials(headers) else { return AuthResult::Denied };
         let key = self.key(&user, &password);
         let hash = self.hashes.get(&user).cloned();
-        if hash.is_some() && lock(&self.checks.right).contains(&key) {
+        if hash.is_some() && self.checks.right.lock().contains(&key) {
             return AuthResult::Granted;
         }
         let Some(mut outcome) = self.checks.begin(key, peer, password, hash, self.dearest) else {
@@ -142,9 +143,9 @@ impl Checks {
         hash: Option<Hash>,
         dearest: u32,
     ) -> Option<watch::Receiver<Option<bool>>> {
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         // It may have been found right since the request looked.
-        if hash.is_some() && lock(&self.right).contains(&key) {
+        if hash.is_some() && self.right.lock().contains(&key) {
             return Some(watch::channel(Some(true)).1);
         }
         match running.entry(key) {
@@ -174,7 +175,7 @@ impl Checks {
                 turn = Arc::clone(&self.turn).acquire_owned() => break turn,
                 () = outcome.closed() => {
                     // All clients have gone before it began. Looked at under the lock: one may have come meanwhile.
-                    let mut running = lock(&self.running);
+                    let mut running = self.running.lock();
                     if outcome.receiver_count() == 0 {
                         running.remove(&key);
                         return;
@@ -188,9 +189,9 @@ impl Checks {
             matches(&password, hash.as_ref(), dearest)
         });
         let is_right = matching.await.unwrap_or(false);
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         if is_right {
-            let mut right = lock(&self.right);
+            let mut right = self.right.lock();
             if right.len() >= MOST_REMEMBERED {
                 right.clear();
             }
@@ -222,10 +223,6 @@ fn costs_after_no(own: Option<u32>, dearest: u32) -> Range<u32> {
 
 /// Of hashes that are made only for the time that they take.
 const SALT: [u8; 16] = [0; 16];
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -276,7 +273,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(users.admit(&basic("ann:right"), HERE).await, AuthResult::Granted);
         }
-        assert_eq!(lock(&users.checks.right).len(), 1, "the second time bcrypt was not asked");
+        assert_eq!(users.checks.right.lock().len(), 1, "the second time bcrypt was not asked");
         for wrong in ["ann:wrong", "bob:right", "ann:", ":right", "ann", "ann:right\n", ""] {
             assert_eq!(users.admit(&basic(wrong), HERE).await, AuthResult::Denied, "{wrong}");
         }
@@ -314,16 +311,16 @@ mod tests {
                 async move { users.admit(&headers, HERE).await }
             };
             let asking: JoinSet<_> = (0..40).map(admit).collect();
-            while lock(&users.checks.running).values().all(|check| check.receiver_count() < 40) {
+            while users.checks.running.lock().values().all(|check| check.receiver_count() < 40) {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(lock(&users.checks.running).len(), 1, "40 requests, one check");
+            assert_eq!(users.checks.running.lock().len(), 1, "40 requests, one check");
             users.checks.turn.add_permits(1);
             assert_eq!(asking.join_all().await, [expected; 40]);
             users.checks.turn.forget_permits(1);
         }
         drop(busy);
-        assert!(lock(&users.checks.running).is_empty());
+        assert!(users.checks.running.lock().is_empty());
     }
 
     #[tokio::test]
@@ -339,7 +336,7 @@ mod tests {
             }
         }
         // The others had not begun, so nothing is done for them any more; their places are free.
-        while lock(&users.checks.running).len() > 1 {
+        while users.checks.running.lock().len() > 1 {
             tokio::task::yield_now().await;
         }
         for _ in 1..MOST_CHECKS {
