@@ -55,6 +55,8 @@ struct State {
     /// Whether the store's file can be written, and why not; unknown where there is none.
     store_fault: Option<Option<String>>,
     dropped_log_lines: Arc<AtomicU64>,
+    /// Whether the metrics of the process are left out.
+    no_process: bool,
     /// Counts the changes.
     version: u64,
 }
@@ -76,6 +78,11 @@ impl Telemetry {
     #[must_use]
     pub fn with_clock(version: &'static str, revision: &'static str, clock: Clock) -> Self {
         Self(Arc::new(Inner { version, revision, clock, state: Mutex::default() }))
+    }
+
+    /// Leaves `process_*` out: a page that another exporter shows as part of its own must not have them twice.
+    pub fn leave_process_out(&self) {
+        self.change().no_process = true;
     }
 
     /// Counts a call to `api` for `account`; all outcomes of the pair are shown from then on.

@@ -260,6 +260,7 @@ async fn once_prints_the_page_of_a_simulated_company() {
     let once = tokio::task::spawn_blocking(move || run(&["once", "--config.file", &configured]));
     let (code, page, log) = soon(once).await.unwrap();
     assert_eq!(code, Some(0), "{log}");
+    assert!(!page.contains("process_"), "node_exporter's textfile collector has its own: {page}");
     let samples = Page::read(&page);
     let figures = samples.figures();
     for prefix in [

@@ -15,6 +15,8 @@ pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
     let context = program::assemble("")?;
     context.client.go_through(Proxies::from_env()?);
+    // The page may go to node_exporter's textfile collector, which has metrics of its own process.
+    context.telemetry.leave_process_out();
     let now = context.clock.now();
     let mut rounds = JoinSet::new();
     for mut source in config.sources {

@@ -19,14 +19,16 @@ impl Collector for Telemetry {
         let build = [("version", self.0.version), ("revision", self.0.revision)];
         let help = "Version and source revision of the running exporter";
         encoder.encode_descriptor("imstats_build", help, None, MetricType::Info)?.encode_info(&build)?;
-        {
-            let state = self.0.state.lock();
-            sources(encoder, &state)?;
-            calls(encoder, &state, self.0.clock.now())?;
-            own(encoder, &state)?;
-        }
+        let state = self.0.state.lock();
+        sources(encoder, &state)?;
+        calls(encoder, &state, self.0.clock.now())?;
+        own(encoder, &state)?;
+        let no_process = state.no_process;
+        drop(state);
         #[cfg(target_os = "linux")]
-        super::process::encode(encoder)?;
+        if !no_process {
+            super::process::encode(encoder)?;
+        }
         Ok(())
     }
 }
