@@ -16,6 +16,7 @@ mod scrub;
 mod tls_cause;
 mod token;
 mod transport;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -39,11 +40,12 @@ use transport::ExchangeError;
 
 pub(crate) use connect::{Ways, connect_receiver};
 pub use credential::Denial;
+pub(crate) use proxy::is_loopback;
 pub use proxy::{Proxies, ProxyError};
 pub use reply::Reply;
 pub(crate) use scrub::scrub;
 pub(crate) use tls_cause::tls_cause;
-pub(crate) use transport::{is_loopback, through, words};
+pub(crate) use words::{through, words};
 
 /// How long a call waits for a pause to end: no person is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -4,6 +4,8 @@
 //! what decodes.
 
 mod check;
+mod checking;
+mod key_paths;
 mod keys;
 mod proof;
 mod proxy;
@@ -25,7 +27,7 @@ use crate::platform::{Credential, Secret};
 use crate::source::{Directory, Pseudonyms, Source, Target};
 use crate::yaml::{self, YamlError};
 
-pub use keys::known_keys;
+pub use key_paths::known_keys;
 pub(crate) use proxy::proxy_url;
 pub use shard::{ParseShardError, Shard};
 pub(crate) use units::duration as parse_duration;
@@ -131,9 +133,13 @@ impl Config {
     }
 
     /// With the key path of the first secret that is inline in the file.
-    fn parse_with(text: &str, file: &str, read: check::ReadSecret<'_>) -> Result<(Self, Option<String>), ConfigError> {
+    fn parse_with(
+        text: &str,
+        file: &str,
+        read: checking::ReadSecret<'_>,
+    ) -> Result<(Self, Option<String>), ConfigError> {
         let mut written = written::Written::new();
-        let Some(faults) = yaml::read_into(&mut written, text, file, &keys::secrets())? else {
+        let Some(faults) = yaml::read_into(&mut written, text, file, &key_paths::secrets())? else {
             return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![check::nothing_written()] });
         };
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));

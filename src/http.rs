@@ -14,8 +14,10 @@ mod negotiate;
 mod peers;
 mod route;
 mod serve;
+mod server;
 mod status;
 mod systemd;
+mod transport;
 mod web_config;
 mod write_timeout;
 

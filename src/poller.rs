@@ -1,12 +1,14 @@
 //! Keeps every source's page up to date: a worker each, and what all of them share.
 
 mod ask;
+mod call;
 mod ledger;
 mod page;
 mod page_end;
 mod parts;
 mod probe;
 mod queue;
+mod report;
 mod round;
 mod standing;
 mod tend;

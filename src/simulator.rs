@@ -5,25 +5,20 @@
 //! code, envelope and HTTP status. Figures are pure functions of a seed, a subject and a day; no day is stored.
 //!
 //! A request passes `server` (and `faults`, `journal`), its platform's front door (`wecom`, `desk`, `feishu`: tokens,
-//! quota, envelope), and its API (`contact`, `groupchat`, `kf`, `directory`, `message_push`), which draws figures of
-//! the people in `company`.
+//! quota, envelope), and its API (`wecom/contact`, `feishu/message_push` and so on), which draws figures of the people in
+//! `company`.
 
 mod answer;
 mod apis;
 mod company;
 mod configuration;
-mod contact;
 mod desk;
-mod directory;
 mod distort;
 mod draw;
 mod faults;
 mod feishu;
 pub mod figures;
-mod groupchat;
 mod journal;
-mod kf;
-mod message_push;
 mod names;
 mod quota;
 mod server;

@@ -4,6 +4,7 @@
 //! scraped; the status page reads the same numbers.
 
 mod encode;
+mod family;
 #[cfg(target_os = "linux")]
 mod process;
 mod status;

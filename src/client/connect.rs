@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::lookup::Lookup;
 use super::proxy::{Proxies, Proxy};
-use super::transport::words;
+use super::words::words;
 use crate::config::Account;
 use crate::files::read_bounded;
 

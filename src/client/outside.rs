@@ -15,7 +15,8 @@ use tokio::process::Command;
 
 use super::connect::Connection;
 use super::credential::{CachedToken, CredentialState};
-use super::{Client, Failure, json, transport};
+use super::words::{through, words};
+use super::{Client, Failure, json};
 use crate::config::Account;
 use crate::platform::{Proof, Refusal, Secret, Token, TokenSource};
 
@@ -201,8 +202,8 @@ async fn run(mut command: Command, limit: Duration) -> Result<String, NoToken> {
 
 /// Asks the token server; gives its answer.
 async fn ask(connection: &Connection, url: &SecretString, headers: &[(String, Secret)]) -> Result<Value, NoToken> {
-    let through = Url::parse(url.expose_secret()).map(|url| transport::through(connection.proxy(&url)));
-    let through = through.unwrap_or_default();
+    let way = Url::parse(url.expose_secret()).map(|url| through(connection.proxy(&url)));
+    let way = way.unwrap_or_default();
     let mut request = connection.http.get(url.expose_secret());
     for (name, secret) in headers {
         let secret = secret.read().map_err(|error| NoToken::Refused(format!("header {name}: {error}")))?;
@@ -211,7 +212,7 @@ async fn ask(connection: &Connection, url: &SecretString, headers: &[(String, Se
         value.set_sensitive(true);
         request = request.header(name, value);
     }
-    let unavailable = |error| NoToken::Unavailable(transport::words(error) + &through);
+    let unavailable = |error| NoToken::Unavailable(words(error) + &way);
     let mut response = request.send().await.map_err(unavailable)?;
     let status = response.status().as_u16();
     if matches!(status, 401 | 403) {

@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-use super::transport::is_loopback;
 use crate::config::proxy_url;
 
 /// The proxies of the environment, as they were when it was read.
@@ -30,6 +30,13 @@ pub(crate) struct Proxy {
     pub(crate) set_by: &'static str,
     /// It may hold a password.
     url: Url,
+}
+
+/// Tells whether `base_url` names this machine, which no proxy of the environment is for.
+pub(crate) fn is_loopback(base_url: &str) -> bool {
+    let Ok(url) = Url::parse(base_url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A variable of the environment that can't be used; without its text, which may hold a password.

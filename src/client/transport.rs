@@ -1,6 +1,5 @@
 //! One HTTP exchange: bounded in time and size, without redirects, and without a URL in any error.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::{Method, Url};
@@ -9,8 +8,8 @@ use serde_json::Value;
 
 use super::connect::Connection;
 use super::json;
-use super::proxy::Proxy;
 use super::scrub::scrub_of;
+use super::words::{advised, through, words};
 use crate::config::Account;
 use crate::platform::{Call, Pass, Reply};
 
@@ -27,13 +26,6 @@ pub(super) enum ExchangeError {
     Foreign(String),
     /// The answer is not what it should be.
     Malformed(String),
-}
-
-/// Tells whether `base_url` names this machine, which no proxy of the environment is for.
-pub(crate) fn is_loopback(base_url: &str) -> bool {
-    let Ok(url) = Url::parse(base_url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Sends `call` with `pass`, and `body` in place of its own where that holds a secret.
@@ -107,44 +99,5 @@ pub(super) async fn exchange(
                 if page { "a page of HTML (does a proxy or a login page answer?) and no JSON" } else { "not JSON" };
             Err(ExchangeError::Malformed(format!("the answer is {what}: {error}")))
         }
-    }
-}
-
-/// The proxy that a request went through, as the end of a message.
-pub(crate) fn through(proxy: Option<&Proxy>) -> String {
-    proxy.map(|proxy| format!(", through the proxy of {}", proxy.set_by)).unwrap_or_default()
-}
-
-/// What went wrong, in the innermost words: the outer ones hold the URL, and with it the token.
-pub(crate) fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    if error.is_timeout() {
-        let what =
-            if error.is_connect() { "no connection within connect_timeout" } else { "no whole answer within timeout" };
-        return what.to_owned();
-    }
-    let what = match (error.is_connect(), error.is_builder()) {
-        (true, _) => "cannot connect: ",
-        // No exchange was begun.
-        (_, true) => "",
-        _ => "the exchange broke off: ",
-    };
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    format!("{what}{cause}")
-}
-
-/// The same of a call to a platform, with what the operator can look at.
-fn advised(error: reqwest::Error, proxy: Option<&Proxy>) -> String {
-    let unreachable = error.is_connect();
-    let words = words(error) + &through(proxy);
-    match (unreachable, proxy) {
-        (true, None) => format!("{words}; check base_url, proxy_url and ca_file, and any firewall on the way"),
-        (true, Some(proxy)) => {
-            format!("{words}; check base_url, {} and ca_file, and any firewall on the way", proxy.set_by)
-        }
-        (false, _) => words,
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::checking::{Checking, ReadSecret};
 use super::proof::{first_inline, way};
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, proxy, units};
 use crate::day::{Schedule, Zone};
 use crate::files::rights_remark;
-use crate::platform::{Credential, PLATFORMS, Proof, Secret, SecretError};
+use crate::platform::{Credential, PLATFORMS, Proof};
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
 use crate::yaml::{cut, printable};
 
@@ -40,9 +41,6 @@ const MOST_LABELS: usize = 16;
 
 /// The shortest key of pseudonyms, in bytes: 128 bits where they are random.
 const LEAST_KEY: usize = 16;
-
-/// Reads a secret; tests give their own.
-pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, SecretError>;
 
 /// The configured rates of each company's APIs, each with the key path that says so.
 ///
@@ -84,14 +82,6 @@ pub(super) fn check(
 pub(super) fn nothing_written() -> String {
     let platforms: Vec<_> = PLATFORMS.iter().map(|platform| platform.name()).collect();
     format!("no account: write a list of accounts under {} (see exporter.example.yaml)", platforms.join(" or "))
-}
-
-/// The look at the whole.
-pub(super) struct Checking<'a> {
-    pub(super) folder: &'a Path,
-    pub(super) read: ReadSecret<'a>,
-    pub(super) faults: Vec<String>,
-    pub(super) warnings: Vec<String>,
 }
 
 impl Checking<'_> {

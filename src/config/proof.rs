@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::check::Checking;
+use super::checking::Checking;
 use super::keys;
 use super::token::WrittenToken;
 use super::written::{WrittenAccount, WrittenBlock};

@@ -4,8 +4,8 @@ use hyper::body::Body;
 use hyper::{Method, StatusCode};
 
 use super::answer::Answer;
-use super::connection::Peer;
 use super::log_limiter::LogLimiter;
+use super::transport::Peer;
 use crate::yaml::printable;
 
 /// How many failed logins are told in a minute, and how many other refused requests: who guesses passwords is not to

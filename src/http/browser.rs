@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use std::net::IpAddr;
 
 use super::answer::{Answer, line};
-use super::connection::Transport;
+use super::transport::Transport;
 use crate::yaml::printable;
 
 /// What a browser says of where a request comes from.

@@ -17,7 +17,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::route;
-use super::serve::Server;
+use super::server::Server;
+use super::transport::{Peer, Transport};
 use super::web_config::name_of;
 use super::write_timeout::WriteTimeout;
 
@@ -30,26 +31,6 @@ const MOST_HEADER_BYTES: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// The other end of a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) address: IpAddr,
-    /// The name in the client's certificate, where it showed one.
-    pub(super) certificate: Option<String>,
-    pub(super) transport: Transport,
-}
-
-/// How requests come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    /// Over TLS: a browser has compared the server's name with its certificate.
-    Tls,
-    /// Unencrypted, as the configuration has it; to a socket that only this machine reaches, or to another.
-    Plain { is_loopback: bool },
-    /// Unencrypted, where the configuration wants TLS.
-    PlainWhereTls,
-}
 
 /// Serves one connection to its end. Its errors concern this client alone.
 pub(super) async fn serve_one(server: Arc<Server>, stream: TcpStream, address: IpAddr, is_loopback: bool) {

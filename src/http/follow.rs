@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::serve::Server;
+use super::server::Server;
 use super::web_config::Refreshed;
 
 /// How often the web configuration is looked at; certificates are renewed weeks before they end.

@@ -13,7 +13,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::access_log::AccessLog;
 use super::answer::{Answer, frames, fresh, line, set};
-use super::connection::{Peer, Transport};
+use super::transport::{Peer, Transport};
 use super::web_config::{AuthResult, Settings};
 use super::{App, browser, negotiate, status};
 

@@ -18,6 +18,7 @@ use super::follow::follow_web_config;
 use super::listen::{ListenError, listen};
 use super::log_limiter::LogLimiter;
 use super::peers::Peers;
+use super::server::Server;
 use super::{App, systemd};
 
 /// More wait in the kernel's queue, so that no client can use up our memory and file descriptors.
@@ -100,35 +101,6 @@ impl Listeners {
         let busy = MOST_CONNECTIONS as usize - slots_held.available_permits();
         server.cut.cancel();
         Drained::Cut(busy)
-    }
-}
-
-/// What all connections share.
-pub(super) struct Server {
-    pub(super) app: App,
-    pub(super) access_log: AccessLog,
-    /// Handshakes that failed are told so often.
-    pub(super) refusals: LogLimiter,
-    slots: Arc<Semaphore>,
-    peers: Arc<Peers>,
-    /// Ends accepting; connections finish what they have begun.
-    pub(super) shutdown: CancellationToken,
-    /// Ends the connections of an older web configuration: a client admitted without TLS must not stay.
-    current: Mutex<CancellationToken>,
-    /// Ends connections.
-    cut: CancellationToken,
-}
-
-impl Server {
-    /// What is cancelled when the connections of this moment are to finish.
-    pub(super) fn end(&self) -> CancellationToken {
-        self.current.lock().clone()
-    }
-
-    /// Lets all connections finish what they have begun, and then end.
-    pub(super) fn end_connections(&self) {
-        let mut current = self.current.lock();
-        std::mem::replace(&mut *current, self.shutdown.child_token()).cancel();
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ledger::Ledger;
 use super::page_end::{page_end, take_down};
-use super::round::Report;
+use super::report::Report;
 use super::worker::Worker;
 use crate::day::Day;
 use crate::discovery::DiscoveryError;

@@ -5,11 +5,12 @@
 //! one that a list gave has left since, and is left out; one that the configuration names refuses the union, whose
 //! figures would otherwise be those of another one.
 
-use super::ask::{ask_call, union};
+use super::call::ask_call;
 use crate::client::{Client, Failure};
 use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::platform::Refusal;
+use crate::sample::Row;
 use crate::source::{DecodedAnswer, Decoder, Query, Target};
 
 /// Who is asked for, in one call.
@@ -153,5 +154,66 @@ impl Asker<'_> {
         let of = self.target.members.len();
         let text = format!("{} (number {} of the {of} that the configuration lists for it)", refusal.text, place + 1);
         Refusal { text, quoted: member.cloned(), ..refusal }
+    }
+}
+
+/// The sums over the parts of a union that was asked in several calls.
+///
+/// A part that lists nothing at all has nothing to add; a day that only some of the others have has no sum.
+pub(super) fn union(mut parts: Vec<DecodedAnswer>) -> DecodedAnswer {
+    if parts.iter().any(|part| !part.is_empty) {
+        parts.retain(|part| !part.is_empty);
+    }
+    let mut parts = parts.into_iter();
+    let mut sum = parts.next().unwrap_or_default();
+    for part in parts {
+        let targets = sum.targets.into_iter().zip(part.targets);
+        sum.targets = targets.map(|(sum, more)| Ok(add(sum?, &more?))).collect();
+        sum.unmapped.extend(part.unmapped);
+        sum.names.extend(part.names);
+        sum.invalid.add(part.invalid);
+    }
+    sum
+}
+
+/// The rows of `sum` with those of `more` added, where there are such.
+fn add(mut sum: Vec<Row>, more: &[Row]) -> Vec<Row> {
+    sum.retain_mut(|row| {
+        let more = more.iter().find(|more| more.day == row.day && more.labels == row.labels);
+        more.inspect(|more| row.add(more)).is_some()
+    });
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::Day;
+    use crate::source::Malformed;
+
+    /// What a part says of one team: the count of each of these days; no days where it lists nothing.
+    fn part(days: &[(i64, f64)]) -> DecodedAnswer {
+        let day = |n| Day::new(2026, 11, 1).unwrap().plus(n);
+        let rows = days.iter().map(|(n, count)| Row { day: day(*n), labels: vec![], values: vec![Some(*count)] });
+        DecodedAnswer { targets: vec![Ok(rows.collect())], is_empty: days.is_empty(), ..DecodedAnswer::default() }
+    }
+
+    fn sums(parts: Vec<DecodedAnswer>) -> Vec<f64> {
+        union(parts).targets.remove(0).unwrap().iter().map(|row| row.values[0].unwrap()).collect()
+    }
+
+    #[test]
+    fn only_days_that_all_parts_have_are_added_up() {
+        assert_eq!(sums(vec![part(&[(1, 1.0), (2, 2.0)]), part(&[(2, 3.0), (1, 4.0)])]), [5.0, 5.0]);
+        assert_eq!(sums(vec![part(&[(1, 1.0), (2, 2.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]), [6.0]);
+        // Two parts without a common day: a third one cannot be the sum of all.
+        assert!(sums(vec![part(&[(1, 1.0)]), part(&[(2, 3.0)]), part(&[(1, 4.0), (2, 1.0)])]).is_empty());
+        // A part without rows adds nothing; a part with a row but without a figure leaves the sum unknown.
+        assert_eq!(sums(vec![part(&[]), part(&[(1, 1.0)]), part(&[]), part(&[(1, 2.0)])]), [3.0]);
+        assert!(sums(vec![DecodedAnswer { is_empty: false, ..part(&[]) }, part(&[(1, 1.0)])]).is_empty());
+        assert!(sums(vec![part(&[]), part(&[])]).is_empty());
+        let failed =
+            || DecodedAnswer { targets: vec![Err(Malformed::new("/items", "a list"))], ..DecodedAnswer::default() };
+        assert!(union(vec![part(&[(1, 1.0)]), failed(), part(&[(1, 1.0)])]).targets[0].is_err());
     }
 }

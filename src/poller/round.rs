@@ -1,6 +1,6 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +13,9 @@ use super::Context;
 use super::ask::{Answers, Given};
 use super::ledger::{Grouping, Ledger};
 use super::queue::{InFlight, Queue, questions};
-use crate::client::Failure;
+use super::report::Report;
 use crate::config::SourceConfig;
 use crate::day::Days;
-use crate::platform::Refusal;
-use crate::source::Malformed;
 use crate::store::{Answer, AnswerState, Outcome, StoreError, TargetAnswer};
 
 /// Storing takes at most one part of this many of a round's time, so that on a slow disk more answers share a
@@ -27,33 +25,6 @@ const PART_FOR_STORING: u32 = 5;
 
 /// The most answers that are taken up before others have their turn.
 const AT_ONCE: usize = 64;
-
-/// How a round went.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    /// Whether any answer could be used: figures, none, or a refusal of a target.
-    pub(super) usable: bool,
-    /// Whether anything was asked but targets that had failed when they were last asked.
-    pub(super) fresh: bool,
-    /// What ended the round before its time.
-    pub(super) ended: Option<Failure>,
-    /// The last failure of a target, and how many there were.
-    pub(super) failure: Option<Failure>,
-    /// How many targets got no usable answer.
-    pub(super) failures: usize,
-    /// The last refusal of a target.
-    pub(super) refusal: Option<Refusal>,
-    /// How many targets were asked.
-    pub(super) asked: usize,
-    /// Platform fields that no gauge maps.
-    pub(super) unmapped: BTreeSet<String>,
-    /// Names of subjects.
-    pub(super) names: BTreeMap<String, String>,
-    /// What is wrong with the first figure that was left out.
-    pub(super) first_invalid: Option<Malformed>,
-    /// Of each union that was answered, by its key, who is left out, in words.
-    pub(super) left_out: BTreeMap<String, Option<String>>,
-}
 
 /// A round under way; [`Round::step`] moves it on.
 ///

@@ -4,47 +4,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::round::Report;
+use super::report::Report;
 use super::worker::Worker;
-use crate::client::Failure;
 use crate::day::Day;
 use crate::store::StoreError;
 use crate::telemetry::{SourceStatus, TargetCounts};
-
-/// What is said where the lists have no entry, and nothing is asked without.
-const NOBODY: &str = "there is nobody to ask about, as the lists came empty";
 
 /// What is said of targets that are refused.
 const REFUSED: &str = "targets are refused, the last";
 
 /// What is said of figures that are left out.
 const INVALID: &str = "figures of the day are left out, as they can't be right";
-
-/// Whether the source is up after a round, where it was so `before`: it is where an answer could be used.
-fn is_up(report: &Report, before: bool) -> bool {
-    match &report.ended {
-        Some(Failure::Denied(_)) => false,
-        _ if report.usable => true,
-        // Lists alone were asked for.
-        Some(Failure::Unavailable(_)) if report.asked == 0 => false,
-        Some(_) if report.asked == 0 => before && report.failures == 0,
-        None if report.asked == 0 => true,
-        // What failed before and fails again says nothing new of the others, which are settled.
-        _ => before && !report.fresh,
-    }
-}
-
-/// What went wrong in a round, with lists that may be `stale`, or of which `nobody` is left.
-pub(super) fn fault(report: &Report, stale: Option<&Failure>, nobody: bool) -> Option<String> {
-    match (&report.failure, stale) {
-        (Some(failure), _) if report.failures < report.asked => {
-            Some(format!("{} of {} targets failed, the last: {failure}", report.failures, report.asked))
-        }
-        (Some(failure), _) => Some(failure.to_string()),
-        (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
-        (None, None) => nobody.then(|| NOBODY.to_owned()),
-    }
-}
 
 impl Worker {
     /// Whether `error`, after a waking at which nothing was to be asked, is another than was told before: that of lists
@@ -66,7 +36,7 @@ impl Worker {
         error: Option<String>,
     ) -> Result<(), StoreError> {
         let now = self.context.clock.now();
-        self.kept.up = is_up(&report, self.kept.up);
+        self.kept.up = report.is_up(self.kept.up);
         self.kept.last_round = Some(now);
         self.kept.round_seconds = Some(now.duration_since(started).as_secs_f64().max(0.0));
         if report.failures == 0 && error.is_none() {

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::ledger::{Ledger, kept_days, may_flip};
 use super::page_end::{page_end, take_down_in_time};
-use super::round::{Report, Round};
-use super::standing::fault;
+use super::report::Report;
+use super::round::Round;
 use super::trouble::Memory;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
@@ -261,7 +261,7 @@ impl Worker {
             self.next_due = Some(now);
         }
         self.look(&mut ledger, &directory, report.asked > 0).await?;
-        let error = fault(&report, stale.as_ref(), ledger.is_empty());
+        let error = report.fault(stale.as_ref(), ledger.is_empty());
         if report.asked > 0 || stale.is_some() || self.is_news(error.as_deref()) {
             // Where nothing else was asked, the lists tell whether the platform answers.
             if report.asked == 0 {

@@ -5,8 +5,10 @@
 use serde_json::{Value, json};
 
 use super::company::Company;
+use super::desk;
 use super::draw::number;
-use super::{contact, desk, groupchat, kf, message_push};
+use super::feishu::message_push;
+use super::wecom::{contact, groupchat, kf};
 use crate::day::{Day, Days};
 
 /// The `behavior_data` of a union of members and departments on `day`, without `stat_time`.

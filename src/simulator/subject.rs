@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answer::Received;
 use super::apis;
-use super::message_push::period;
+use super::feishu::message_push::period;
 use crate::day::{Day, Days, Zone};
 
 /// The ids that a call of the API with that path names, and the days that it asks for.

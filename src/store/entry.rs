@@ -108,3 +108,34 @@ pub struct SourceState {
     /// What was wrong in its last round.
     pub error: Option<String>,
 }
+
+/// What a target was answered for a day, while it could not be stored.
+#[derive(Clone, Debug)]
+pub(super) struct UnwrittenAnswer {
+    pub(super) target: Arc<Target>,
+    pub(super) state: AnswerState,
+    pub(super) code: i64,
+    pub(super) first_at: Timestamp,
+    pub(super) last_at: Timestamp,
+    pub(super) answers: u32,
+    /// Whether what is stored of the same definition counts with it: another definition did not come between.
+    pub(super) joins: bool,
+    /// The last figures, and when they came; they stay when the target is refused then.
+    pub(super) rows: Option<(Timestamp, Vec<Row>)>,
+}
+
+impl UnwrittenAnswer {
+    /// The ledger's entry for it.
+    pub(super) fn entry(&self, day: Day) -> Answer {
+        Answer {
+            day,
+            target: self.target.key(),
+            definition: self.target.definition.clone(),
+            state: self.state,
+            first_at: self.first_at,
+            last_at: self.last_at,
+            answers: self.answers,
+            code: self.code,
+        }
+    }
+}

@@ -9,9 +9,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, Transactio
 
 use super::column::{Iso, Millis};
 use super::damage::intact;
+use super::entry::UnwrittenAnswer;
 use super::error::StoreError;
 use super::rows::Writing;
-use super::unwritten::UnwrittenAnswer;
 use super::{Answer, AnswerState, Outcome, TargetAnswer};
 use crate::day::{Cycle, Day, Days};
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::change::Change;
+use super::entry::UnwrittenAnswer;
 use super::error::StoreError;
 use super::{Answer, AnswerState, Outcome, SourceState, TargetAnswer};
 use crate::day::{Cycle, Day, Days};
 use crate::sample::Row;
-use crate::source::{ListEntry, Table, Target};
+use crate::source::{ListEntry, Table};
 
 /// The most answers (of a target on a day) that are kept: some 400 bytes each. Beyond it the oldest days go.
 const MOST_ANSWERS: usize = 400_000;
@@ -43,21 +44,6 @@ pub(super) struct Unwritten {
     lists: HashMap<[String; 3], Arc<Change>>,
     names: HashMap<(&'static str, String), NamesById>,
     statuses: HashMap<SourceKey, SourceState>,
-}
-
-/// What a target was answered for a day, while it could not be stored.
-#[derive(Clone, Debug)]
-pub(super) struct UnwrittenAnswer {
-    pub(super) target: Arc<Target>,
-    pub(super) state: AnswerState,
-    pub(super) code: i64,
-    pub(super) first_at: Timestamp,
-    pub(super) last_at: Timestamp,
-    pub(super) answers: u32,
-    /// Whether what is stored of the same definition counts with it: another definition did not come between.
-    pub(super) joins: bool,
-    /// The last figures, and when they came; they stay when the target is refused then.
-    pub(super) rows: Option<(Timestamp, Vec<Row>)>,
 }
 
 impl Unwritten {
@@ -321,22 +307,6 @@ impl Unwritten {
                     }
                 }
             }
-        }
-    }
-}
-
-impl UnwrittenAnswer {
-    /// The ledger's entry for it.
-    fn entry(&self, day: Day) -> Answer {
-        Answer {
-            day,
-            target: self.target.key(),
-            definition: self.target.definition.clone(),
-            state: self.state,
-            first_at: self.first_at,
-            last_at: self.last_at,
-            answers: self.answers,
-            code: self.code,
         }
     }
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 
+use super::family::{counter, gauge};
 use super::{Outcome, SourceStatus, State, Telemetry};
 
 impl Collector for Telemetry {
@@ -31,47 +32,6 @@ impl Collector for Telemetry {
         }
         Ok(())
     }
-}
-
-/// Writes one gauge; nothing where it has no samples.
-pub(super) fn gauge<V: EncodeGaugeValue, const N: usize>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    samples: &[([(&str, &str); N], V)],
-) -> fmt::Result {
-    if samples.is_empty() {
-        return Ok(());
-    }
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for (labels, value) in samples {
-        match N {
-            // The encoder would write `{}` for an empty set of labels.
-            0 => metric.encode_gauge(value)?,
-            _ => metric.encode_family(labels)?.encode_gauge(value)?,
-        }
-    }
-    Ok(())
-}
-
-/// Writes one counter, whose name is given without `_total`; nothing where it has no samples.
-pub(super) fn counter<V: EncodeCounterValue, const N: usize>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    samples: &[([(&str, &str); N], V)],
-) -> fmt::Result {
-    if samples.is_empty() {
-        return Ok(());
-    }
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (labels, value) in samples {
-        match N {
-            0 => metric.encode_counter::<NoLabelSet, _, u64>(value, None)?,
-            _ => metric.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(value, None)?,
-        }
-    }
-    Ok(())
 }
 
 /// A gauge of every source that has a value of it.

@@ -5,7 +5,7 @@ use std::fmt;
 use procfs::process::{LimitValue, Process};
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::encode::{counter, gauge};
+use super::family::{counter, gauge};
 
 /// Writes the `process_*` families; what `/proc` does not tell is left out.
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

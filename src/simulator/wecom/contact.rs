@@ -5,20 +5,20 @@ use std::ops::AddAssign;
 
 use serde_json::{Value, json};
 
-use super::World;
-use super::answer::{Received, Refusal, rounded};
-use super::apis;
-use super::company::{Company, User};
-use super::draw::{Draw, number, rhythm};
-use super::wecom::{days, midnight, numbers, refuse, refuse_for, strings};
+use super::rules::{days, midnight, numbers, refuse, refuse_for, strings};
 use crate::day::Day;
+use crate::simulator::World;
+use crate::simulator::answer::{Received, Refusal, rounded};
+use crate::simulator::apis;
+use crate::simulator::company::{Company, User};
+use crate::simulator::draw::{Draw, number, rhythm};
 
 /// The longest span of one call, in days.
 const LONGEST_SPAN: u32 = 30;
 
 /// What is counted before ratios are taken of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
+pub(in crate::simulator) struct Tally {
     new_apply: u64,
     new_contact: u64,
     chats: u64,
@@ -32,7 +32,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// The counts of a member on the day of that number.
-    pub(super) fn of(user: &User, day: i64) -> Self {
+    pub(in crate::simulator) fn of(user: &User, day: i64) -> Self {
         if user.activity == 0.0 || !user.follows_customers {
             return Self::default();
         }
@@ -59,7 +59,7 @@ impl Tally {
     }
 
     /// The figures as the platform writes them, without `stat_time`.
-    pub(super) fn figures(&self) -> Value {
+    pub(in crate::simulator) fn figures(&self) -> Value {
         let mut row = json!({
             "new_apply_cnt": self.new_apply,
             "new_contact_cnt": self.new_contact,
@@ -92,7 +92,7 @@ impl AddAssign for Tally {
 }
 
 /// The places of all members of a union, each once; ids that do not exist are left out.
-pub(super) fn union(company: &Company, userids: &[&str], partyids: &[i64]) -> Vec<usize> {
+pub(in crate::simulator) fn union(company: &Company, userids: &[&str], partyids: &[i64]) -> Vec<usize> {
     let users = userids.iter().filter_map(|userid| company.user_place(userid));
     // By far the most calls name one department or one member.
     if let (0, &[partyid]) = (userids.len(), partyids) {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::World;
-use super::answer::{Received, Refusal};
-use super::apis;
-use super::company::Department;
-use super::wecom::{refuse, refuse_for};
+use super::rules::{refuse, refuse_for};
+use crate::simulator::World;
+use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::apis;
+use crate::simulator::company::Department;
 
 /// Answers the list API with that path.
 pub(super) fn answer(world: &World, path: &str, received: &Received) -> Result<Value, Refusal> {

@@ -3,21 +3,21 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::World;
-use super::answer::{Received, Refusal};
-use super::apis;
-use super::company::{Company, FeishuDepartment};
-use super::draw::{Draw, key, number, rhythm};
-use super::feishu::refuse;
+use super::rules::refuse;
 use crate::day::{Day, Days, Zone};
+use crate::simulator::World;
+use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::apis;
+use crate::simulator::company::{Company, FeishuDepartment};
+use crate::simulator::draw::{Draw, key, number, rhythm};
 
 /// How far back figures go, in days; the page names no limit.
 const KEPT_DAYS: i64 = 365;
 
 /// The pushes to people, of one or more departments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) messages: u64,
+pub(in crate::simulator) struct Tally {
+    pub(in crate::simulator) messages: u64,
     users: u64,
     read_in_1h: u64,
     read_in_12h: u64,
@@ -53,7 +53,12 @@ impl Tally {
     }
 
     /// The pushes to a department and those below it, or to the tenant.
-    pub(super) fn of(company: &Company, app_id: &str, department: Option<&FeishuDepartment>, days: Days) -> Self {
+    pub(in crate::simulator) fn of(
+        company: &Company,
+        app_id: &str,
+        department: Option<&FeishuDepartment>,
+        days: Days,
+    ) -> Self {
         let all = &company.feishu_departments;
         let mut sum = Self::default();
         let mut add = |department: &FeishuDepartment| sum.add(&Self::of_days(company, app_id, department, days));
@@ -72,7 +77,7 @@ impl Tally {
     }
 
     /// The names and values of the platform's items.
-    pub(super) fn metrics(&self) -> [(&'static str, u64); 4] {
+    pub(in crate::simulator) fn metrics(&self) -> [(&'static str, u64); 4] {
         [
             ("send_msg_count", self.messages),
             ("send_user_count", self.users),
@@ -83,7 +88,7 @@ impl Tally {
 }
 
 /// The days of the period that starts on `date`: 1 is a day, 2 a week, 3 a month.
-pub(super) fn period(date: Day, cycle_type: i64) -> Days {
+pub(in crate::simulator) fn period(date: Day, cycle_type: i64) -> Days {
     let last = match cycle_type {
         2 => date.plus(6),
         3 => date.last_of_month(),

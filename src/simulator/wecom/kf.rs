@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::World;
-use super::answer::{Received, Refusal, rounded};
-use super::apis;
-use super::company::{KfAccount, Servicer};
-use super::draw::{Draw, number, rhythm, weekday};
-use super::wecom::{days, midnight, refuse, refuse_for};
+use super::rules::{days, midnight, refuse, refuse_for};
 use crate::day::Day;
+use crate::simulator::World;
+use crate::simulator::answer::{Received, Refusal, rounded};
+use crate::simulator::apis;
+use crate::simulator::company::{KfAccount, Servicer};
+use crate::simulator::draw::{Draw, number, rhythm, weekday};
 
 /// The longest span of one call, in days.
 const LONGEST_SPAN: u32 = 31;
 
 /// What is counted before rates are taken of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) sessions: u64,
+pub(in crate::simulator) struct Tally {
+    pub(in crate::simulator) sessions: u64,
     customers: u64,
     customer_messages: u64,
     replied: u64,
@@ -35,7 +35,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// The counts of a servicer on the day of that number.
-    pub(super) fn of(account: &KfAccount, servicer: &Servicer, day: i64) -> Self {
+    pub(in crate::simulator) fn of(account: &KfAccount, servicer: &Servicer, day: i64) -> Self {
         let mut nature = Draw::of(servicer.key);
         let mut draw = Draw::on(servicer.key, day);
         let closed = account.closed_on_weekends && weekday(day) >= 5;
@@ -76,7 +76,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in crate::simulator) fn add(&mut self, other: &Self) {
         self.sessions += other.sessions;
         self.customers += other.customers;
         self.customer_messages += other.customer_messages;
@@ -95,7 +95,7 @@ impl Tally {
     }
 
     /// The `statistic` as the platform writes it; `None` on a day on which nothing happened.
-    pub(super) fn figures(&self) -> Option<Value> {
+    pub(in crate::simulator) fn figures(&self) -> Option<Value> {
         // All other counts are parts of the sessions.
         if self.sessions == 0 && self.rejected == 0 {
             return None;
@@ -171,8 +171,8 @@ pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusa
 
 #[cfg(test)]
 mod tests {
-    use super::super::company::Company;
     use super::*;
+    use crate::simulator::company::Company;
 
     #[test]
     fn all_the_ways_of_leaving_something_out_occur() {

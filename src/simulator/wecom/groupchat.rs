@@ -2,33 +2,33 @@
 
 use serde_json::{Value, json};
 
-use super::World;
-use super::answer::{Received, Refusal};
-use super::apis;
-use super::company::User;
-use super::draw::{Draw, growth, number};
-use super::wecom::{days, midnight, refuse, refuse_for, strings};
+use super::rules::{days, midnight, refuse, refuse_for, strings};
 use crate::day::{Day, Days};
+use crate::simulator::World;
+use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::apis;
+use crate::simulator::company::User;
+use crate::simulator::draw::{Draw, growth, number};
 
 /// The longest span of one call, in days.
 const LONGEST_SPAN: u32 = 30;
 
 /// The groups of owners: what is new in a span, and the rest as of its last day.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) new_chats: u64,
-    pub(super) chats: u64,
+pub(in crate::simulator) struct Tally {
+    pub(in crate::simulator) new_chats: u64,
+    pub(in crate::simulator) chats: u64,
     chats_with_messages: u64,
-    pub(super) new_members: u64,
-    pub(super) members: u64,
+    pub(in crate::simulator) new_members: u64,
+    pub(in crate::simulator) members: u64,
     members_with_messages: u64,
-    pub(super) messages: u64,
+    pub(in crate::simulator) messages: u64,
     migrated: u64,
 }
 
 impl Tally {
     /// The groups of an owner in the span of days from `first` to `last`.
-    pub(super) fn of(owner: &User, first: i64, last: i64) -> Self {
+    pub(in crate::simulator) fn of(owner: &User, first: i64, last: i64) -> Self {
         let mut nature = Draw::of(owner.groups_key);
         let (chats_key, members_key, messages_key) = (nature.next(), nature.next(), nature.next());
         let busy = 0.2 + owner.activity;
@@ -54,7 +54,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in crate::simulator) fn add(&mut self, other: &Self) {
         self.new_chats += other.new_chats;
         self.chats += other.chats;
         self.chats_with_messages += other.chats_with_messages;
@@ -66,7 +66,7 @@ impl Tally {
     }
 
     /// The figures as the platform writes them; only companies of the education trade are told of migrations.
-    pub(super) fn figures(&self, education: bool) -> Value {
+    pub(in crate::simulator) fn figures(&self, education: bool) -> Value {
         let mut data = json!({
             "new_chat_cnt": self.new_chats,
             "chat_total": self.chats,
@@ -170,8 +170,8 @@ fn asked<'a>(world: &'a World, received: &Received) -> Result<(Vec<&'a User>, Da
 
 #[cfg(test)]
 mod tests {
-    use super::super::company::Company;
     use super::*;
+    use crate::simulator::company::Company;
 
     #[test]
     fn totals_grow_by_what_is_new() {
