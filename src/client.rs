@@ -310,8 +310,8 @@ impl Client {
         {
             refusal.quoted = None;
             if refusal.class == Class::Unknown {
-                // Only these are the platform's own words.
-                "the platform's words may name people, and are not repeated".clone_into(&mut refusal.text);
+                "the table has no such code, and the platform's words may name people, so they are not repeated"
+                    .clone_into(&mut refusal.text);
             }
         }
         let is_login = matches!(aim, Aim::Token(_));
@@ -328,6 +328,14 @@ impl Client {
                 Ok(Verdict::Yes(Reply::new(body, count)))
             }
             Ok((Err(refusal), _)) => {
+                if let (Class::Unknown, Some(words)) = (refusal.class, &refusal.quoted) {
+                    tracing::debug!(
+                        account = account.name,
+                        api = call.api,
+                        code = refusal.code,
+                        "the platform says: {words}"
+                    );
+                }
                 count.end_as(match outcome(refusal.class) {
                     // A login has no token that could have been refused, and no target.
                     Outcome::Token | Outcome::Refused | Outcome::NoData if is_login => Outcome::Denied,

@@ -5,6 +5,7 @@
 //! * [`day`]: calendar days, zones, the clock that tests can set, and when a day's figures are ready
 //! * [`sample`]: one subject's figures of one day
 //! * [`files`]: files read up to a limit, and written whole
+//! * [`printable`]: texts for people, without what hides or turns them
 //! * [`telemetry`]: the exporter's own counters, and the states of its sources
 //! * [`platform`]: how each platform admits a caller and says no
 //! * [`yaml`]: files in YAML, with each error at its place
@@ -32,6 +33,7 @@ pub mod history;
 pub mod http;
 pub mod platform;
 pub mod poller;
+pub mod printable;
 pub mod sample;
 pub mod simulator;
 pub mod source;

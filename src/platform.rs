@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use crate::printable::shown;
+
 pub use feishu::Feishu;
 pub use secret::{Secret, SecretError};
 pub use tencent::TencentDesk;
@@ -203,6 +205,13 @@ pub enum Class {
     Unknown,
 }
 
+/// What is told of a code that no table has.
+const UNKNOWN: &str = "it is not one of the codes that this version knows: see the platform's list of codes; \
+    --log.level=debug shows the platform's words";
+
+/// The most characters of a platform's words.
+const LONGEST_QUOTE: usize = 160;
+
 /// A platform's no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -214,8 +223,8 @@ pub struct Refusal {
     pub text: String,
     /// How long the platform asks us to wait, where it says so.
     pub wait: Option<Duration>,
-    /// What the platform quotes as the culprit. It is mostly a person's id: for `check --online` and the log's debug
-    /// level, and never with pseudonyms.
+    /// What the platform quotes as the culprit, or all that it says with a code that we don't know. It may name a person:
+    /// for `check --online` and the log's debug level, and never with pseudonyms.
     pub quoted: Option<String>,
 }
 
@@ -226,10 +235,17 @@ impl Refusal {
         Self { class, code, text: text.into(), wait: None, quoted: None }
     }
 
-    /// One whose code the table does not know: the platform's own words are all there is to tell.
+    /// One whose code the table does not know. The platform's own words may name people, so they are not what is shown.
     #[must_use]
     pub fn unknown(code: i64, message: &str) -> Self {
-        Self::new(Class::Unknown, code, format!("the platform says: {}", plain(message)))
+        Self::new(Class::Unknown, code, UNKNOWN).quoting(message)
+    }
+
+    /// With the beginning of what the platform says or quotes, as far as it may be shown.
+    #[must_use]
+    pub fn quoting(mut self, message: &str) -> Self {
+        self.quoted = Some(shown(message, LONGEST_QUOTE)).filter(|text| !text.is_empty());
+        self
     }
 }
 
@@ -279,11 +295,6 @@ pub fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// The first 160 printable characters of a platform's message.
-fn plain(message: &str) -> String {
-    message.chars().filter(|c| !c.is_control()).take(160).collect()
-}
-
 /// The refusal of an answer whose body holds no envelope of the platform: by its HTTP status where that says enough,
 /// else in the words `foreign`.
 #[must_use]
@@ -302,10 +313,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_code_brings_the_platforms_words_without_control_characters() {
-        let refusal = Code::look_up(&[&[]], 7, "a\nb\u{1b}[31m");
+    fn an_unknown_code_keeps_the_platforms_words_apart_and_without_what_hides_text() {
+        let refusal = Code::look_up(&[&[]], 7, "a\nb\u{1b}[31m \u{202e}gnp.exe");
         assert_eq!(refusal.class, Class::Unknown);
-        assert_eq!(refusal.to_string(), "code 7: the platform says: ab[31m");
+        assert_eq!(refusal.quoted.as_deref(), Some("ab[31m gnp.exe"));
+        assert_eq!(refusal.to_string(), format!("code 7: {UNKNOWN}"));
+        assert_eq!(Code::look_up(&[&[]], 7, "").quoted, None);
     }
 
     #[test]

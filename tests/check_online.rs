@@ -127,7 +127,7 @@ async fn without_online_the_cost_of_all_is_not_made_up() {
     let simulator = company().await;
     let (code, told) = command(&simulator, "wecom: [{$wecom, contact: {users: all}}]", &["check"]).await;
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("check --online asks it") && !told.contains("0 calls a round"), "{told}");
+    assert!(told.contains("run check --online") && !told.contains("0 calls a round"), "{told}");
 }
 
 #[tokio::test]
@@ -139,6 +139,38 @@ async fn once_exits_with_1_where_a_list_is_refused() {
         assert_eq!(exit, Some(1), "{page}");
         assert!(page.contains("imstats_source_up{source=\"wecom_contact\",account=\"acme\"} 0"), "{page}");
     }
+}
+
+#[tokio::test]
+async fn words_of_a_platform_that_may_name_people_are_in_the_log_only_at_debug_level() {
+    let simulator = company().await;
+    let body = r#"{"errcode": 987654, "errmsg": "userid 张三 of 13800138000 is on\u202e leave\u0007"}"#;
+    simulator.faults().add(Fault::on(CONTACT, raw(body)));
+    let yaml = "wecom: [{$wecom, contact: {users: [WangWu]}}]";
+    let plain = command(&simulator, yaml, &["once"]).await.1;
+    assert!(plain.contains("code 987654: it is not one of the codes") && !plain.contains("13800138000"), "{plain}");
+    let debug = command(&simulator, yaml, &["once", "--log.level", "debug"]).await.1;
+    assert!(debug.contains("the platform says: userid 张三 of 13800138000 is on leave"), "{debug}");
+    let (_, told) = checked(&simulator, yaml).await;
+    line(&told, &["FAIL", "code 987654", "(the platform says: userid 张三 of 13800138000 is on leave)"]);
+}
+
+#[tokio::test]
+async fn a_secret_that_a_platform_echoes_is_not_in_the_log_at_debug_level_either() {
+    let simulator = company().await;
+    let secret = &configured_secrets(&simulator)["wecom"];
+    simulator.faults().add(Fault::on(GETTOKEN, raw(format!(r#"{{"errcode": 77777, "errmsg": "sent {secret}"}}"#))));
+    let yaml = "wecom: [{$wecom, contact: {users: [WangWu]}}]";
+    let log = command(&simulator, yaml, &["once", "--log.level", "debug"]).await.1;
+    assert!(log.contains("the platform says: sent ***") && !log.contains(secret.as_str()), "{log}");
+}
+
+#[tokio::test]
+async fn a_source_of_which_all_is_refused_is_told_with_the_code() {
+    let simulator = company().await;
+    simulator.faults().add(Fault::on(CONTACT, Effect::Refuse(60111)));
+    let log = command(&simulator, "wecom: [{$wecom, contact: {users: [WangWu]}}]", &["once"]).await.1;
+    assert!(log.contains("the platform refuses all that is asked, the last with code 60111: "), "{log}");
 }
 
 #[tokio::test]

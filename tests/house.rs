@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "day",
     "sample",
     "files",
+    "printable",
     "telemetry",
     "platform",
     "yaml",

@@ -91,7 +91,7 @@ async fn pseudonyms_are_the_same_after_a_restart_and_without_the_platforms() {
     // After a restart only the platform knows whom to ask about; what was shown stays.
     let before = stage.page().figures();
     stage.restart().await;
-    stage.set("2026-11-22T12:00:00");
+    stage.set("2026-11-21T13:30:00");
     stage.wake_slowly().await;
     assert_eq!(stage.shown("wecom_contact").as_deref(), Some("2026-11-20"));
     assert!(!stage.up("wecom_contact") && stage.error("wecom_contact").contains("cannot list follow_user"));
@@ -165,6 +165,11 @@ async fn a_platform_who_names_people_in_its_refusals_is_not_repeated() {
     for path in ["/", "/api/v1/status"] {
         assert_eq!(named(&people, served.get(path).await.as_bytes()), None, "{path}");
     }
+    stage.mend();
+    stage.simulator.faults().add(Fault::on(CONTACT, raw(r#"{"WangWu": 1, "WangWu": 2}"#)));
+    stage.wake_slowly().await;
+    let error = stage.error("wecom_contact");
+    assert!(error.contains("a key comes twice") && !error.contains("WangWu"), "{error}");
 }
 
 /// The whole program: its pages, its log at the finest, its store and what it exports.

@@ -244,7 +244,7 @@ async fn a_platform_that_echoes_a_secret_does_not_bring_it_out() {
     stage.wake().await;
     for source in ["wecom_contact", "feishu_message_push"] {
         let error = stage.error(source);
-        assert!(error.contains("77777") && error.contains("sent ***"), "{error}");
+        assert!(error.contains("77777") && !error.contains("sent"), "{error}");
         assert!(secrets.values().all(|secret| !error.contains(secret.as_str())), "{error}");
     }
 }

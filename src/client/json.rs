@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::printable::shown;
+
 /// Sixteen mebibytes of small values would take a gibibyte in memory; a batch of 1,000 rows has about 25,000.
 const MOST_VALUES: usize = 1_000_000;
 
@@ -20,8 +22,8 @@ const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
 ///
 /// # Errors
 /// Where they are not JSON, where that has more than 1,000,000 values, and where an object has two different values for
-/// one key: it is unknown which the platform meant.
-pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+/// one key: it is unknown which the platform meant. The key is repeated only if `names_keys`: it may be somebody's id.
+pub(super) fn read(bytes: &[u8], names_keys: bool) -> Result<Value, serde_json::Error> {
     let mut bytes = bytes;
     while let Some(rest) = bytes.strip_prefix("\u{feff}".as_bytes()) {
         bytes = rest;
@@ -30,7 +32,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let left = Cell::new(MOST_VALUES);
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let mended = matches!(text, Cow::Owned(_));
-    let value = Reader { left: &left, mended }.deserialize(&mut deserializer)?;
+    let value = Reader { left: &left, mended, names_keys }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -41,6 +43,8 @@ struct Reader<'a> {
     left: &'a Cell<usize>,
     /// Whether bytes that are no UTF-8 were replaced.
     mended: bool,
+    /// Whether errors repeat keys.
+    names_keys: bool,
 }
 
 impl Reader<'_> {
@@ -113,8 +117,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 continue;
             }
             if values.get(&key).is_some_and(|other| *other != value) {
-                let key: String = key.chars().filter(|c| !c.is_control()).take(64).collect();
-                return Err(A::Error::custom(format_args!("`{key}` comes twice with different values")));
+                return Err(A::Error::custom(if self.names_keys {
+                    format!("`{}` comes twice with different values", shown(&key, 64))
+                } else {
+                    "a key comes twice with different values".to_owned()
+                }));
             }
             values.insert(key, value);
         }
@@ -130,23 +137,23 @@ mod tests {
     fn what_is_read_is_what_serde_reads() {
         let text = r#" {"a": [1, -2, 3.5, 1e3, 18446744073709551615, 99999999999999999999], "b": {"": null},
             "c": [true, false, "\u5ba2\n", []], "d": {}} "#;
-        assert_eq!(read(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(read(text.as_bytes(), true).unwrap(), serde_json::from_str::<Value>(text).unwrap());
         for text in ["", "{", "1 2", "[1,]", "1e400", "NaN", "\"\\ud800\"", "{\"a\" 1}", "\u{feff}"] {
-            assert!(read(text.as_bytes()).is_err(), "{text}");
+            assert!(read(text.as_bytes(), true).is_err(), "{text}");
         }
-        assert!(read("[".repeat(129).as_bytes()).is_err());
+        assert!(read("[".repeat(129).as_bytes(), true).is_err());
     }
 
     #[test]
     fn byte_order_marks_before_json_are_skipped_and_not_in_it() {
-        assert_eq!(read("\u{feff}{\"a\": 1}".as_bytes()).unwrap(), serde_json::json!({"a": 1}));
-        assert_eq!(read("\u{feff}\u{feff} []".as_bytes()).unwrap(), serde_json::json!([]));
-        assert!(read("{\u{feff}}".as_bytes()).is_err());
+        assert_eq!(read("\u{feff}{\"a\": 1}".as_bytes(), true).unwrap(), serde_json::json!({"a": 1}));
+        assert_eq!(read("\u{feff}\u{feff} []".as_bytes(), true).unwrap(), serde_json::json!([]));
+        assert!(read("{\u{feff}}".as_bytes(), true).is_err());
     }
 
     #[test]
     fn what_is_no_text_is_absent_and_spoils_nothing_else() {
-        let read = |text: &[u8]| read(text).unwrap();
+        let read = |text: &[u8]| read(text, true).unwrap();
         assert_eq!(read(b"{\"id\": \"a\xff\", \"n\": 1, \"k\xfe\": 2}"), serde_json::json!({"id": null, "n": 1}));
         // 客户 in GBK.
         assert_eq!(read(b"[\"\xbf\xcd\xbb\xa7\", \"b\"]"), serde_json::json!([null, "b"]));
@@ -155,16 +162,16 @@ mod tests {
 
     #[test]
     fn a_key_may_come_twice_only_with_the_same_value() {
-        assert_eq!(read(br#"{"a": [1], "a": [1]}"#).unwrap(), serde_json::json!({"a": [1]}));
-        let error = read(br#"{"x": {"a": 1, "\u0061": 2}}"#).unwrap_err();
+        assert_eq!(read(br#"{"a": [1], "a": [1]}"#, true).unwrap(), serde_json::json!({"a": [1]}));
+        let error = read(br#"{"x": {"a": 1, "\u0061": 2}}"#, true).unwrap_err();
         assert!(error.to_string().starts_with("`a` comes twice with different values at line 1"), "{error}");
     }
 
     #[test]
     fn more_values_than_anybody_needs_are_refused() {
         let list = |count: usize| format!("[{}0]", "0,".repeat(count - 2));
-        assert!(read(list(MOST_VALUES).as_bytes()).is_ok());
-        let error = read(list(MOST_VALUES + 1).as_bytes()).unwrap_err();
+        assert!(read(list(MOST_VALUES).as_bytes(), true).is_ok());
+        let error = read(list(MOST_VALUES + 1).as_bytes(), true).unwrap_err();
         assert!(error.to_string().contains("more than 1000000 values"), "{error}");
     }
 }

@@ -230,7 +230,7 @@ async fn ask(connection: &Connection, url: &SecretString, headers: &[(String, Se
         bytes.extend_from_slice(&chunk);
     }
     // What is wrong with it would be told with its words.
-    json::read(&bytes).map_err(|_| NoToken::Unavailable("its answer is not JSON".to_owned()))
+    json::read(&bytes, false).map_err(|_| NoToken::Unavailable("its answer is not JSON".to_owned()))
 }
 
 /// The token in the answer of a token server.

@@ -69,7 +69,8 @@ pub(super) async fn exchange(
         }
         bytes.extend_from_slice(&chunk);
     }
-    let content = json::read(&bytes);
+    // Keys are field names, but a hostile platform may name people in them.
+    let content = json::read(&bytes, account.pseudonyms.is_none());
     if let (407, Err(_), Some(proxy)) = (status, &content, proxy) {
         let set_by = proxy.set_by;
         return Err(unavailable(&format!("the proxy of {set_by} wants another user and password (HTTP 407)")));

@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use super::answer::Answer;
 use super::log_limiter::LogLimiter;
 use super::transport::Peer;
-use crate::yaml::printable;
+use crate::printable::printable;
 
 /// How many failed logins are told in a minute, and how many other refused requests: who guesses passwords is not to
 /// fill the disk, nor to hide his guesses among the others.

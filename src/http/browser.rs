@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use super::answer::{Answer, line};
 use super::transport::Transport;
-use crate::yaml::printable;
+use crate::printable::printable;
 
 /// What a browser says of where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

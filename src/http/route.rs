@@ -16,6 +16,7 @@ use super::answer::{Answer, frames, fresh, line, set};
 use super::transport::{Peer, Transport};
 use super::web_config::{AuthResult, Settings};
 use super::{App, browser, negotiate, status};
+use crate::printable::shown;
 
 /// The longest request body that is read; nothing here needs one.
 const MOST_BODY: usize = 64 * 1024;
@@ -212,7 +213,7 @@ fn metrics(app: &App, request: &Request<Incoming>) -> Answer {
     let collect: Vec<_> = collect.iter().map(String::as_str).collect();
     let known: Vec<_> = app.exposition.sources().collect();
     if let Some(unknown) = collect.iter().find(|name| !known.contains(name)) {
-        let unknown: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
+        let unknown = shown(unknown, 64);
         let words = format!("collect[]: there is no source `{unknown}`; there are {}", known.join(", "));
         return line(StatusCode::BAD_REQUEST, &words);
     }

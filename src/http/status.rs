@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::App;
+use crate::printable::is_printable;
 use crate::telemetry::{Outcome, SourceStatus, TargetCounts};
 
 /// How the page writes an instant.
@@ -66,6 +67,7 @@ pub(super) fn html(app: &App) -> String {
 
 fn write_page(page: &mut String, app: &App) -> fmt::Result {
     let (version, revision) = app.telemetry.build();
+    let revision = if revision == "unknown" { String::new() } else { format!(", revision {revision}") };
     let mut sources = app.telemetry.sources();
     // The reader of a large company's page looks for what does not work.
     sources.sort_by_key(|(.., status)| status.up);
@@ -74,9 +76,9 @@ fn write_page(page: &mut String, app: &App) -> fmt::Result {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>imstats_exporter</title>\n<link rel=\"stylesheet\" href=\"status.css\">\n</head>\n<body>\n\
-         <header><h1>imstats_exporter</h1><span class=\"soft\">version {}, revision {}</span></header>\n",
+         <header><h1>imstats_exporter</h1><span class=\"soft\">version {}{}</span></header>\n",
         Html(version),
-        Html(revision),
+        Html(&revision),
     )?;
     let metrics = app.telemetry_path.trim_start_matches('/');
     write!(
@@ -269,7 +271,7 @@ impl fmt::Display for Html<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                c if c.is_control() => f.write_char(' ')?,
+                c if !is_printable(c) => f.write_char(' ')?,
                 c => f.write_char(c)?,
             }
         }

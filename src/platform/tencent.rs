@@ -19,7 +19,7 @@ use sha2::Sha256;
 
 use super::Class::{Account, Permission, Target, Throttled, Unavailable, Unknown};
 use super::{
-    Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, plain, whole,
+    Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, whole,
 };
 
 /// How long a signature holds; Tencent asks for a day at least.
@@ -104,8 +104,7 @@ impl Platform for TencentDesk {
                 Err(no_envelope(reply, "the answer has no ActionStatus and ErrorCode: is base_url Tencent's?"))
             }
             (Some(0), Some(_)) => {
-                let text = format!("the platform says FAIL without a code: {}", plain(message));
-                Err(Refusal::new(Unknown, 0, text))
+                Err(Refusal::new(Unknown, 0, "the platform says FAIL without a code").quoting(message))
             }
             (Some(code), _) => {
                 let mut refusal = Code::look_up(&[CODES], code, message);
@@ -280,7 +279,7 @@ mod tests {
             assert_eq!((refusal.class, refusal.code), (Account, 70003));
         }
         let refusal = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 0, "ErrorInfo": "odd"})).unwrap_err();
-        assert_eq!(refusal.to_string(), "code 0: the platform says FAIL without a code: odd");
+        assert_eq!(refusal.to_string(), "code 0: the platform says FAIL without a code");
         assert_eq!(judge(json!({"ErrorCode": 0})).unwrap_err().class, Class::Foreign);
     }
 

@@ -19,9 +19,6 @@ use codes::GETTOKEN;
 /// A token is renewed this many seconds before its end, as a call that is under way may take a while.
 const RENEW_EARLY: i64 = 600;
 
-/// WeCom quotes nothing longer than a member's id.
-const LONGEST_QUOTE: usize = 64;
-
 /// WeCom, and WeCom KF, which is a part of it.
 #[derive(Debug)]
 pub struct Wecom;
@@ -73,17 +70,16 @@ impl Platform for Wecom {
         match whole(&reply.body["errcode"]) {
             Some(0) => Ok(()),
             Some(code) => {
-                // Of an unknown code these words are all that is told, and they may name a person.
-                let mut refusal = codes::refusal(api, code, &without_quotes(message));
+                let mut refusal = codes::refusal(api, code, message);
                 if code == 60020
                     && let Some(address) = caller_address(message)
                 {
                     refusal.text = format!("{} (the address that WeCom saw: {address})", refusal.text);
                 }
-                if matches!(refusal.class, Class::Target | Class::Unknown) {
-                    refusal.quoted = quoted(message);
+                match quoted(message).filter(|_| refusal.class == Class::Target) {
+                    Some(culprit) => Err(refusal.quoting(culprit)),
+                    None => Err(refusal),
                 }
-                Err(refusal)
             }
             None => Err(no_envelope(reply, "the answer has no errcode: is base_url WeCom's?")),
         }
@@ -96,17 +92,9 @@ fn caller_address(message: &str) -> Option<std::net::IpAddr> {
     rest.split([',', ' ']).next()?.parse().ok()
 }
 
-/// `message` with dots for what stands between backticks.
-fn without_quotes(message: &str) -> String {
-    let parts = message.split('`').enumerate();
-    parts.map(|(n, part)| if n % 2 == 1 { "`...`" } else { part }).collect()
-}
-
 /// The text between backticks, such as the id in "invalid string value `zhangsan`. userid not found".
-fn quoted(message: &str) -> Option<String> {
-    let text = message.split('`').nth(1).filter(|_| message.matches('`').count() > 1)?;
-    let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_QUOTE).collect();
-    Some(text).filter(|text| !text.is_empty())
+fn quoted(message: &str) -> Option<&str> {
+    message.split('`').nth(1).filter(|_| message.matches('`').count() > 1)
 }
 
 #[cfg(test)]
@@ -154,11 +142,8 @@ mod tests {
         assert_eq!(refusal.quoted.as_deref(), Some("zhangsan"));
         assert!(!refusal.to_string().contains("zhangsan"), "{refusal}");
         let refusal = judge(json!({"errcode": 7, "errmsg": message})).unwrap_err();
-        assert_eq!(refusal.quoted.as_deref(), Some("zhangsan"));
-        assert_eq!(
-            refusal.to_string(),
-            "code 7: the platform says: invalid string value `...`. userid not found, hint: [x]"
-        );
+        assert_eq!(refusal.quoted.as_deref(), Some(message), "all of it, as the table has no words");
+        assert!(!refusal.to_string().contains("zhangsan"), "{refusal}");
         for message in ["userid not found", "one ` alone", "an empty `` one"] {
             assert_eq!(judge(json!({"errcode": 60111, "errmsg": message})).unwrap_err().quoted, None, "{message}");
         }

@@ -9,7 +9,8 @@ use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::DiscoveryError;
-use crate::platform::Refusal;
+use crate::platform::{Class, Refusal};
+use crate::printable::count;
 use crate::source::{Directory, Need, Table, Target};
 use crate::store::StoreError;
 
@@ -80,19 +81,19 @@ async fn lists(
                 Ok(listed) => {
                     let result = match listed.stale {
                         Some(failure) if listing.need == Need::NamesOnly => {
-                            Err(format!("names will be missing: {failure}"))
+                            Err(format!("names will be missing: {}", words(&failure)))
                         }
-                        Some(failure) => Err(failure.to_string()),
+                        Some(failure) => Err(words(&failure)),
                         None => match (listed.lacks, listed.odd) {
                             (Some(lacks), _) => Err(lacks),
-                            (None, Some(odd)) => Ok(format!("{} entries; {odd}", listed.list.len())),
-                            (None, None) => Ok(format!("{} entries", listed.list.len())),
+                            (None, Some(odd)) => Ok(format!("{}; {odd}", count(listed.list.len(), "entry", "entries"))),
+                            (None, None) => Ok(count(listed.list.len(), "entry", "entries")),
                         },
                     };
                     (listed.list, result)
                 }
                 Err(DiscoveryError::Store(error)) => return Err(error),
-                Err(DiscoveryError::Platform { failure, .. }) => (Arc::default(), Err(failure.to_string())),
+                Err(DiscoveryError::Platform { failure, .. }) => (Arc::default(), Err(words(&failure))),
             };
             // Lists of which there are many are told where they fail.
             if listing.need != Need::Optional || result.is_err() {
@@ -166,7 +167,7 @@ impl Trial {
                         wrong.push(failure.to_string());
                         break 'calls;
                     }
-                    Err(failure) => wrong.push(self.about(&target, &failure.to_string())),
+                    Err(failure) => wrong.push(self.about(&target, &words(&failure))),
                 }
             }
             if self.one_suffices && works > 0 {
@@ -206,15 +207,24 @@ impl Trial {
             (all, _) => format!("works for {works} of {all}, {figures} with figures for {days}"),
         };
         if self.left > 0 && !self.one_suffices {
-            words.push_str(&format!("; {} more were not tried", self.left));
+            words.push_str(&format!("; {} not tried", count(self.left, "more was", "more were")));
         }
         words
+    }
+}
+
+/// A failure in words, with those of the platform where they are all that is known.
+fn words(failure: &Failure) -> String {
+    match failure {
+        Failure::Unknown(refusal) => refused(refusal),
+        failure => failure.to_string(),
     }
 }
 
 /// A refusal in words, with the id that the platform quotes as the culprit, such as a member of a team.
 fn refused(refusal: &Refusal) -> String {
     match &refusal.quoted {
+        Some(words) if refusal.class == Class::Unknown => format!("{refusal} (the platform says: {words})"),
         Some(quoted) => format!("{refusal} (the platform names `{quoted}`)"),
         None => refusal.to_string(),
     }

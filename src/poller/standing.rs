@@ -63,14 +63,16 @@ impl Worker {
         );
         if let Some(error) = &error {
             tracing::warn!(source, account, "round with failures: {error}");
-        } else if refused > 0 && ok + no_data == 0 {
-            tracing::warn!(source, account, refused, "the platform refuses all that is asked");
         }
         if let Some(notes) = self.notes() {
             tracing::warn!(source, account, "{notes}");
         }
         if let Some(refusal) = report.refusal {
             self.refusal = Some(refusal.to_string());
+        }
+        if error.is_none() && refused > 0 && ok + no_data == 0 {
+            let words = self.refusal.as_ref().map(|words| format!(", the last with {words}")).unwrap_or_default();
+            tracing::warn!(source, account, refused, "the platform refuses all that is asked{words}");
         }
         let total = ok + no_data + refused + failed + pending;
         // Only after what failed: a refused target is settled, but an operator may still want it.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::yaml::printable;
+use crate::printable::printable;
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
