@@ -7,11 +7,12 @@
 mod key;
 mod message;
 mod outline;
+mod scalar;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 pub use key::{Each, Group, Key, Slot, Words};
-pub(crate) use message::{cut, printable};
+pub(crate) use message::cut;
 
 use key::Reading;
 
@@ -45,11 +46,11 @@ impl YamlError {
 /// # Errors
 /// [`YamlError`], without values of the file.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, file: &str) -> Result<Option<T>, YamlError> {
-    if !outline::check(text, file, &[])? {
+    if outline::check(text, file, &[])?.is_none() {
         return Ok(None);
     }
     let decoded = serde_yaml::from_str(text);
-    decoded.map(Some).map_err(|error| message::decode_error(file, &error, None, &[]))
+    decoded.map(Some).map_err(|error| message::decode_error(file, text, &error, None, &[]))
 }
 
 /// Reads the text of `file` into `group`, and gives what is wrong with single values, each with its key path;
@@ -63,13 +64,11 @@ pub(crate) fn read_into(
     file: &str,
     secrets: &[&str],
 ) -> Result<Option<Vec<String>>, YamlError> {
-    if !outline::check(text, file, secrets)? {
-        return Ok(None);
-    }
-    let mut reading = Reading::default();
+    let Some(quoted) = outline::check(text, file, secrets)? else { return Ok(None) };
+    let mut reading = Reading { quoted, ..Reading::default() };
     let read = key::InGroup { group, path: "", secret: false, reading: &mut reading };
     match read.deserialize(serde_yaml::Deserializer::from_str(text)) {
         Ok(()) => Ok(Some(reading.faults)),
-        Err(error) => Err(message::decode_error(file, &error, reading.wrong_key.as_deref(), secrets)),
+        Err(error) => Err(message::decode_error(file, text, &error, reading.wrong_key.as_deref(), secrets)),
     }
 }

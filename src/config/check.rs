@@ -8,14 +8,15 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::checking::{Checking, ReadSecret};
-use super::proof::{first_inline, way};
+use super::proof::{first_inline, search_remark, way};
 use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, proxy, units};
 use crate::day::{Schedule, Zone};
 use crate::files::rights_remark;
-use crate::platform::{Credential, PLATFORMS, Proof};
+use crate::platform::{Credential, CredentialKeys, PLATFORMS, Proof, Secret};
+use crate::printable::printable;
 use crate::source::{Api, BLOCKS, PseudonymizedSource, Pseudonyms, Source};
-use crate::yaml::{cut, printable};
+use crate::yaml::cut;
 
 /// How often a source wakes.
 const POLL_INTERVAL: Duration = Duration::from_mins(10);
@@ -136,7 +137,7 @@ impl Checking<'_> {
             if required && !account.present.contains(&key) {
                 let token = credential.token;
                 let or = if key == credential.secret { format!(" (or {token}, from outside)") } else { String::new() };
-                self.faults.push(format!("{path}.{key}: it is missing{or}"));
+                self.faults.push(format!("{path}.{key}: it is missing{or}{}", example_of(key, credential)));
             }
         }
         if blocks.is_empty() {
@@ -243,7 +244,9 @@ impl Checking<'_> {
         }
         let ca_file = account.ca_file.as_ref().map(|file| self.folder.join(file));
         if let Some(Err(why)) = ca_file.as_ref().map(|file| readable(file)) {
-            self.faults.push(format!("{path}.{}: {why}", keys::CA_FILE));
+            let written = account.ca_file.clone().map(Secret::File);
+            let searched = written.map(|written| search_remark(&written, self.folder)).unwrap_or_default();
+            self.faults.push(format!("{path}.{}: {why}{searched}", keys::CA_FILE));
         }
         // It says who may pose as the platform.
         if let Some(remark) = ca_file.as_ref().and_then(|file| rights_remark(file, false)) {
@@ -265,6 +268,14 @@ impl Checking<'_> {
             _ => {}
         }
     }
+}
+
+/// How the secret is written, as the end of a message about `key`.
+fn example_of(key: &str, credential: CredentialKeys) -> String {
+    if key != credential.secret {
+        return String::new();
+    }
+    format!(": write {key}: {{env: NAME}} or {key}: {{file: PATH}}")
 }
 
 /// How an account's platform is reached.

@@ -10,6 +10,7 @@ use super::token::WrittenToken;
 use super::written::{WrittenAccount, WrittenBlock};
 use crate::files::rights_remark;
 use crate::platform::{CredentialKeys, Proof, Secret, TokenSource};
+use crate::printable::is_printable;
 
 /// The key path of the first secret of `account` that is inline in the file.
 pub(super) fn first_inline(account: &WrittenAccount) -> Option<String> {
@@ -45,17 +46,25 @@ impl Checking<'_> {
         }
         let secret = self.issued_secret(secret, &format!("{path}.{}", keys.secret));
         let (folder, read) = (self.folder, self.read);
-        let header = |secret: Secret, path: &str, faults: &mut Vec<String>| {
-            let secret = beside(folder, secret);
-            faults.extend(read(&secret).err().map(|error| format!("{path}: {error}")));
+        let header = |written: Secret, path: &str, faults: &mut Vec<String>| {
+            let secret = beside(folder, written.clone());
+            match read(&secret) {
+                Err(error) => faults.push(format!("{path}: {error}{}", search_remark(&written, folder))),
+                Ok(text) if !text.expose_secret().chars().all(is_printable) => {
+                    faults.push(format!("{path}: {INVISIBLE}"));
+                }
+                Ok(_) => {}
+            }
             Some(secret)
         };
+        let written = token.file().map(|file| Secret::File(file.clone()));
         let source = token.source(&of_token, folder, insecure_http, &mut self.faults, header);
         if let Some(TokenSource::File(file)) = &source
             && let Err(error) = read(&Secret::File(file.clone()))
         {
             // Something else writes it, perhaps later.
-            self.warnings.push(format!("{of_token}.file: {error}; the account waits for it"));
+            let searched = written.map(|written| search_remark(&written, folder)).unwrap_or_default();
+            self.warnings.push(format!("{of_token}.file: {error}{searched}; the account waits for it"));
         }
         if let Some(TokenSource::File(file)) = &source
             && let Some(remark) = rights_remark(file, true)
@@ -66,9 +75,10 @@ impl Checking<'_> {
     }
 
     pub(super) fn secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
-        let secret = beside(self.folder, secret?);
+        let written = secret?;
+        let secret = beside(self.folder, written.clone());
         if let Err(error) = (self.read)(&secret) {
-            self.faults.push(format!("{path}: {error}"));
+            self.faults.push(format!("{path}: {error}{}", search_remark(&written, self.folder)));
         } else if let Secret::File(file) = &secret
             && let Some(remark) = rights_remark(file, true)
         {
@@ -81,13 +91,31 @@ impl Checking<'_> {
         Some(secret)
     }
 
-    /// A secret that a platform has issued; one that can hardly be that is warned of.
+    /// A secret that a platform has issued: one that can't be that is a fault, one that can hardly be that is warned of.
     fn issued_secret(&mut self, secret: Option<Secret>, path: &str) -> Option<Secret> {
         let secret = self.secret(secret, path)?;
-        if let Some(why) = (self.read)(&secret).ok().and_then(|text| hardly_a_secret(text.expose_secret())) {
+        let text = (self.read)(&secret).ok();
+        let text = text.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        if let Some(why) = no_secret(text) {
+            self.faults.push(format!("{path}: {why}"));
+        } else if let Some(why) = hardly_a_secret(text) {
             self.warnings.push(format!("{path}: {why}"));
         }
         Some(secret)
+    }
+}
+
+/// What is told of a secret with characters in it that can't be seen.
+const INVISIBLE: &str = "there are line ends, control or other invisible characters in it: copy it anew, on one line";
+
+/// Why `text` can't be the secret that a platform has issued, without any of it.
+fn no_secret(text: &str) -> Option<&'static str> {
+    if !text.chars().all(is_printable) {
+        Some(INVISIBLE)
+    } else if text.contains(['"', '\'']) {
+        Some("there are quotes in it, which no platform's secret has: write it without them where the secret is kept")
+    } else {
+        None
     }
 }
 
@@ -98,13 +126,29 @@ fn hardly_a_secret(text: &str) -> Option<&'static str> {
         Some("it begins with `$` and is taken as it is: for an environment variable write {env: NAME}")
     } else if around('<', '>') {
         Some("it stands in `<` and `>`, as what is to be replaced does: write the secret itself")
-    } else if around('"', '"') || around('\'', '\'') {
-        Some("the quotes around it are taken as a part of it: leave them out where the secret is")
     } else if text.contains(char::is_whitespace) {
         Some("there are blanks in it, which no platform's secret has")
     } else {
         None
     }
+}
+
+/// Where the file of a secret that was `written` is looked for, as the end of a message; `folder` is the configuration's.
+pub(super) fn search_remark(written: &Secret, folder: &Path) -> String {
+    let Secret::File(file) = written else { return String::new() };
+    let text = file.to_string_lossy();
+    if text.starts_with('~') {
+        return "; `~` is not expanded: write the whole path, such as /home/NAME/secret".to_owned();
+    }
+    if text.contains('$') {
+        return "; `$NAME` is not expanded in a path: write the whole path".to_owned();
+    }
+    if file.is_absolute() {
+        return String::new();
+    }
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    format!("; paths are relative to the configuration's folder, {}", whole.display())
 }
 
 /// `secret` with the name of its file relative to `folder`.

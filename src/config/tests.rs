@@ -286,7 +286,7 @@ fn a_value_of_the_wrong_kind_is_told_at_its_place() {
         ("wecom:\n- names: []", "exporter.yaml:2:10: wecom[0].names: found a list, expected a text"),
         ("wecom:\n- contact: {users: anna}", "exporter.yaml:2:20: wecom[0].contact.users: `anna` is neither"),
         ("wecom:\n- secret: 1234", "exporter.yaml:2:11: wecom[0].secret: a secret is a quoted text"),
-        ("a: b: c", "exporter.yaml:1:5: mapping values are not allowed in this context"),
+        ("a: b: c", "exporter.yaml:1:5: a key where none can be"),
         ("a: *b", "exporter.yaml:1:4: unknown anchor"),
         ("<<: {}", "exporter.yaml:1:1: merge keys"),
         ("wecom: !x []", "exporter.yaml:1:8: wecom: a tag"),
@@ -445,7 +445,6 @@ fn what_can_hardly_be_right_is_warned_of_and_no_secret_is_told() {
         ("${s3cret}", "write {env: NAME}"),
         ("$s3cret", "write {env: NAME}"),
         ("<your s3cret>", "write the secret itself"),
-        ("\"s3cret\"", "quotes around it"),
         ("s3cret s3cret", "blanks in it"),
     ] {
         let warnings = parse(&with(secret)).unwrap().warnings;
@@ -454,6 +453,77 @@ fn what_can_hardly_be_right_is_warned_of_and_no_secret_is_told() {
         assert!(!warnings[0].contains("s3cret"), "{warnings:?}");
     }
     assert_eq!(parse(&with("aB3-_+/=$x<>")).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn what_no_secret_can_have_in_it_is_refused_and_not_told() {
+    for (written, why) in [
+        ("\"two\\ns3cret\"", "line ends, control or other invisible"),
+        ("\"a\\0s3cret\"", "line ends, control or other invisible"),
+        ("\"s3cret\\u200b\"", "line ends, control or other invisible"),
+        ("'\"s3cret\"'", "quotes in it"),
+        ("\"it's3cret\"", "quotes in it"),
+    ] {
+        let message = told(&format!("wecom: [{{account: acme, corp_id: ww1, secret: {written}, contact: {{}}}}]"));
+        assert!(
+            message.starts_with("exporter.yaml: wecom[0].secret: there are ") && message.contains(why),
+            "{message}"
+        );
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn ids_that_yaml_would_change_are_refused_unless_they_are_in_quotes() {
+    let with =
+        |ids: &str| format!("wecom:\n- {{account: a, corp_id: 0x1F, secret: s3cret, contact: {{users: [{ids}]}}}}\n");
+    for (id, kind) in [
+        ("0x1F", "a number"),
+        ("0o17", "a number"),
+        ("0b11", "a number"),
+        ("1e3", "a number"),
+        ("1.0", "a number"),
+        ("+7", "a number"),
+        ("184467440737095516160", "a number"),
+        ("true", "true or false"),
+        ("~", "nothing"),
+    ] {
+        let message = told(&with(&format!("ok, {id}")));
+        let place = "exporter.yaml:2:69: wecom[0].contact.users[1]: ";
+        let says = format!("{place}without quotes YAML takes `{id}` for {kind}: write it in quotes: '{id}'");
+        assert_eq!(message, says);
+        parse(&with(&format!("ok, '{id}'"))).unwrap_or_else(|error| panic!("{error}"));
+        parse(&with(&format!("ok, \"{id}\""))).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let config = parse(&with("007, 0123, 1_000, no, yes, on, 2024-01-01, 7")).unwrap();
+    let users = config.sources[0].source.targets(&Directory::new());
+    let ids: Vec<_> = users.iter().map(|target| target.labels[0].as_str()).collect();
+    assert_eq!(ids, ["007", "0123", "1_000", "no", "yes", "on", "2024-01-01", "7"]);
+    assert_eq!(config.sources[0].account.credential.id, "0x1F", "as it is written");
+}
+
+#[test]
+fn files_that_are_not_there_are_told_with_where_they_were_looked_for() {
+    let with = |keys: &str| format!("wecom: [{{account: acme, corp_id: ww1, {keys}, contact: {{}}}}]");
+    let here = std::env::current_dir().unwrap();
+    let relative = format!("relative to the configuration's folder, {}", here.display());
+    for (keys, place, says) in [
+        ("secret: {file: ~/s}", "secret", "`~` is not expanded: write the whole path"),
+        ("secret: {file: $HOME/s}", "secret", "`$NAME` is not expanded"),
+        ("secret: {file: no/s}", "secret", relative.as_str()),
+        ("secret: x, ca_file: no/ca", "ca_file", relative.as_str()),
+        ("secret: x, proxy_url: {file: ~/p}", "proxy_url", "`~` is not expanded"),
+    ] {
+        let message = told(&with(keys));
+        assert!(
+            message.starts_with(&format!("exporter.yaml: wecom[0].{place}: ")) && message.contains(says),
+            "{message}"
+        );
+    }
+    let whole = told(&with("secret: {file: /nonexistent/s}"));
+    assert!(!whole.contains("relative"), "{whole}");
+    let warnings = parse(&with("access_token: {file: no/token}")).unwrap().warnings;
+    assert!(warnings[0].contains(&relative), "{warnings:?}");
 }
 
 #[test]

@@ -96,6 +96,11 @@ fn pointer(text: &str) -> Result<String, String> {
 }
 
 impl WrittenToken {
+    /// The file that it is in, as it was written.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        self.file.as_ref()
+    }
+
     /// Whether there is one, whether it could be read or not.
     pub(super) fn is_written(&self) -> bool {
         !self.present.is_empty()

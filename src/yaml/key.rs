@@ -2,12 +2,13 @@
 //!
 //! Values are decoded in place, because the library knows their line and column only there.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::message;
+use super::{message, scalar};
 use crate::platform::Secret;
 
 /// Takes a text, or says what is wrong with it.
@@ -65,7 +66,7 @@ pub trait Each {
 pub enum Words {
     /// A text.
     One(String),
-    /// A list of texts, some of which may be written as whole numbers.
+    /// A list of texts as they are written, with or without quotes.
     List(Vec<String>),
 }
 
@@ -116,6 +117,8 @@ pub(super) struct Reading {
     pub(super) faults: Vec<String>,
     /// The key at which the reading ended, as it may be shown.
     pub(super) wrong_key: Option<String>,
+    /// The texts of the file that YAML would take for something else, were they not in quotes.
+    pub(super) quoted: HashSet<String>,
 }
 
 fn below(path: &str, name: &str) -> String {
@@ -142,7 +145,9 @@ impl<'de> DeserializeSeed<'de> for InSlot<'_, '_, '_> {
                 Ok(())
             }
             Slot::Secret(place) => Secret::deserialize(deserializer).map(|secret| **place = Some(secret)),
-            Slot::Words(expected, set) => deserializer.deserialize_any(InWords { expected, set }),
+            Slot::Words(expected, set) => {
+                deserializer.deserialize_any(InWords { expected, set, secret, quoted: &reading.quoted })
+            }
             Slot::Map(group) => InGroup { group: *group, path, secret, reading }.deserialize(deserializer),
             Slot::Named(shape, each) => {
                 deserializer.deserialize_map(InEach { shape, each: *each, path, secret, reading })
@@ -301,6 +306,8 @@ impl<'de> DeserializeSeed<'de> for InEntry<'_> {
 struct InWords<'s, 'a> {
     expected: &'static str,
     set: &'s mut Box<TakeWords<'a>>,
+    secret: bool,
+    quoted: &'s HashSet<String>,
 }
 
 impl<'de> Visitor<'de> for InWords<'_, '_> {
@@ -316,36 +323,47 @@ impl<'de> Visitor<'de> for InWords<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut ids = Vec::new();
-        while let Some(Id(id)) = list.next_element()? {
+        while let Some(id) = list.next_element_seed(Id { secret: self.secret, quoted: self.quoted })? {
             ids.push(id);
         }
         (self.set)(Words::List(ids)).map_err(A::Error::custom)
     }
 }
 
-/// An id, which people may write as a number.
-struct Id(String);
+/// Reads an id as it is written, which people may write as a number.
+///
+/// One that YAML takes for something else is refused: it may have been meant as YAML takes it.
+struct Id<'s> {
+    secret: bool,
+    quoted: &'s HashSet<String>,
+}
 
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IdVisitor;
+impl<'de> DeserializeSeed<'de> for Id<'_> {
+    type Value = String;
 
-        impl Visitor<'_> for IdVisitor {
-            type Value = Id;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        // Gives the text of the file, also where YAML makes a number of it.
+        deserializer.deserialize_str(self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id: a text or a whole number")
-            }
+impl Visitor<'_> for Id<'_> {
+    type Value = String;
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Id, E> {
-                Ok(Id(text.to_owned()))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id: a text or a whole number")
+    }
 
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Id, E> {
-                Ok(Id(number.to_string()))
-            }
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        match scalar::taken_for(text).filter(|_| !self.quoted.contains(text)) {
+            None => Ok(text.to_owned()),
+            Some(kind) if self.secret || text.is_empty() => Err(E::custom(format!(
+                "YAML takes this text for {kind}, as it stands without quotes: write it in quotes"
+            ))),
+            Some(kind) => Err(E::custom(format!(
+                "without quotes YAML takes `{0}` for {kind}: write it in quotes: '{0}'",
+                message::cut(text)
+            ))),
         }
-
-        deserializer.deserialize_any(IdVisitor)
     }
 }

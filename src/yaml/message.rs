@@ -2,17 +2,13 @@
 //! secrets.
 
 use super::YamlError;
+use crate::printable::printable;
 
 /// The most characters of a key or value that are repeated.
 const SHOWN: usize = 64;
 
 /// The most characters of a whole message: it goes to a log line.
 const LONGEST: usize = 1000;
-
-/// A text without control characters: names of files and variables are repeated as they are written, and go to a log.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
 
 /// The beginning of a text of the file, printable and short.
 pub(crate) fn cut(text: &str) -> String {
@@ -51,26 +47,30 @@ fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     (near.0 <= 1.max(near.1.len() / 3)).then_some(near.1)
 }
 
-/// Our error for the library's, which arose at the key `wrong_key` where that is known; nothing below one of the keys
-/// `secrets` is repeated.
+/// Our error for the library's about `text`, which arose at the key `wrong_key` where that is known; nothing below one of
+/// the keys `secrets` is repeated.
 pub(super) fn decode_error(
     file: &str,
+    text: &str,
     error: &serde_yaml::Error,
     wrong_key: Option<&str>,
     secrets: &[&str],
 ) -> YamlError {
-    let mut text = error.to_string();
+    let mut said = error.to_string();
     let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
     if line > 0 {
-        text = text.replace(&format!(" at line {line} column {column}"), "");
+        said = said.replace(&format!(" at line {line} column {column}"), "");
     }
     // The library puts the path first. A path with a space, of a team's name, stays a part of the message.
-    let (path, message) = match text.split_once(": ") {
+    let (path, message) = match said.split_once(": ") {
         Some((path, message)) if !path.contains([' ', '`']) => (path, message),
-        _ => ("", text.as_str()),
+        _ => ("", said.as_str()),
     };
     let mut path = without_secret(path, secrets);
-    let (message, field) = plain(message);
+    let (message, field) = match layout(message, text.lines().nth(line.saturating_sub(1)).unwrap_or_default()) {
+        Some(message) => (message.to_owned(), None),
+        None => plain(message),
+    };
     if let Some(key) = wrong_key.or(field.as_deref()) {
         path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     }
@@ -104,6 +104,30 @@ const PLAINER: &[(&str, &str)] = &[
         "the file holds more than one document: `---` begins another",
     ),
 ];
+
+/// What the library says of a file whose lines don't fit together, by the beginning, and what is wrong.
+const LAYOUT: &[(&str, &str)] = &[
+    (
+        "did not find expected '-' indicator",
+        "the indentation does not fit: the entries of a list begin with `- `, in one column",
+    ),
+    ("did not find expected key", "the indentation does not fit: the keys of a map begin in one column"),
+    (
+        "mapping values are not allowed",
+        "a key where none can be: the keys of a map begin in one column, and a text with `: ` in it is put in quotes",
+    ),
+    ("found character that cannot start any token", "a text that begins with this character is put in quotes"),
+];
+
+/// What is wrong with the layout of `line`, of which the library says `message`.
+fn layout(message: &str, line: &str) -> Option<&'static str> {
+    let indentation = &line[..line.len() - line.trim_start().len()];
+    let is_about_layout = LAYOUT.iter().find(|(theirs, _)| message.starts_with(theirs));
+    if message.starts_with("found a tab") || (is_about_layout.is_some() && indentation.contains('\t')) {
+        return Some("a tab: YAML indents with spaces");
+    }
+    is_about_layout.map(|(_, ours)| *ours)
+}
 
 /// The fault of a file whose aliases expand without end.
 pub(super) const TOO_LARGE: &str = "the file is too large once its aliases (`*name`) are followed";
@@ -191,6 +215,21 @@ mod tests {
         );
         assert_eq!(unknown("zzz", &known), "unknown key `zzz`; known keys here: users, departments, teams");
         assert!(unknown("Teams", &known).contains("mean `teams`"));
+    }
+
+    #[test]
+    fn a_layout_that_does_not_fit_is_told_in_words() {
+        let told = |text: &str| super::super::read::<serde_yaml::Value>(text, "f").unwrap_err().to_string();
+        for (text, says) in [
+            ("a:\n\t- b\n", "f:2:1: a tab: YAML indents with spaces"),
+            ("a:\n  - b: 1\n\t  c: 2\n", "f:3:1: a tab: YAML indents with spaces"),
+            ("a:\n  - b: 1\n   c: 2\n", "f:3:4: the indentation does not fit: the entries of a list"),
+            ("a:\n- b: 1\n c: 2\n", "f:3:2: the indentation does not fit: the keys of a map"),
+            ("a:\n  b: 1\n    c: 2\n", "f:3:6: a key where none can be"),
+            ("a: @b\n", "f:1:4: a text that begins with this character is put in quotes"),
+        ] {
+            assert!(told(text).starts_with(says), "{text}: {}", told(text));
+        }
     }
 
     #[test]

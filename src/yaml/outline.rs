@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
-use super::YamlError;
 use super::message::{TOO_LARGE, decode_error, show_key};
+use super::{YamlError, scalar};
 
 /// The most bytes and values that a file may have once its aliases are followed: twice the bytes of the largest file,
 /// as without aliases each value takes a byte beside its text.
@@ -19,9 +19,9 @@ const MOST: usize = 8 * 1024 * 1024;
 /// The most `{` and `[`: the library's time grows with the square of those that are open at once.
 const MOST_BRACKETS: usize = 20_000;
 
-/// Checks `text`, in which what is below a key of `secrets` is not repeated; tells whether there is anything but
-/// comments.
-pub(super) fn check(text: &str, file: &str, secrets: &[&str]) -> Result<bool, YamlError> {
+/// Checks `text`, in which what is below a key of `secrets` is not repeated. Gives the values that YAML would take for
+/// something else, were they not in quotes; `None` where there is nothing but comments.
+pub(super) fn check(text: &str, file: &str, secrets: &[&str]) -> Result<Option<HashSet<String>>, YamlError> {
     let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
     if brackets > MOST_BRACKETS {
         let message = format!(
@@ -29,12 +29,12 @@ pub(super) fn check(text: &str, file: &str, secrets: &[&str]) -> Result<bool, Ya
         );
         return Err(YamlError { file: file.to_owned(), line: 0, column: 0, path: String::new(), message });
     }
-    let (size, twice) = (Cell::new(0), RefCell::new(None));
-    let outline = Outline { size: &size, twice: &twice, secrets, secret: false };
+    let (size, twice, quoted) = (Cell::new(0), RefCell::new(None), RefCell::default());
+    let outline = Outline { size: &size, twice: &twice, quoted: &quoted, secrets, secret: false };
     // A file of comments is the one document without a value.
     match outline.deserialize(serde_yaml::Deserializer::from_str(text)) {
-        Ok(kind) => Ok(kind == Kind::Something),
-        Err(error) => Err(decode_error(file, &error, twice.take().as_deref(), secrets)),
+        Ok(kind) => Ok((kind == Kind::Something).then(|| quoted.take())),
+        Err(error) => Err(decode_error(file, text, &error, twice.take().as_deref(), secrets)),
     }
 }
 
@@ -51,6 +51,8 @@ struct Outline<'a> {
     size: &'a Cell<usize>,
     /// The key that was found twice.
     twice: &'a RefCell<Option<String>>,
+    /// The values that only quotes make texts.
+    quoted: &'a RefCell<HashSet<String>>,
     /// The keys of secrets.
     secrets: &'a [&'a str],
     /// Whether it is below a key of a secret, so that no message repeats any of it.
@@ -107,6 +109,9 @@ impl<'de> Visitor<'de> for Outline<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Kind, E> {
+        if scalar::taken_for(text).is_some() {
+            self.quoted.borrow_mut().insert(text.to_owned());
+        }
         self.add(text.len())
     }
 
