@@ -49,7 +49,10 @@ pub(crate) const REVISION: &str = match option_env!("IMSTATS_REVISION") {
 
 /// What `--version` tells.
 fn version() -> &'static str {
-    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{VERSION} (revision {REVISION})"));
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| match REVISION {
+        "unknown" => VERSION.to_owned(),
+        revision => format!("{VERSION} (revision {revision})"),
+    });
     &TEXT
 }
 

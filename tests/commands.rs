@@ -132,3 +132,62 @@ fn dashboards_leave_what_somebody_changed() {
     assert!(code == Some(1) && told.contains("a link or no plain file"), "{told}");
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
+
+#[test]
+fn what_people_try_first_gets_a_tip() {
+    for (arguments, tip) in [
+        (
+            &["check", "exporter.yaml"][..],
+            "tip: a configuration file is named with its flag: --config.file exporter.yaml",
+        ),
+        (&["exporter.yaml"], "tip: a configuration file is named with its flag: --config.file exporter.yaml"),
+        (&["help"], "tip: write --help"),
+        (&["version"], "tip: write --version"),
+        (&["-config.file", "x"], "tip: flags begin with two dashes: --config.file"),
+        (&["check", "-config.file=x"], "tip: flags begin with two dashes: --config.file"),
+        (&["check", "-online"], "tip: flags begin with two dashes: --online"),
+    ] {
+        let (code, _, told) = run(arguments);
+        assert!(code == Some(2) && told.contains(tip), "{arguments:?}: {told}");
+    }
+    let (code, out, _) = run(&["--version"]);
+    assert!(code == Some(0) && !out.contains("unknown"), "{out}");
+}
+
+#[test]
+fn check_counts_in_words_and_says_what_only_the_platform_knows() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    let checked = |contact: &str| {
+        fs::write(&file, format!("wecom: [{{account: acme, corp_id: ww1, secret: x, contact: {contact}}}]\n")).unwrap();
+        let (code, out, told) = run(&["check", "--storage.path", "", "--config.file", file.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{out}{told}");
+        out
+    };
+    let named = checked("{users: [a]}");
+    assert!(named.contains("is valid: 1 source\n") && named.contains(": 1 target, at most 1 call a round"), "{named}");
+    let listed = checked("{users: all}");
+    assert!(listed.contains("unknown until the platform lists them: run check --online"), "{listed}");
+    assert!(!listed.contains("0 calls") && !listed.contains("0 targets"), "{listed}");
+}
+
+#[test]
+fn a_folder_of_the_store_that_had_to_be_made_is_told() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("exporter.yaml");
+    fs::write(&file, "wecom: [{account: acme, corp_id: ww1, secret: x, contact: {users: []}}]\n").unwrap();
+    let store = folder.path().join("typo/data");
+    let start = || {
+        let (file, store) = (file.to_str().unwrap(), store.to_str().unwrap());
+        Running::start(&["--config.file", file, "--storage.path", store, "--web.listen-address", "127.0.0.1:0"])
+    };
+    let first = start();
+    let line = first.log_line("was not there, and was made");
+    assert!(line.contains(store.to_str().unwrap()), "{line}");
+    first.log_line("listening");
+    first.end("-TERM");
+    let second = start();
+    second.log_line("listening");
+    let (_, _, log) = second.end("-TERM");
+    assert!(!log.contains("was made"), "{log}");
+}

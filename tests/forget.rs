@@ -55,7 +55,7 @@ async fn a_person_is_forgotten_beside_a_running_exporter_and_in_damaged_files() 
     let page = exporter.page_with("one is shown", |page| page.contains("userid=\"WangWu\"")).await;
     let (done, said) = forget(&site, &["--account", "acme", "--id", "ZHANG.SAN"]);
     assert!(done, "{said}");
-    for words in ["deleted: 1 damaged files", "delete_series", "clean_tombstones", "backups", "Grafana"] {
+    for words in ["deleted: 1 damaged file set aside", "delete_series", "clean_tombstones", "backups", "Grafana"] {
         assert!(said.contains(words), "{words} in {said}");
     }
     for nothing in ["deleted: 0 rows", "deleted: 0 entries of lists", "deleted: 0 definitions"] {

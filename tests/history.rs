@@ -259,13 +259,13 @@ async fn the_commands_say_what_they_do_and_fail_when_something_is_missing() {
     let backfill =
         |more: &'static [&'static str]| [&["backfill"][..], &days, &["--source", "tencent_desk_agent"], more].concat();
     let (code, said, _) = run(&past, &backfill(&["--dry-run"])).await;
-    assert!(code == Some(0) && said.contains("1 targets, 1 calls") && past.calls(DESK) == 0, "{said}");
+    assert!(code == Some(0) && said.contains("1 target, 1 call") && past.calls(DESK) == 0, "{said}");
     past.simulator.faults().add(Fault::on(DESK, Effect::Refuse(60004)));
     let (code, said, _) = run(&past, &backfill(&[])).await;
     assert!(code == Some(1) && said.contains("Missing still"), "{said}");
     past.simulator.faults().clear();
     let (code, said, _) = run(&past, &backfill(&[])).await;
-    assert!(code == Some(0) && said.contains("1 calls made"), "{said}");
+    assert!(code == Some(0) && said.contains("1 call made"), "{said}");
     let (code, text, error) = run(&past, &[&["export"][..], &days].concat()).await;
     assert!(code == Some(0) && text.ends_with("# EOF\n"), "{error}");
     assert!(error.contains("1 MB at most will be written"), "{error}");

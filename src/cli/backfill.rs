@@ -22,6 +22,7 @@ use crate::day::{Cycle, Day, Days, Zone};
 use crate::discovery::Lists;
 use crate::history::{self, Bounds, OutOfBounds, Plan, Progress, Summary};
 use crate::poller::Context;
+use crate::printable::count;
 
 #[derive(Debug, Args)]
 pub(super) struct BackfillArgs {
@@ -145,11 +146,12 @@ fn announce(plans: &[Plan]) -> anyhow::Result<()> {
         let (api, credential) = (config.source.api(), &config.account.credential);
         let (targets, refused) = plan.targets();
         let mut line = format!(
-            "{} of {}, {}: {targets} targets, {} calls",
+            "{} of {}, {}: {}, {}",
             api.name,
             config.account.name,
             plan.days(),
-            calls.sure
+            count(targets, "target", "targets"),
+            count(calls.sure, "call", "calls")
         );
         if calls.below > 0 {
             let more = calls.below;
@@ -159,7 +161,8 @@ fn announce(plans: &[Plan]) -> anyhow::Result<()> {
             line.push_str("; more where a list has more than one page");
         }
         if refused > 0 {
-            line.push_str(&format!("; {refused} targets are refused by the platform and not asked"));
+            let targets = count(refused, "target is", "targets are");
+            line.push_str(&format!("; {targets} refused by the platform and not asked"));
         }
         answer(format_args!("{line}"))?;
         all += calls.most();
@@ -171,7 +174,8 @@ fn announce(plans: &[Plan]) -> anyhow::Result<()> {
     }
     let longest = gates.values().max().copied().unwrap_or_default();
     let up_to = if below > 0 { "up to " } else { "" };
-    answer(format_args!("{up_to}{all} calls in all; at the configured limits they take {}", words(longest)))
+    let all = count(all, "call", "calls");
+    answer(format_args!("{up_to}{all} in all; at the configured limits they take {}", words(longest)))
 }
 
 /// Makes the calls; tells whether nothing is missing.
@@ -220,7 +224,7 @@ async fn carry_out(context: &Context, plans: Vec<Plan>, ending: &mut Ending) -> 
 /// Says how it went; tells whether nothing is missing.
 fn report(names: &[String], summaries: &[Summary]) -> anyhow::Result<bool> {
     let calls: u64 = summaries.iter().map(|summary| summary.calls).sum();
-    answer(format_args!("{calls} calls made"))?;
+    answer(format_args!("{} made", count(calls, "call", "calls")))?;
     let mut whole = true;
     for (name, summary) in names.iter().zip(summaries) {
         for edge in &summary.edges {
@@ -228,10 +232,12 @@ fn report(names: &[String], summaries: &[Summary]) -> anyhow::Result<bool> {
             answer(format_args!("{name}: the platform has no {what} on {} and before (code {})", edge.day, edge.code))?;
         }
         if let Some(first) = &summary.invalid.first {
-            answer(format_args!("{name}: {} figures are left out as invalid: {first}", summary.invalid.figures))?;
+            let figures = count(summary.invalid.figures, "figure is", "figures are");
+            answer(format_args!("{name}: {figures} left out as invalid: {first}"))?;
         }
         if summary.refused > 0 {
-            answer(format_args!("{name}: {} targets were refused by the platform", summary.refused))?;
+            let targets = count(summary.refused, "target was", "targets were");
+            answer(format_args!("{name}: {targets} refused by the platform"))?;
         }
     }
     for (name, summary) in names.iter().zip(summaries) {

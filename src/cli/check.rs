@@ -12,6 +12,7 @@ use super::{Flags, program};
 use crate::client::{Proxies, Ways};
 use crate::config::SourceConfig;
 use crate::poller::{Context, probe};
+use crate::printable::count;
 use crate::source::Directory;
 
 #[derive(Debug, Args)]
@@ -28,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn check(flags: &Flags, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
     let remarks = flags.web()?.remarks(&flags.listen, Timestamp::now());
-    answer(format_args!("{} is valid: {} sources", flags.config_file.display(), config.sources.len()))?;
+    let sources = count(config.sources.len(), "source", "sources");
+    answer(format_args!("{} is valid: {sources}", flags.config_file.display()))?;
     for warning in config.warnings.iter().chain(&remarks) {
         answer(format_args!("warning: {warning}"))?;
     }
@@ -136,19 +138,21 @@ fn describe(source: &SourceConfig, estimate: &Estimate, open: bool) -> (String, 
     };
     let at = format!("at {}/{unit}", rate.calls);
     let line = if open && targets == 0 {
-        format!(
-            "{name}: what a round costs is known when the platform has listed whom to ask about: check --online asks it"
-        )
+        format!("{name}: targets and calls are unknown until the platform lists them: run check --online")
     } else if open {
         let batch = source.source.api().batch;
         let share = if batch == 1 { "one call each".to_owned() } else { format!("one call for {batch}") };
         format!(
-            "{name}: {targets} targets known, more once the platform was asked ({share}); so far {round} calls a round, {} {at}",
+            "{name}: {} known, more once the platform was asked ({share}); so far {} a round, {} {at}",
+            count(targets, "target", "targets"),
+            count(round, "call", "calls"),
             words(time)
         )
     } else {
         format!(
-            "{name}: {targets} targets, at most {round} calls a round and {day} a day; a round takes {} {at}",
+            "{name}: {}, at most {} a round and {day} a day; a round takes {} {at}",
+            count(targets, "target", "targets"),
+            count(round, "call", "calls"),
             words(time)
         )
     };

@@ -3,12 +3,13 @@
 use std::env;
 use std::ffi::OsString;
 
-use clap::builder::Resettable;
-use clap::error::{ContextKind, ContextValue};
+use clap::builder::{Resettable, StyledStr};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
 use super::Cli;
+use crate::printable::printable;
 
 /// The flag whose empty text means something: a store in memory.
 const STORAGE_PATH: &str = "storage_path";
@@ -19,12 +20,49 @@ pub(super) type Variables = Vec<(String, String)>;
 /// Reads the command line, and the environment for what it leaves open.
 pub(super) fn read(arguments: &[OsString]) -> Result<Cli, Error> {
     let mut command = Cli::command().mut_args(|arg| if is_unset(&arg) { arg.env(Resettable::Reset) } else { arg });
-    let matches =
-        command.try_get_matches_from_mut(arguments).map_err(|error| name_variable(error, &command, arguments))?;
+    let matches = command
+        .try_get_matches_from_mut(arguments)
+        .map_err(|error| advise(name_variable(error, &command, arguments), &command, arguments))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let by_variable = |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::EnvVariable);
     cli.variables = command.get_arguments().filter(by_variable).filter_map(flag_and_variable).collect();
     Ok(cli)
+}
+
+/// Adds a tip for what people try first.
+fn advise(mut error: Error, command: &Command, arguments: &[OsString]) -> Error {
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let tip = match error.kind() {
+        ErrorKind::InvalidSubcommand => match word(ContextKind::InvalidSubcommand) {
+            Some(word @ ("help" | "version")) => format!("write --{word}"),
+            Some(word) if word.contains(['.', '/']) => file_tip(word),
+            _ => return error,
+        },
+        ErrorKind::UnknownArgument => match (word(ContextKind::InvalidArg), with_one_dash(command, arguments)) {
+            (Some(word), Some(flag)) if word.starts_with('-') => format!("flags begin with two dashes: --{flag}"),
+            (Some(word), _) if !word.starts_with('-') => file_tip(word),
+            _ => return error,
+        },
+        _ => return error,
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    error
+}
+
+fn file_tip(word: &str) -> String {
+    format!("a configuration file is named with its flag: --config.file {}", printable(word))
+}
+
+/// The first flag of ours that is written with one dash, as programs in Go allow.
+fn with_one_dash(command: &Command, arguments: &[OsString]) -> Option<String> {
+    let all = || command.get_subcommands().chain([command]).flat_map(Command::get_arguments);
+    arguments.iter().find_map(|argument| {
+        let name = argument.to_str()?.strip_prefix('-')?.split('=').next()?;
+        all().any(|arg| arg.get_long() == Some(name)).then(|| name.to_owned())
+    })
 }
 
 /// `text` with the names of the variables in the place of the flags that they set.

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::output::answer;
 use super::{Flags, program};
+use crate::printable::count;
 
 #[derive(Debug, Args)]
 pub(super) struct ForgetArgs {
@@ -50,15 +51,15 @@ pub(super) async fn forget(flags: &Flags, args: ForgetArgs) -> anyhow::Result<Ex
         if accounts.is_empty() { "none".to_owned() } else { accounts.join(", ") }
     );
     let forgotten = store.forget_person(&args.account, &args.id).await?;
-    for (count, what) in [
-        (forgotten.figures, "rows of figures"),
-        (forgotten.answers, "entries of what was answered"),
-        (forgotten.entries, "entries of lists"),
-        (forgotten.names, "names"),
-        (forgotten.definitions, "definitions of teams with this member, which are asked for anew"),
-        (forgotten.damaged_files, "damaged files that had been set aside"),
+    for (number, one, many, what) in [
+        (forgotten.figures, "row", "rows", "of figures"),
+        (forgotten.answers, "entry", "entries", "of what was answered"),
+        (forgotten.entries, "entry", "entries", "of lists"),
+        (forgotten.names, "name", "names", "of the person"),
+        (forgotten.definitions, "definition", "definitions", "of teams with this member, to be asked for anew"),
+        (forgotten.damaged_files, "damaged file", "damaged files", "set aside before"),
     ] {
-        answer(format_args!("deleted: {count} {what}"))?;
+        answer(format_args!("deleted: {} {what}", count(number, one, many)))?;
     }
     if forgotten.log_remains {
         answer(format_args!(
