@@ -19,5 +19,7 @@ pub use export_history::{ExportError, ExportHistory, Tally};
 pub use names::{StoredName, stored_names};
 pub use openmetrics::{export_openmetrics, openmetrics_bytes};
 pub use plan::{Bounds, CallEstimate, OutOfBounds, Plan};
-pub use remote_write::{Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write};
+pub use remote_write::{
+    Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write, may_hold_secret,
+};
 pub use summary::{Edge, Invalid, Progress, Summary, Trouble};

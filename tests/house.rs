@@ -398,3 +398,23 @@ fn every_fault_of_reliability_md_has_a_test() {
     }
     assert!(rows >= 60, "{rows}");
 }
+
+#[test]
+fn every_row_of_security_md_has_a_test_or_was_read() {
+    let text = read("docs/security.md");
+    let (_, chapter) = text.split_once("\n## Who could do what\n").expect("the chapter");
+    let chapter = chapter.split("\n## ").next().unwrap();
+    let mut rows = 0;
+    for row in chapter.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| who |")) {
+        let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        let named: Vec<_> = cells[3].split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty() || cells[3] == "read", "{row}");
+        for test in named {
+            let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{test}"));
+            assert!(tests_of(file).contains(name), "{file} has no test {name}");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 17, "{rows}");
+}

@@ -20,8 +20,9 @@ use crate::day::{Day, Days};
 use crate::files::{WholeFile, read_all};
 use crate::history::{
     Authorization, ExportHistory, Receiver, Sent, StoredName, Tally, export_csv, export_names_csv, export_openmetrics,
-    export_remote_write, openmetrics_bytes, stored_names,
+    export_remote_write, may_hold_secret, openmetrics_bytes, stored_names,
 };
+use crate::printable::count;
 
 /// promtool must not write blocks of the time that Prometheus still holds in memory.
 const TOO_NEW: SignedDuration = SignedDuration::from_hours(3);
@@ -160,13 +161,15 @@ fn write(
         (Format::Csv, Some(folder)) => {
             let tables = export_csv(history, folder)?;
             for (table, rows) in &tables {
-                remark(format_args!("{}: {rows} rows", folder.join(format!("{table}.csv")).display()));
+                let rows = count(*rows, "row", "rows");
+                remark(format_args!("{}: {rows}", folder.join(format!("{table}.csv")).display()));
             }
             if tables.is_empty() {
                 remark(format_args!("the store has no rows on these days"));
             } else if !names.is_empty() {
                 export_names_csv(names, folder)?;
-                remark(format_args!("{}: {} names", folder.join("names.csv").display(), names.len()));
+                let count = count(names.len(), "name", "names");
+                remark(format_args!("{}: {count}", folder.join("names.csv").display()));
             }
             Ok(Tally::default())
         }
@@ -189,7 +192,7 @@ fn write(
                     export_openmetrics(history, &mut output)?
                 }
             };
-            remark(format_args!("{} samples of {} series", tally.samples, tally.series));
+            remark(format_args!("{} of {} series", count(tally.samples, "sample", "samples"), tally.series));
             Ok(tally)
         }
     }
@@ -211,10 +214,13 @@ async fn send(history: ExportHistory, args: &ExportArgs, setting: &'static str) 
     for (name, value) in &args.headers {
         receiver = receiver.with_header(name, value).context("--remote-write.header")?;
     }
-    if receiver.is_exposed() {
+    if let Some(what) = receiver.exposes() {
+        remark(format_args!("warning: {} is not https: others on the network can read {what}", receiver.name()));
+    }
+    if setting != URL && may_hold_secret(url) {
         remark(format_args!(
-            "warning: {} is not https: whoever listens on the way learns the credentials",
-            receiver.name()
+            "warning: others on this machine can read command lines, and the URL of --remote-write has a user, a password or \
+             a query: give it by {URL}, and a password by --remote-write.password-file or {PASSWORD}"
         ));
     }
     let sent = Sent::default();
@@ -234,12 +240,14 @@ async fn send(history: ExportHistory, args: &ExportArgs, setting: &'static str) 
         }
     };
     display.end(&[state()]);
-    let tally = tally.with_context(|| format!("{} samples were sent; they may be sent again", sent.samples()))?;
+    let tally = tally.with_context(|| {
+        format!("{} sent; they may be sent again", count(sent.samples(), "sample was", "samples were"))
+    })?;
     remark(format_args!(
-        "{} samples of {} series sent in {} requests of {} bytes in all",
-        sent.samples(),
+        "{} of {} series sent in {} of {} bytes in all",
+        count(sent.samples(), "sample", "samples"),
         tally.series,
-        sent.batches(),
+        count(sent.batches(), "request", "requests"),
         sent.bytes()
     ));
     Ok(tally)

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::export_history::{ExportError, ExportHistory, Tally};
 
-pub use send::{Authorization, Receiver, ReceiverError};
+pub use send::{Authorization, Receiver, ReceiverError, may_hold_secret};
 
 /// How many batches wait to be sent; the thread that fills them waits for a place.
 const WAITING: usize = 2;

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Waiting;
 use crate::client::{Proxies, connect_receiver, is_loopback, scrub, through, tls_cause, words};
+use crate::printable::shown;
 
 /// A batch that a receiver does not take is sent again that many times: with growing waits, about ten minutes.
 const REPEATS: usize = 24;
@@ -171,11 +172,14 @@ impl Receiver {
         url.to_string()
     }
 
-    /// Whether credentials would travel unencrypted, to another machine.
+    /// What would travel unencrypted to another machine, in words.
     #[must_use]
-    pub fn is_exposed(&self) -> bool {
-        let has_secret = !matches!(self.authorization, Authorization::None);
-        has_secret && self.url.scheme() == "http" && !is_loopback(self.url.as_str())
+    pub fn exposes(&self) -> Option<&'static str> {
+        if self.url.scheme() == "https" || is_loopback(self.url.as_str()) {
+            return None;
+        }
+        let has_secret = !matches!(self.authorization, Authorization::None) || self.url.query().is_some();
+        Some(if has_secret { "the credentials and people's figures" } else { "people's figures" })
     }
 
     /// Sends one batch, and again after temporary faults; `waiting` holds the reason meanwhile.
@@ -258,7 +262,7 @@ impl Receiver {
                 scrub(&text, [password.expose_secret(), &both])
             }
         };
-        text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+        shown(text.trim(), 200)
     }
 }
 
@@ -298,6 +302,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
+/// Whether `url` has a user, a password or a query, any of which may be a secret.
+#[must_use]
+pub fn may_hold_secret(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some() || url.query().is_some())
+}
+
 /// The part of a URL without its escapes.
 fn decoded(part: &str) -> String {
     // As a value of a form, where a plus would be a space.
@@ -320,7 +330,31 @@ mod tests {
         let Authorization::Basic { username, password } = &receiver.authorization else { panic!() };
         assert_eq!((username.as_str(), password.expose_secret()), ("me", "p@ss+1"));
         assert!(!format!("{receiver:?}").contains("p@ss"), "{receiver:?}");
-        assert!(!receiver.is_exposed());
+        assert_eq!(receiver.exposes(), None);
+    }
+
+    #[test]
+    fn what_travels_in_clear_to_another_machine_is_known() {
+        for (url, exposed) in [
+            ("https://example.org/write", None),
+            ("http://127.0.0.1:9090/write", None),
+            ("http://localhost:9090/write", None),
+            ("http://example.org/write", Some("people's figures")),
+            ("http://me:p@example.org/write", Some("the credentials and people's figures")),
+            ("http://example.org/write?token=x", Some("the credentials and people's figures")),
+        ] {
+            let receiver = Receiver::new(url, Authorization::None, Proxies::default(), Duration::ZERO).unwrap();
+            assert_eq!(receiver.exposes(), exposed, "{url}");
+        }
+        for (url, told) in [
+            ("https://example.org/write", false),
+            ("https://me@example.org/write", true),
+            ("https://me:p@example.org/write", true),
+            ("https://example.org/write?token=x", true),
+            ("nothing", false),
+        ] {
+            assert_eq!(may_hold_secret(url), told, "{url}");
+        }
     }
 
     #[test]
