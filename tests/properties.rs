@@ -15,21 +15,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::lint::{Dialect, read};
-
-const CONFIG: &str = r#"
-wecom:
-  - account: acme
-    corp_id: ww1
-    secret: s
-    contact: {users: [zhangsan]}
-    groupchat: {owners: [zhangsan], teams: {north: {owners: [zhangsan]}}}
-    kf: {accounts: [wk1]}
-tencent_desk: [{account: shop, sdk_app_id: 1, identifier: a, secret_key: k, agent_statistics: {agents: [zhangsan]}}]
-feishu: [{account: acme, app_id: cli_1, app_secret: s, message_push: {}}]
-"#;
+use crate::sources::CONFIG;
 
 fn sources() -> Vec<SourceConfig> {
-    Config::parse(CONFIG, "test").unwrap().sources
+    Config::parse(&CONFIG.replace("agents: all", "agents: [zhangsan]"), "test").unwrap().sources
 }
 
 /// The first target of `source`, and the span that its answers cover.
@@ -155,8 +144,7 @@ proptest! {
 
     #[test]
     fn pages_of_any_size_make_the_same_rows(agents in btree_map("[a-z]{1,6}", 0..1000_u32, 1..40), cuts in vec(0..40_usize, 0..6)) {
-        let config = CONFIG.replace("agents: [zhangsan]", "agents: all");
-        let sources = Config::parse(&config, "test").unwrap().sources;
+        let sources = Config::parse(CONFIG, "test").unwrap().sources;
         let source = sources.iter().find(|source| source.source.api().name == "tencent_desk_agent").unwrap();
         let (target, days) = first_target(source);
         let rows: Vec<_> = agents.iter().map(|(agent, count)| json!({"AgentId": agent, "TotalMsgCnt": count})).collect();

@@ -8,26 +8,8 @@ use imstats_exporter::telemetry::Telemetry;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-const CONFIG: &str = r#"
-wecom:
-  - account: acme
-    corp_id: ww1
-    secret: "s"
-    contact: {users: [zhangsan]}
-    groupchat: {owners: [zhangsan, lisi], teams: {north: {owners: [zhangsan, lisi]}}}
-    kf: {accounts: [wk1], servicers: [zhangsan]}
-tencent_desk:
-  - account: shop
-    sdk_app_id: 1400000000
-    identifier: admin
-    secret_key: "k"
-    agent_statistics: {agents: all}
-feishu:
-  - account: acme
-    app_id: cli_1
-    app_secret: "s"
-    message_push: {departments: [od-1]}
-"#;
+/// A configuration with every source, which the fuzz targets read as well.
+pub(crate) const CONFIG: &str = include_str!("fixtures/every_source.yaml");
 
 fn source(name: &str) -> SourceConfig {
     let config = Config::parse(CONFIG, "test").unwrap();

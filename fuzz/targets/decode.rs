@@ -9,23 +9,19 @@ use imstats_exporter::source::{Query, Directory, Target, decode};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-const CONFIG: &str = r#"
-wecom:
-  - account: acme
-    corp_id: ww1
-    secret: s
-    contact: {users: [zhangsan]}
-    groupchat: {owners: [zhangsan, lisi], teams: {north: {owners: [zhangsan, lisi]}}}
-    kf: {accounts: [wk1], servicers: [zhangsan]}
+/// Every source, as the tests have them.
+const CONFIG: &str = include_str!("../../tests/fixtures/every_source.yaml");
+
+/// Agents that are named, and hidden.
+const PSEUDONYMIZED: &str = "
 tencent_desk:
-  - {account: all, sdk_app_id: 1, identifier: a, secret_key: k, agent_statistics: {}}
   - {account: some, sdk_app_id: 1, identifier: a, secret_key: k, agent_statistics: {agents: [a, b]},
      pseudonymize: {key: 0123456789abcdef0123456789abcdef}}
-feishu:
-  - {account: acme, app_id: cli_1, app_secret: s, message_push: {departments: [od-1]}}
-"#;
+";
 
-static SOURCES: LazyLock<Vec<SourceConfig>> = LazyLock::new(|| Config::parse(CONFIG, "fuzz").unwrap().sources);
+static SOURCES: LazyLock<Vec<SourceConfig>> = LazyLock::new(|| {
+    [CONFIG, PSEUDONYMIZED].into_iter().flat_map(|text| Config::parse(text, "fuzz").unwrap().sources).collect()
+});
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, answer)) = data.split_first() else { return };
