@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::exporter::{Exporter, Site};
 use crate::harness::Page;
+use crate::tools;
 
 /// One source, and then more of which nothing is stored yet.
 const FEW: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}}]";
@@ -72,7 +73,7 @@ async fn stores_by_itself(site: &Site, exporter: Exporter, page: &str, before: u
 }
 
 /// Runs a command of the system; tells whether it was content.
-pub(crate) fn system(program: &str, arguments: &[&str]) -> bool {
+fn system(program: &str, arguments: &[&str]) -> bool {
     let done = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     done.is_ok_and(|status| status.success())
 }
@@ -88,11 +89,11 @@ impl<'a> Disk<'a> {
 
     /// Makes a disk of ext4 in the file `image`, and mounts it; `None` as above.
     fn mount_image(folder: &'a Path, image: &Path) -> Option<Self> {
-        std::fs::File::create(image).unwrap().set_len(16 << 20).unwrap();
-        if !system("mkfs.ext4", &["-q", image.to_str().unwrap()]) {
-            println!("skipped, as there is no mkfs.ext4");
+        if !tools::has("mkfs.ext4") || !tools::has("fsfreeze") {
             return None;
         }
+        std::fs::File::create(image).unwrap().set_len(16 << 20).unwrap();
+        assert!(system("mkfs.ext4", &["-q", image.to_str().unwrap()]));
         Self::mounted(folder, &["-o", "loop", image.to_str().unwrap()])
     }
 

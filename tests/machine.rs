@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use crate::disk::{MORE, has_contact, has_groupchat, system};
+use crate::disk::{MORE, has_contact, has_groupchat};
 use crate::exporter::{Exporter, Site};
 use crate::harness::Page;
+use crate::tools;
 
 #[tokio::test]
 async fn a_damaged_store_shows_no_wrong_figure_and_is_set_aside() {
@@ -68,16 +69,15 @@ async fn a_damaged_store_shows_no_wrong_figure_and_is_set_aside() {
 
 #[tokio::test]
 async fn out_of_file_descriptors_it_waits_for_some() {
+    if !tools::has("prlimit") {
+        return;
+    }
     let site = Site::new().await;
     site.write("exporter.yaml", MORE);
     let mut command = Command::new("prlimit");
     let ours = site.command();
     command.args(["--nofile=48", "--"]).arg(ours.get_program()).args(ours.get_args());
     crate::exporter::untold(&mut command);
-    if !system("prlimit", &["--version"]) {
-        println!("skipped, as prlimit is not installed");
-        return;
-    }
     let exporter = Exporter::start(command).await;
     exporter.page_with("all is shown", |page| has_contact(page) && has_groupchat(page)).await;
     let mut crowd = Vec::new();
