@@ -282,6 +282,9 @@ mod tests {
             took[2],
             r#"imstats_api_request_duration_seconds_bucket{le="0.25",account="acme",api="gettoken"} 1"#
         );
+        let bounds = took.iter().map(|line| line.split('"').nth(1).unwrap());
+        let expected = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "+Inf"];
+        assert_eq!(bounds.collect::<Vec<_>>(), expected, "queries and dashboards of others name them");
         assert_eq!(telemetry.requests("acme")[&Outcome::Denied], 1);
         assert_eq!(telemetry.requests("other")[&Outcome::Denied], 0);
     }
@@ -361,18 +364,29 @@ mod tests {
     }
 
     #[test]
+    fn a_removed_source_stays_with_the_other_accounts() {
+        let (telemetry, _) = telemetry();
+        for (source, account) in [("wecom_contact", "acme"), ("wecom_kf", "acme"), ("wecom_kf", "acme2")] {
+            telemetry.set_source(source, account, SourceStatus::default());
+        }
+        telemetry.remove_source("wecom_kf", "acme");
+        let left: Vec<_> = telemetry.sources().into_iter().map(|(source, account, _)| (source, account)).collect();
+        assert_eq!(left, [("wecom_contact", "acme".to_owned()), ("wecom_kf", "acme2".to_owned())]);
+    }
+
+    #[test]
     fn a_refused_configuration_keeps_the_time_of_the_last_good_one() {
         let (telemetry, _) = telemetry();
         telemetry.reload(true, Timestamp::from_second(10).unwrap());
         telemetry.reload(false, Timestamp::from_second(20).unwrap());
-        telemetry.http_request("/metrics", 200);
+        telemetry.http_request("metrics", 200);
         telemetry.set_store_size(4096);
         telemetry.count_dropped_log_lines(Arc::new(AtomicU64::new(3)));
         let page = telemetry.render();
         for line in [
             "imstats_config_last_reload_successful 0\n",
             "imstats_config_last_reload_success_timestamp_seconds 10.0\n",
-            "imstats_http_requests_total{handler=\"/metrics\",code=\"200\"} 1\n",
+            "imstats_http_requests_total{handler=\"metrics\",code=\"200\"} 1\n",
             "imstats_store_size_bytes 4096\n",
             "imstats_log_lines_dropped_total 3\n",
             "imstats_build_info{version=\"1.2.3\",revision=\"abc\"} 1\n",

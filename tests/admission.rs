@@ -191,6 +191,19 @@ async fn a_changed_secret_file_is_tried_at_once() {
 }
 
 #[tokio::test]
+async fn a_reload_tries_at_once_what_was_mended_at_the_platform() {
+    let mut stage = Stage::new(MORNING, CONTACT_ONLY).await;
+    stage.every(FOLLOW, Effect::Refuse(60020));
+    stage.wake().await;
+    stage.mend();
+    stage.wake_at("2026-11-20T10:02:00").await;
+    assert!(!stage.up("wecom_contact"), "it would be tried after ten minutes");
+    stage.context.client.reload().await;
+    stage.wake().await;
+    assert!(stage.up("wecom_contact"), "{}", stage.error("wecom_contact"));
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_account_stops_all_sources_of_its_secret_and_no_others() {
     let yaml = "
 wecom: [{$wecom, contact: {users: all, $fast}, groupchat: {owners: all, $fast}, kf: {$kf_secret, $fast}}]

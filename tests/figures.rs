@@ -223,6 +223,13 @@ async fn names_are_shown_for_their_ids_with_one_as_their_value() {
     for name in names {
         assert_eq!(page.series(&name), Some(1.0), "{name}");
     }
+    let below = company.feishu_departments.iter().find(|department| department.parent != "0").unwrap();
+    let (id, parent) = (&below.open_department_id, &below.parent);
+    let series = format!(
+        "feishu_department_info{{department_id=\"{id}\",parent_department_id=\"{parent}\",name=\"{}\"}}",
+        below.name
+    );
+    assert_eq!(page.series(&series), Some(1.0), "dashboards follow departments upwards by it: {series}");
     let servicers = company.kf_accounts.iter().flat_map(|account| &account.servicers);
     let asked: BTreeSet<_> =
         company.follow_users().map(|user| &user.userid).chain(servicers.map(|servicer| &servicer.userid)).collect();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imstats_exporter::config::{Config, SourceConfig};
-use imstats_exporter::day::{Clock, Day, Zone};
+use imstats_exporter::day::{Clock, Day, Days, Zone};
 use imstats_exporter::exposition::Format;
+use imstats_exporter::platform::Call;
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::simulator::{Company, Credential, Effect, Fault, LoggedCall, Options, Simulator};
-use imstats_exporter::source::apis;
+use imstats_exporter::source::{Directory, apis};
 use imstats_exporter::store::Store;
 use imstats_exporter::telemetry::{SourceStatus, Telemetry};
 use jiff::Timestamp;
@@ -44,6 +45,12 @@ pub(crate) fn day(text: &str) -> Day {
 /// The seconds since the epoch of a day's midnight in China.
 pub(crate) fn midnight(text: &str) -> i64 {
     day(text).midnight(&Zone::china()).as_second()
+}
+
+/// The first call that `config` makes for 19 November.
+pub(crate) fn first_call(config: &SourceConfig) -> Call {
+    let targets = config.targets(&Directory::new());
+    config.source.calls(&[&targets[0]], Days::one(day("2026-11-19")), &config.schedule.zone).remove(0)
 }
 
 /// The simulated platforms, and an exporter that asks them.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use imstats_exporter::client::Failure;
 use imstats_exporter::simulator::Effect;
 
 use crate::harness::*;
@@ -172,4 +173,38 @@ async fn a_token_that_still_holds_is_used_on_while_the_login_is_down() {
     assert_eq!(stage.error("wecom_contact"), "");
     assert_eq!(stage.targets("wecom_contact"), [1, 0, 0, 0, 0]);
     assert!(stage.up("wecom_contact") && stage.calls(CONTACT) == 2);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_ten_minutes_before_its_end_and_not_before() {
+    let stage = Stage::new("2026-11-20T09:00:00", "wecom: [{$wecom, contact: {users: [WangWu]}}]").await;
+    let config = stage.sources().remove(0);
+    for (time, logins) in [("09:00:00", 1), ("10:49:59", 1), ("10:50:00", 2)] {
+        stage.set(&format!("2026-11-20T{time}"));
+        stage.context.client.ask(&config.account, &first_call(&config)).await.unwrap();
+        assert_eq!(stage.calls(GETTOKEN), logins, "at {time}");
+    }
+    assert!(stage.log(CONTACT).iter().all(|call| call.refused.is_none()));
+}
+
+#[tokio::test]
+async fn the_token_of_a_former_secret_is_not_used_while_the_login_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let stage = Stage::with(8, "2026-11-20T09:00:00", |simulator| {
+        let secret = &configured_secrets(simulator)["wecom"];
+        std::fs::write(&file, secret).unwrap();
+        let yaml = filled("wecom: [{$wecom, contact: {users: [WangWu]}}]", simulator);
+        yaml.replace(&format!("\"{secret}\""), &format!("{{file: \"{}\"}}", file.display()))
+    })
+    .await;
+    let (client, config) = (&stage.context.client, stage.sources().remove(0));
+    client.ask(&config.account, &first_call(&config)).await.unwrap();
+    stage.every(GETTOKEN, Effect::Html(502));
+    std::fs::write(&file, "another secret").unwrap();
+    client.reload().await;
+    stage.set("2026-11-20T10:55:00");
+    let failure = client.ask(&config.account, &first_call(&config)).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unavailable(_)), "{failure}");
+    assert_eq!(stage.calls(CONTACT), 1, "the old token would have held for another five minutes");
 }

@@ -154,10 +154,15 @@ async fn the_name_of_an_account_is_not_given_to_another_company() {
 async fn a_retention_below_what_is_on_show_is_refused() {
     let site = Site::new().await;
     for (yaml, days, fits) in [
-        ("feishu: [{$feishu, message_push: {cycles: [day, month]}}]", "30d", false),
-        ("feishu: [{$feishu, message_push: {cycles: [day, month]}}]", "40d", true),
-        ("wecom: [{$wecom, contact: {}}]", "1d", false),
-        ("wecom: [{$wecom, contact: {}}]", "2w", true),
+        // A month, two days until its figures are there, its day, and one until the next page takes its place.
+        ("feishu: [{$feishu, message_push: {cycles: [day, month]}}]", "35d", false),
+        ("feishu: [{$feishu, message_push: {cycles: [day, month]}}]", "36d", true),
+        ("feishu: [{$feishu, message_push: {cycles: [week]}}]", "11d", false),
+        ("feishu: [{$feishu, message_push: {cycles: [week]}}]", "12d", true),
+        ("wecom: [{$wecom, contact: {}}]", "5d", false),
+        ("wecom: [{$wecom, contact: {}}]", "6d", true),
+        ("wecom: [{$wecom, contact: {lookback_days: 30, lag_days: 4}}]", "35d", false),
+        ("wecom: [{$wecom, contact: {lookback_days: 30, lag_days: 4}}]", "36d", true),
     ] {
         site.write("exporter.yaml", yaml);
         let output = site.command().args(["check", "--storage.retention", days]).output().unwrap();

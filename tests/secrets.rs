@@ -250,6 +250,21 @@ async fn a_platform_that_echoes_a_secret_does_not_bring_it_out() {
 }
 
 #[tokio::test]
+async fn a_platform_that_echoes_a_secret_as_a_key_twice_does_not_bring_it_out() {
+    let mut stage = Stage::with(8, "2026-11-20T10:00:00", everything).await;
+    let secrets = configured_secrets(&stage.simulator);
+    for (api, secret) in [(GETTOKEN, &secrets["wecom"]), (TENANT_TOKEN, &secrets["feishu"])] {
+        stage.every(api, raw(format!(r#"{{"errcode": 0, "code": 0, "{secret}": 1, "{secret}": 2}}"#)));
+    }
+    stage.wake().await;
+    for source in ["wecom_contact", "feishu_message_push"] {
+        let error = stage.error(source);
+        assert!(error.contains("***"), "{source}: {error}");
+        assert!(secrets.values().all(|secret| !error.contains(secret.as_str())), "{source}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn ids_that_are_what_a_request_names_too_stay_as_they_are() {
     // Tencent's `identifier` may be an agent as well.
     let mut stage = Stage::new("2026-11-20T10:00:00", "tencent_desk: [{$desk, agent_statistics: {$fast}}]").await;

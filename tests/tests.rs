@@ -32,6 +32,7 @@ mod invalid;
 mod jumps;
 mod kills;
 mod lint;
+mod listing;
 mod lists;
 mod logins;
 mod machine;

@@ -1,5 +1,9 @@
 //! Too many calls: how they are avoided, and what happens where a platform says so.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use imstats_exporter::client::Failure;
 use imstats_exporter::day::Clock;
 use imstats_exporter::simulator::{Effect, Fault, Options};
 
@@ -128,21 +132,88 @@ async fn calls_are_spread_so_that_a_platform_need_not_say_no() {
     assert!(took.as_secs() >= 30, "{took}");
 }
 
+/// Two accounts of one company, each with figures of members, at a call a second, and of owners.
+async fn two_accounts() -> Stage {
+    let account = "- {$wecom, contact: {users: [WangWu], rate_limit: 60/m}, groupchat: {owners: [WangWu], $fast}}\n";
+    Stage::with(40, MORNING, |simulator| {
+        let account = filled(account, simulator);
+        format!("wecom:\n{account}{}", account.replace("account: acme", "account: second"))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn two_accounts_of_one_company_share_its_pace() {
-    let yaml = "
-wecom:
-  - {$wecom, contact: {users: [WangWu, Zhang.San], rate_limit: 60/m}}
-  - {$wecom2, contact: {users: [WangWu, Zhang.San], rate_limit: 60/m}}
-";
-    let mut stage = Stage::with(40, MORNING, |simulator| {
-        let text = filled(&yaml.replace("$wecom2", "$wecom"), simulator);
-        let (first, second) = text.rsplit_once("account: acme").unwrap();
-        format!("{first}account: second{second}")
-    })
-    .await;
-    stage.wake_slowly().await;
-    let log = stage.log(CONTACT);
-    assert_eq!(log.len(), 4);
-    assert!(log[3].at.duration_since(log[0].at).as_millis() >= 2900, "{log:?}");
+    let stage = two_accounts().await;
+    let sources = stage.sources();
+    let [first, _, second, owners_of_second] = &sources[..] else { panic!("{sources:?}") };
+    let client = &stage.context.client;
+    client.ask(&first.account, &first_call(first)).await.unwrap();
+    let (call, of_owners) = (first_call(second), first_call(owners_of_second));
+    let mut waiting = std::pin::pin!(client.ask(&second.account, &call));
+    // Calls of another API go out meanwhile.
+    for _ in 0..20 {
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("it did not wait for its turn"),
+            reply = client.ask(&owners_of_second.account, &of_owners) => drop(reply.unwrap()),
+        }
+    }
+    assert_eq!(stage.calls(CONTACT), 1);
+    stage.clock.advance(Duration::from_secs(1));
+    soon(waiting).await.unwrap();
+    assert_eq!(stage.calls(CONTACT), 2);
+}
+
+#[tokio::test]
+async fn two_accounts_of_one_company_share_its_pauses() {
+    let stage = two_accounts().await;
+    let sources = stage.sources();
+    stage.fault(Fault::on(CONTACT, Effect::Refuse(45009)).times(1));
+    let client = stage.context.client.with_patience(Duration::ZERO);
+    for config in [&sources[0], &sources[2]] {
+        let failure = client.ask(&config.account, &first_call(config)).await.unwrap_err();
+        assert!(matches!(failure, Failure::Throttled(_)), "{}: {failure}", config.account.name);
+    }
+    assert_eq!(stage.calls(CONTACT), 1, "the second account asks nothing within the pause");
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_their_turn_do_not_go_out_into_a_pause() {
+    let yaml = "wecom: [{$wecom, contact: {users: [WangWu], rate_limit: 60/m}, groupchat: {owners: [WangWu], $fast}}]";
+    let stage = Stage::new(MORNING, yaml).await;
+    let [contact, owners] = &stage.sources()[..] else { panic!() };
+    let client = stage.context.client.with_patience(Duration::from_secs(10));
+    // The token is there before.
+    client.ask(&owners.account, &first_call(owners)).await.unwrap();
+    stage.fault(Fault::on(CONTACT, Effect::Refuse(45009)).times(1));
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let (client, account, call) = (client.clone(), Arc::clone(&contact.account), first_call(contact));
+        asking.spawn(async move { client.ask(&account, &call).await });
+    }
+    stage.until("the pause", |_| !client.pause_left(&contact.account, CONTACT).is_zero()).await;
+    stage.clock.advance(Duration::from_secs(10));
+    for answer in soon(asking.join_all()).await {
+        assert!(matches!(answer, Err(Failure::Throttled(_))), "{answer:?}");
+    }
+    assert_eq!(stage.calls(CONTACT), 1, "more calls within a pause make it longer");
+}
+
+#[tokio::test]
+async fn a_pause_that_a_gateway_asks_for_is_kept() {
+    for (yaml, api) in [
+        ("wecom: [{$wecom, contact: {users: [WangWu]}}]", CONTACT),
+        ("tencent_desk: [{$desk, agent_statistics: {}}]", DESK),
+        ("feishu: [{$feishu, message_push: {}}]", PUSH),
+    ] {
+        let stage = Stage::new(MORNING, yaml).await;
+        let headers = vec![("retry-after".to_owned(), "7".to_owned())];
+        stage.every(api, Effect::Raw { status: 429, headers, body: b"<h1>Too Many Requests</h1>".to_vec() });
+        let client = stage.context.client.with_patience(Duration::ZERO);
+        let config = stage.sources().remove(0);
+        let failure = client.ask(&config.account, &first_call(&config)).await.unwrap_err();
+        let Failure::Throttled(pause) = &failure else { panic!("{api}: {failure}") };
+        assert_eq!(pause.left, Duration::from_secs(7), "{api}");
+    }
 }

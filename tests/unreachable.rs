@@ -96,6 +96,23 @@ async fn its_certificate_is_not_trusted() {
 }
 
 #[tokio::test]
+async fn a_ca_file_that_is_renewed_is_taken_up_by_a_reload() {
+    let well = well().await;
+    let (former, ours, folder) = (authority(), authority(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, former.pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &ours).unwrap().pem();
+    let platform = PLATFORMS[0];
+    let wire = Wire::secured(&certificate, &key.serialize_pem());
+    let (mut stage, _wire) = over(wire, &platform, &format!("ca_file: \"{}\"", file.display())).await;
+    is_down(&stage, &platform, "");
+    std::fs::write(&file, ours.pem()).unwrap();
+    stage.context.client.reload().await;
+    recovers(&mut stage, &platform, &well, "with the new authority").await;
+}
+
+#[tokio::test]
 async fn it_is_not_spoken_to_in_tls_where_it_speaks_plainly() {
     let well = well().await;
     for platform in PLATFORMS {

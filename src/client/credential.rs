@@ -211,6 +211,18 @@ mod tests {
     }
 
     #[test]
+    fn the_backoff_of_a_permission_begins_anew_after_a_success() {
+        let state = CredentialState::default();
+        let minutes =
+            |now| state.deny(Some("x"), "no".into(), None, &credential("a"), at(now)).until.duration_since(at(now));
+        assert_eq!((minutes(0).as_mins(), minutes(10).as_mins()), (10, 20));
+        state.accepted("y");
+        assert_eq!(minutes(30).as_mins(), 40, "another API says nothing about this one");
+        state.accepted("x");
+        assert_eq!(minutes(70).as_mins(), 10);
+    }
+
+    #[test]
     fn reloads_forgive_once_a_minute() {
         let state = CredentialState::default();
         let mut tried = 0;

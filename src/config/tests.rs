@@ -250,6 +250,12 @@ fn secrets_are_never_repeated() {
         "wecom: [{secret: {s3cret: 1}}]",
         "wecom: [{secret: {s3cret: 1, s3cret: 2}}]",
         "wecom: [{secret: {s3cret: {<<: 1}}}]",
+        "wecom: [{secret: {a: {s3cret: 1, s3cret: 2}}}]",
+        "wecom: [{secret: {a: {b: [{s3cret: 1, s3cret: 2}]}}}]",
+        "wecom: [{contact: {secret: {a: {s3cret: 1, s3cret: 2}}}}]",
+        "wecom: [{pseudonymize: {key: {s3cret: 1, s3cret: 2}}}]",
+        "wecom: [{proxy_url: {s3cret: 1, s3cret: 2}}]",
+        "wecom: [{proxy_url: {a: {s3cret: 1, s3cret: 2}}}]",
         "wecom: [{secret: {s3cret: !x 1}}]",
         "wecom: [{secret: {env: A, s3cret: 1}}]",
         "wecom: [{secret: {env: [s3cret]}}]",
@@ -361,6 +367,35 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
     };
     assert_eq!(warnings(0o600), Vec::<String>::new());
     assert!(warnings(0o640)[0].starts_with("wecom[0].secret: the secret stands in"), "{:?}", warnings(0o640));
+    // The secrets of all other kinds, each of them the only one in the file.
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "s3cret").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let without = SMALL.replace("s3cret", &format!("{{file: \"{}\"}}", secret.display()));
+    for (line, place) in [
+        ("    proxy_url: http://u:s3cret@127.0.0.1:1\n", "wecom[0].proxy_url"),
+        ("    pseudonymize: {key: s3cret-s3cret-s3cret}\n", "wecom[0].pseudonymize.key"),
+        ("    kf: {secret: s3cret}\n", "wecom[0].kf.secret"),
+    ] {
+        std::fs::write(file.path(), without.clone() + line).unwrap();
+        let told = warnings(0o640);
+        assert!(told.iter().any(|told| told.starts_with(&format!("{place}: the secret stands in"))), "{told:?}");
+        assert!(!told.concat().contains("s3cret"), "{told:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ca_file_that_is_a_pipe_is_told_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("ca.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let text = SMALL.replace("    contact", &format!("    ca_file: \"{}\"\n    contact", pipe.display()));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(told(&text)));
+    let told = receiver.recv_timeout(Duration::from_secs(30)).expect("it does not wait for the pipe's other end");
+    assert!(told.contains("wecom[0].ca_file: ") && told.contains("ca.pem is not a file"), "{told}");
 }
 
 #[cfg(unix)]

@@ -282,7 +282,15 @@ mod tests {
             assert!(read(plain).unwrap_err().contains("insecure_http"), "{plain}");
             assert!(base_url(plain, true).is_ok(), "{plain}");
         }
-        for bad in ["", "example.com", "ftp://example.com", "https://", "https://u:hidden@h", "https://h/?hidden=1"] {
+        for bad in [
+            "",
+            "example.com",
+            "ftp://example.com",
+            "https://",
+            "https://u:hidden@h",
+            "https://h/?hidden=1",
+            "https://h/#hidden",
+        ] {
             let message = read(bad).unwrap_err();
             assert!(!message.contains("hidden"), "{message}");
         }

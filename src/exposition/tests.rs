@@ -206,6 +206,13 @@ fn a_part_can_be_scraped_alone() {
     assert!(!text.contains("wecom_contact") && text.contains("wecom_groupchat_owner_chats"), "{text}");
     assert!(text.contains("imstats_build_info"));
     assert!(show(&["wecom_contact", "wecom_groupchat_owner"]).contains("wecom_contact_user_new_contacts"));
+    let names = vec![NamePage { info: contact.infos[0], names: vec![found("a", Some("A"))] }];
+    exposition.publish_names(contact, "acme", names);
+    let teams = api("wecom_groupchat_team");
+    assert!(teams.infos.is_empty());
+    let has_names = |collect: &str| show(&[collect]).contains("wecom_user_info{");
+    assert!(has_names("wecom_contact"));
+    assert!(!has_names("wecom_groupchat_team"), "it has no people");
     assert!(exposition.sources().any(|name| name == "wecom_contact"));
 }
 
@@ -220,6 +227,21 @@ fn what_changes_in_a_source_is_shown_by_the_very_next_scrape() {
         let line = format!("imstats_source_up{{source=\"wecom_contact\",account=\"acme\"}} {}.0\n", u8::from(up));
         assert!(text.contains(&line), "{text}");
     }
+}
+
+#[test]
+fn what_changes_by_itself_is_not_frozen_while_nothing_else_changes() {
+    let exposition = exposition();
+    let shown = || String::from_utf8(exposition.scrape(Format::Text, false, None).concat()).unwrap();
+    let before = shown();
+    // Requests alone are no reason to render anew; the age of what is shown is.
+    exposition.0.telemetry.http_request("metrics", 200);
+    let limit = Instant::now() + Duration::from_secs(30);
+    while shown() == before {
+        assert!(Instant::now() < limit, "it is never rendered anew");
+        std::thread::yield_now();
+    }
+    assert!(shown().contains("imstats_http_requests_total{handler=\"metrics\",code=\"200\"} 1"), "{}", shown());
 }
 
 #[test]

@@ -266,4 +266,12 @@ mod tests {
             assert!(check(bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn a_label_is_given_once() {
+        let labels = [("team", "a"), ("job", "x"), ("team", "b")].map(|(name, value)| (name.into(), value.into()));
+        let error = check_labels(&labels, &apis(), &[]).unwrap_err().to_string();
+        assert_eq!(error, "the label team: it is given twice");
+        assert!(check_labels(&labels[..2], &apis(), &[]).is_ok());
+    }
 }

@@ -89,7 +89,7 @@ async fn the_text_is_openmetrics_in_the_order_that_promtool_wants() {
     let past = Past::new(4).await;
     let span = days("2026-11-01", "2026-11-19");
     past.fetch_all(span).await;
-    let text = openmetrics(&past, span, "2026-11-20T09:00:00+08:00", &[("job", "im\"st\\ats")]);
+    let text = openmetrics(&past, span, "2026-11-20T09:00:00+08:00", &[("job", "im\"st\\a\nts")]);
     assert!(text.ends_with("\n# EOF\n"));
     let mut families: Vec<&str> = Vec::new();
     for line in text.lines() {
@@ -99,7 +99,7 @@ async fn the_text_is_openmetrics_in_the_order_that_promtool_wants() {
             families.push(name);
         } else if !line.starts_with('#') {
             assert_eq!(line.split('{').next(), families.last().copied());
-            assert!(line.contains(",job=\"im\\\"st\\\\ats\"}"), "{line}");
+            assert!(line.contains(",job=\"im\\\"st\\\\a\\nts\"}"), "{line}");
         }
     }
     assert!(!text.contains("_info{"));
@@ -242,4 +242,22 @@ async fn the_labels_of_an_account_stand_on_its_exported_figures() {
     let hour = std::time::Duration::from_hours(1);
     let clash = ExportHistory::new(past.context.store.clone(), span, &past.sources(), hour, until, labels);
     assert!(clash.unwrap_err().to_string().contains("an account of the configuration has a label of that name"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_are_not_configured_and_samples_that_are_too_new_are_told() {
+    let mut past = Past::new(8).await;
+    let span = days("2026-11-18", "2026-11-19");
+    past.fetch("tencent_desk_agent", span).await;
+    let tally =
+        |past: &Past, until: &str| export_openmetrics(&past.history(span, until, &[]), &mut Vec::new()).unwrap();
+    // The day after the last one is ready on the 21st at six.
+    for (until, is_cut) in [("2026-11-21T05:59:59+08:00", true), ("2026-11-21T06:00:00+08:00", false)] {
+        let told = tally(&past, until);
+        assert!(told.samples > 0 && told.unconfigured.is_empty(), "{told:?}");
+        assert_eq!(told.cut, is_cut, "{until}");
+    }
+    past.yaml = past.yaml.replace("account: acme", "account: other");
+    let told = tally(&past, "2026-11-21T06:00:00+08:00");
+    assert_eq!((told.samples, told.unconfigured.iter().map(String::as_str).collect::<Vec<_>>()), (0, vec!["acme"]));
 }

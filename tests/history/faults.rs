@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{CONTACT, OWNERS, PUSH, Past, day, days, run};
+use super::{CONTACT, DESK, OWNERS, PUSH, Past, day, days, run};
 use crate::disk::Disk;
-use crate::harness::filled;
+use crate::harness::{filled, soon};
 
 const ALL_OF_WECOM: &str = "wecom: [{$wecom, contact: {users: all, $fast}, groupchat: {owners: all, $fast}}]";
 
@@ -42,6 +42,65 @@ async fn a_platform_that_wants_a_pause_gets_it_and_nothing_is_missing() {
     let summary = past.fetch("feishu_message_push", span).await;
     assert_eq!((missing(&summary), summary.edges.len()), (0, 0), "{summary:?}");
     assert_eq!(past.plan("feishu_message_push", span).await.calls().most(), 0);
+}
+
+#[tokio::test]
+async fn a_pause_of_an_hour_is_waited_for() {
+    let past = Past::new(4).await;
+    let span = days("2026-11-17", "2026-11-19");
+    let config = past.sources().into_iter().find(|config| config.source.api().name == "tencent_desk_agent").unwrap();
+    past.simulator.faults().add(Fault::on(DESK, Effect::TooManyRequests(Some(3600))).times(1));
+    let mut fetching = std::pin::pin!(past.fetch("tencent_desk_agent", span));
+    let paused = async {
+        while past.context.client.pause_left(&config.account, DESK).is_zero() {
+            tokio::task::yield_now().await;
+        }
+        // Time enough to ask again and again, and to give up.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        summary = &mut fetching => panic!("it ended within the pause: {summary:?}"),
+        () = paused => {}
+    }
+    past.clock.advance(Duration::from_hours(1));
+    let summary = soon(fetching).await;
+    assert_eq!(missing(&summary), 0, "{summary:?}");
+    assert_eq!(past.calls(DESK), 3 + 1, "each day, and the one that was refused again");
+}
+
+#[tokio::test]
+async fn a_platform_that_wants_a_pause_for_ever_is_told_and_ends_the_backfill() {
+    let past = Past::new(4).await;
+    past.simulator.faults().add(Fault::on(DESK, Effect::TooManyRequests(Some(7))));
+    let running = async {
+        loop {
+            past.clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+    };
+    let summary = tokio::select! {
+        summary = soon(past.fetch("tencent_desk_agent", days("2026-11-19", "2026-11-19"))) => summary,
+        () = running => unreachable!(),
+    };
+    assert_eq!(missing(&summary), 1, "{summary:?}");
+    assert!(summary.troubles[0].failure.contains("wants no calls of this API"), "{summary:?}");
+    assert_eq!(past.calls(DESK), 5 * 3, "asked five times, with two repetitions each");
+}
+
+#[tokio::test]
+async fn a_team_that_is_defined_anew_lacks_all_its_days() {
+    let mut past = Past::new(20).await;
+    let span = days("2026-11-01", "2026-11-19");
+    past.yaml = filled("wecom: [{$wecom, groupchat: {owners: none, teams: {t: {owners: [WangWu]}}}}]", &past.simulator);
+    let lacking = past.plan("wecom_groupchat_team", span).await.calls().most();
+    assert!(lacking > 0);
+    past.fetch("wecom_groupchat_team", span).await;
+    assert_eq!(past.plan("wecom_groupchat_team", span).await.calls().most(), 0);
+    past.yaml = past.yaml.replace("t: {owners: [WangWu]}", "t: {owners: [Zhang.San]}");
+    assert_eq!(past.plan("wecom_groupchat_team", span).await.calls().most(), lacking);
 }
 
 #[tokio::test]

@@ -111,7 +111,10 @@ async fn answer(
         if let Some(value) = retry_after {
             response = response.header("retry-after", value);
         }
-        return Ok(response.body(Full::from("out of order sample of s3cret-out-of-order")).unwrap());
+        // It says what it was told, as a gateway may that shows the whole request.
+        let told = received.authorization.as_deref().unwrap_or_default();
+        let text = format!("out of order sample of s3cret-out-of-order, sent with {told}");
+        return Ok(response.body(Full::from(text)).unwrap());
     }
     let raw = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
     let write = WriteRequest::decode(raw.as_slice()).unwrap();

@@ -60,18 +60,30 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
     for (status, hint) in
         [(400, "out_of_order_time_window"), (401, "bearer token"), (404, "enable-remote-write-receiver")]
     {
-        let server = ReceiverServer::start(&[(status, None)]).await;
-        let authorization = Authorization::Bearer("s3cret-out-of-order".to_owned().into());
-        let receiver =
-            Receiver::new(&server.url("me:hidden@"), authorization, Proxies::default(), Duration::from_millis(1))
-                .unwrap();
-        let error = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap_err();
-        let RemoteWriteError::Receiver(ReceiverError::Refused { status: told, .. }) = &error else { panic!("{error}") };
-        assert_eq!(*told, status);
-        let text = format!("{error} {error:?}");
-        assert!(text.contains(hint) && !text.contains("s3cret") && !text.contains("hidden"), "{text}");
-        assert_eq!(server.received.lock().unwrap().requests, 1);
-        assert_eq!(server.received.lock().unwrap().authorization.as_deref(), Some("Bearer s3cret-out-of-order"));
+        let password = || "s3cret-out-of-order".to_owned().into();
+        let basic = Authorization::Basic { username: "me".to_owned(), password: password() };
+        for (authorization, header) in [
+            (Authorization::Bearer(password()), "Bearer s3cret-out-of-order"),
+            (basic, "Basic bWU6czNjcmV0LW91dC1vZi1vcmRlcg=="),
+        ] {
+            let server = ReceiverServer::start(&[(status, None)]).await;
+            let receiver =
+                Receiver::new(&server.url("me:hidden@"), authorization, Proxies::default(), Duration::from_millis(1))
+                    .unwrap();
+            let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await;
+            let error = sending.unwrap_err();
+            let RemoteWriteError::Receiver(ReceiverError::Refused { status: told, .. }) = &error else {
+                panic!("{error}")
+            };
+            assert_eq!(*told, status);
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(hint) && text.contains("sent with "), "{text}");
+            for secret in ["s3cret", "hidden", "czNjcmV0"] {
+                assert!(!text.contains(secret), "{header}: {text}");
+            }
+            let received = server.received.lock().unwrap();
+            assert_eq!((received.requests, received.authorization.as_deref()), (1, Some(header)));
+        }
     }
 }
 

@@ -320,6 +320,8 @@ fn decoded(part: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -402,5 +404,49 @@ mod tests {
         assert_eq!(of("7"), Some(Duration::from_secs(7)));
         assert_eq!(of("Fri, 20 Nov 2020 10:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(of("soon"), None);
+    }
+
+    #[test]
+    fn credentials_over_plain_http_to_another_machine_are_exposed() {
+        let exposed = |url: &str, authorization| {
+            Receiver::new(url, authorization, Proxies::default(), Duration::ZERO).unwrap().is_exposed()
+        };
+        let bearer = || Authorization::Bearer("s3cret".into());
+        assert!(exposed("http://example.org/", bearer()));
+        assert!(exposed("http://me:s3cret@example.org/", Authorization::None));
+        assert!(!exposed("https://example.org/", bearer()));
+        assert!(!exposed("http://example.org/", Authorization::None));
+        for loopback in ["http://127.0.0.1:1/", "http://localhost/", "http://[::1]/"] {
+            assert!(!exposed(loopback, bearer()), "{loopback}");
+        }
+    }
+
+    /// A receiver that gives each request this answer, or none.
+    async fn receiver(answer: &'static str) -> Receiver {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                // An answer to nothing would break the exchange off.
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                open.push(stream);
+            }
+        });
+        Receiver::new(&url, Authorization::None, Proxies::default(), Duration::from_secs(1)).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_hangs_or_asks_for_a_day_ends_in_hours() {
+        let busy =
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 86400\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        for (answer, hours, words) in [("", 1, "no whole answer within timeout"), (busy, 5, "HTTP 503")] {
+            let receiver = receiver(answer).await;
+            let waiting = Waiting::default();
+            let sending = tokio::time::timeout(Duration::from_hours(hours), receiver.send(b"x", &waiting));
+            let error = sending.await.expect(words).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }
