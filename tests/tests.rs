@@ -56,6 +56,7 @@ mod stalled;
 mod starving;
 mod status_page;
 mod systemd;
+mod targets;
 mod teams;
 mod throttling;
 mod tools;
