@@ -17,7 +17,7 @@ use imstats_exporter::history::{ExportHistory, export_openmetrics};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::sample::Row;
 use imstats_exporter::source::{ListEntry, Target, apis};
-use imstats_exporter::store::{Outcome, SourceState, Store, TargetAnswer};
+use imstats_exporter::store::{SourceState, Store, TargetAnswer};
 use imstats_exporter::telemetry::Telemetry;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -62,7 +62,7 @@ async fn fill(folder: &Path, config: &SourceConfig, subjects: usize, days: u32) 
             let answered = |id: &String| TargetAnswer {
                 target: Arc::new(Target::of(api.tables[0], vec![id.clone()])),
                 days: span,
-                outcome: Outcome::Rows(span.iter().map(|day| row(day, id)).collect()),
+                rows: Ok(span.iter().map(|day| row(day, id)).collect()),
             };
             store.record(api, "acme", now, ids.iter().map(answered).collect()).await?;
         }

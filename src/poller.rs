@@ -2,6 +2,7 @@
 
 mod ask;
 mod call;
+mod health;
 mod ledger;
 mod page;
 mod page_end;
@@ -10,8 +11,8 @@ mod probe;
 mod queue;
 mod report;
 mod round;
-mod standing;
 mod tend;
+mod timetable;
 mod trouble;
 mod worker;
 
@@ -22,7 +23,6 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::config::SourceConfig;
@@ -33,7 +33,7 @@ use crate::source::{Api, apis};
 use crate::store::{CompanyClaim, Store, StoreError};
 use crate::telemetry::Telemetry;
 
-pub(crate) use ask::{Answers, Given, Halving, ask, may_share};
+pub(crate) use ask::{Answers, Halving, ask, may_share};
 pub(crate) use ledger::{FIRST_REFRESH, scattered};
 pub use probe::{Step, probe};
 pub(crate) use queue::UNAVAILABLE_IN_A_ROW;
@@ -46,7 +46,7 @@ const SIZE_AGE: Duration = Duration::from_secs(1);
 /// How often old days are dropped.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
 
-/// How long the last answers of a round that is broken off may take to be stored.
+/// How long workers may take to stop: the last answers of their rounds are stored.
 const LAST_STORING: Duration = Duration::from_secs(5);
 
 /// What all workers share.
@@ -64,8 +64,6 @@ pub struct Context {
     pub exposition: Exposition,
     /// Holds the states of the sources.
     pub telemetry: Telemetry,
-    /// What is stored yet of rounds that were broken off.
-    pub(crate) storing: TaskTracker,
     /// Workers wake up to this long after a day is ready, each at its own time.
     pub jitter: Duration,
 }
@@ -77,7 +75,6 @@ impl Context {
     pub fn new(store: Store, telemetry: Telemetry, clock: Clock, repeat_delay: Duration) -> Self {
         let client = Client::new(clock.clone(), telemetry.clone(), repeat_delay);
         Self {
-            storing: TaskTracker::new(),
             discovery: Discovery::new(client.clone(), store.clone(), clock.clone()),
             exposition: Exposition::new(telemetry.clone(), &apis()),
             store,
@@ -199,12 +196,12 @@ impl Poller {
     /// is stored first, as far as the store does so in time.
     pub async fn stop(&mut self) {
         self.stop.cancel();
-        while self.workers.join_next().await.is_some() {}
-        self.context.storing.close();
-        if timeout(LAST_STORING, self.context.storing.wait()).await.is_err() {
+        let stopped = async { while self.workers.join_next().await.is_some() {} };
+        if timeout(LAST_STORING, stopped).await.is_err() {
             tracing::warn!("the store is slow: the last answers may be asked for again");
+            // They go on storing as long as the program runs.
+            self.workers.detach_all();
         }
-        self.context.storing.reopen();
     }
 }
 

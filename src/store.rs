@@ -37,7 +37,7 @@ use crate::source::{Api, ListEntry, Table};
 use access::{Inner, Purpose};
 use change::Change;
 
-pub use entry::{Answer, AnswerState, CompanyClaim, Outcome, SourceState, TargetAnswer};
+pub use entry::{AnswerState, CompanyClaim, DayState, ErrorKind, LedgerEntry, SourceError, SourceState, TargetAnswer};
 pub use error::StoreError;
 pub use person::Forgotten;
 
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// As SQLite says.
-    pub async fn answers(&self, source: &str, account: &str, days: Days) -> Result<Vec<Answer>, StoreError> {
+    pub async fn answers(&self, source: &str, account: &str, days: Days) -> Result<Vec<LedgerEntry>, StoreError> {
         let (name, owner) = (source.to_owned(), account.to_owned());
         let mut answers = self.inner.read(move |connection| ledger::answers(connection, &name, &owner, days)).await?;
         self.inner.unwritten.lock().over_answers(source, account, days, &mut answers);

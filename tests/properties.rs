@@ -7,7 +7,7 @@ use imstats_exporter::day::{Clock, Day, Days, Schedule, Zone};
 use imstats_exporter::exposition::{Exposition, Format, Page};
 use imstats_exporter::sample::Row;
 use imstats_exporter::source::{Directory, Query, Target, Unit, apis, decode};
-use imstats_exporter::store::{Outcome, Store, TargetAnswer};
+use imstats_exporter::store::{Store, TargetAnswer};
 use imstats_exporter::telemetry::Telemetry;
 use jiff::Timestamp;
 use proptest::collection::{btree_map, vec};
@@ -276,7 +276,7 @@ proptest! {
                     value.map(|_| Row { day, labels: target.labels.clone(), values })
                 };
                 let rows = days.iter().zip(&values).filter_map(row).collect();
-                let answered = TargetAnswer { target: target.clone().into(), days, outcome: Outcome::Rows(rows) };
+                let answered = TargetAnswer { target: target.clone().into(), days, rows: Ok(rows) };
                 let at = Timestamp::from_second(1_800_000_000 + n as i64).unwrap();
                 store.record(source.source.api(), "acme", at, vec![answered]).await.unwrap();
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use imstats_exporter::poller::Poller;
 use imstats_exporter::simulator::{Credential, Effect, Fault};
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::*;
 
@@ -215,13 +216,13 @@ async fn what_came_before_an_end_is_stored_however_slow_the_disk_is() {
     // Somebody else writes for a while.
     let other = stage.other_connection();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut worker = stage.take("wecom_contact");
-    let waking = tokio::spawn(async move { worker.wake().await.map(drop) });
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(stage.take("wecom_contact").run(stop.clone()));
     stage.until("both have answered", |stage| stage.calls(CONTACT) == 2).await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    waking.abort();
-    assert!(waking.await.is_err());
+    stop.cancel();
     other.execute_batch("ROLLBACK").unwrap();
+    soon(running).await.unwrap();
     stage
         .until("they are stored", |_| {
             let stored = other.query_row("SELECT count(DISTINCT target) FROM answer", [], |row| row.get::<_, i64>(0));

@@ -1,6 +1,7 @@
 //! Fetches what a plan lacks, newest days first, and stores each answer as it comes.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
@@ -11,9 +12,9 @@ use super::plan::{Plan, Question};
 use super::summary::{Edge, Invalid, Progress, Summary, Trouble};
 use crate::client::Failure;
 use crate::day::{Cycle, Day, Days};
-use crate::poller::{Answers, Context, Given, Halving, UNAVAILABLE_IN_A_ROW, ask};
+use crate::poller::{Answers, Context, Halving, UNAVAILABLE_IN_A_ROW, ask};
 use crate::source::Target;
-use crate::store::{Outcome, StoreError, TargetAnswer};
+use crate::store::{StoreError, TargetAnswer};
 
 /// How often a question is asked that the platform's limits stop.
 const MOST_TRIES: u32 = 5;
@@ -188,53 +189,48 @@ impl Run<'_> {
 
     /// Notes what came of a question; gives what is to be stored of it.
     fn take(&mut self, asking: Asking, answers: Answers) -> Vec<TargetAnswer> {
-        let Asking { question, tries, again, without } = asking;
-        let mut answered = Vec::new();
-        let (mut throttled, mut deferred) = (Vec::new(), Vec::new());
-        let mut unavailable = None;
+        let mut stored = Vec::new();
         self.count_invalid(&answers);
         self.names.extend(answers.names);
-        for (target, given) in answers.targets {
-            let Some(place) = self.plan.place(&target) else { continue };
-            let days = question.days;
-            if let Ok(Given::Refusal(refusal)) | Err(Failure::Unknown(refusal)) = &given {
-                if without.is_none() && self.may_begin_too_early(&target, days, refusal.code) {
-                    let question = Question { targets: vec![place], days: Days { first: days.first.plus(1), ..days } };
-                    self.progress.most.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
-                    self.queue.push_front(Asking { question, tries, again, without: Some((days.first, refusal.code)) });
-                    continue;
-                }
-                if self.is_gone(&target, days, refusal.code) {
-                    continue;
-                }
+        for answer in answers.answered {
+            let Some(place) = self.plan.place(&answer.target) else { continue };
+            if let Err(refusal) = &answer.rows
+                && self.is_about_days(&asking, place, &answer.target, refusal.code)
+            {
+                continue;
             }
-            match given {
-                Ok(Given::Rows(rows)) => {
-                    let with_figures: Vec<Day> = if target.cycle == Cycle::Day {
-                        rows.iter().map(|row| row.day).collect()
-                    } else {
-                        rows.first().map(|_| days.last).into_iter().collect()
-                    };
-                    self.plan.note(place, days, &with_figures);
-                    self.proven.insert(place);
-                    if let Some((day, code)) = without {
-                        self.note_edge(target.cycle, day, code);
-                    }
-                    answered.push(TargetAnswer { target, days, outcome: Outcome::Rows(rows) });
-                }
-                Ok(Given::Refusal(refusal)) => {
-                    self.plan.refuse(place);
-                    self.proven.insert(place);
-                    self.refused += 1;
-                    let outcome = Outcome::Refused { code: refusal.code };
-                    answered.push(TargetAnswer { target, days, outcome });
-                }
-                Err(Failure::Throttled(_)) if tries + 1 < MOST_TRIES => throttled.push(place),
-                Err(failure @ Failure::Unavailable(_)) if !again && self.ended.is_none() => {
+            self.plan.note(place, &answer);
+            self.proven.insert(place);
+            match (&answer.rows, asking.without) {
+                (Ok(_), Some((day, code))) => self.note_edge(answer.target.cycle, day, code),
+                (Ok(_), None) => {}
+                (Err(_), _) => self.refused += 1,
+            }
+            stored.push(answer);
+        }
+        self.take_failed(asking, answers.failed);
+        stored
+    }
+
+    /// Notes the targets of a question that have no usable answer, and asks again about those for which that may help.
+    fn take_failed(&mut self, asking: Asking, failed: Vec<(Arc<Target>, Failure)>) {
+        let days = asking.question.days;
+        let (mut throttled, mut deferred) = (Vec::new(), Vec::new());
+        let mut unavailable = None;
+        for (target, failure) in failed {
+            let Some(place) = self.plan.place(&target) else { continue };
+            if let Failure::Unknown(refusal) = &failure
+                && self.is_about_days(&asking, place, &target, refusal.code)
+            {
+                continue;
+            }
+            match failure {
+                Failure::Throttled(_) if asking.tries + 1 < MOST_TRIES => throttled.push(place),
+                Failure::Unavailable(_) if !asking.again && self.ended.is_none() => {
                     deferred.push(place);
                     unavailable = Some(failure);
                 }
-                Err(failure) => {
+                failure => {
                     if matches!(failure, Failure::Denied(_)) {
                         self.ended.get_or_insert(failure.clone());
                     }
@@ -251,17 +247,31 @@ impl Run<'_> {
         } else if self.unavailable >= UNAVAILABLE_AFTER_ALL {
             self.ended = self.ended.take().or(unavailable);
         }
+        let Asking { question, tries, again, without } = asking;
         if !deferred.is_empty() {
-            let question = Question { targets: deferred, days: question.days };
+            let question = Question { targets: deferred, days };
             self.queue.push_back(Asking { question, tries, again: true, without });
         } else if throttled.is_empty() {
             self.progress.done.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
         }
         if !throttled.is_empty() {
-            let question = Question { targets: throttled, days: question.days };
+            let question = Question { targets: throttled, days };
             self.queue.push_front(Asking { question, tries: tries + 1, again, without });
         }
-        answered
+    }
+
+    /// Whether `code`, which the target at `place` got, is about the days of the question and not about the target: then
+    /// those that the platform may still have are asked for.
+    fn is_about_days(&mut self, asking: &Asking, place: usize, target: &Target, code: i64) -> bool {
+        let Asking { question: Question { days, .. }, tries, again, without } = asking;
+        if without.is_none() && self.may_begin_too_early(target, *days, code) {
+            let question = Question { targets: vec![place], days: Days { first: days.first.plus(1), ..*days } };
+            self.progress.most.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
+            let without = Some((days.first, code));
+            self.queue.push_front(Asking { question, tries: *tries, again: *again, without });
+            return true;
+        }
+        self.is_gone(target, *days, code)
     }
 
     /// Changes the order of the questions that wait, but for their days: targets that the platform can't answer are

@@ -9,7 +9,7 @@ use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days};
 use crate::poller::{FIRST_REFRESH, may_share, scattered};
 use crate::source::{Paging, Target};
-use crate::store::{AnswerState, Store, StoreError};
+use crate::store::{AnswerState, DayState, Store, StoreError, TargetAnswer};
 
 /// The days of a source that can be asked for at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,21 +285,19 @@ impl Plan {
         questions
     }
 
-    /// Notes that the target at `place` was answered for `days`, with figures on those of `with_figures`.
-    pub(super) fn note(&mut self, place: usize, days: Days, with_figures: &[Day]) {
+    /// Notes an answer for the target at `place`. One that the platform refuses need not be asked about other days.
+    pub(super) fn note(&mut self, place: usize, answer: &TargetAnswer) {
         let planned = &mut self.targets[place];
-        let days = if planned.target.cycle == Cycle::Day { days } else { Days::one(days.last) };
-        for day in days.iter() {
+        if answer.rows.is_err() {
+            planned.refused = true;
+            return;
+        }
+        for DayState { day, state, .. } in answer.states() {
             if let Some(n) = offset(self.days, day) {
                 planned.answered[n] = true;
-                planned.figures[n] = with_figures.contains(&day);
+                planned.figures[n] = state == AnswerState::Ok;
             }
         }
-    }
-
-    /// Notes that the platform refuses the target at `place`: it need not be asked about other days.
-    pub(super) fn refuse(&mut self, place: usize) {
-        self.targets[place].refused = true;
     }
 
     /// The cycle of the targets of `question`.

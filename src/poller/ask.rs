@@ -9,14 +9,16 @@ use crate::client::{Client, Failure};
 use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::platform::Refusal;
-use crate::sample::Row;
 use crate::source::{DecodedAnswer, Decoder, InvalidFigures, Malformed, Query, Target};
+use crate::store::TargetAnswer;
 
 /// What came of a question.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    /// Each target with its rows, the platform's code that refuses it, or why there is no usable answer.
-    pub(crate) targets: Vec<(Arc<Target>, Result<Given, Failure>)>,
+    /// What the platform said of targets.
+    pub(crate) answered: Vec<TargetAnswer>,
+    /// The targets for which there is no usable answer, and why.
+    pub(crate) failed: Vec<(Arc<Target>, Failure)>,
     /// Platform fields that no gauge maps.
     pub(crate) unmapped: BTreeSet<String>,
     /// Names of subjects.
@@ -29,15 +31,6 @@ pub(crate) struct Answers {
     pub(crate) first_invalid: Option<Malformed>,
     /// Who is left out of a union, in words, by the key of its target.
     pub(crate) left_out: BTreeMap<String, String>,
-}
-
-/// What a platform gave for a target.
-#[derive(Debug)]
-pub(crate) enum Given {
-    /// Its rows; none where there are no figures.
-    Rows(Vec<Row>),
-    /// A refusal of this target.
-    Refusal(Refusal),
 }
 
 /// Which batches are halved until what spoils them stands alone.
@@ -77,8 +70,12 @@ pub(crate) async fn ask(
                 answers.invalid.extend(counts.into_iter().map(|(place, count)| (targets[place].key(), count)));
                 answers.first_invalid = answers.first_invalid.take().or(first);
                 answers.left_out.extend(decoded.left_out.map(|words| (targets[0].key(), words)));
-                let rows = decoded.targets.into_iter().map(|rows| rows.map(Given::Rows).map_err(Failure::from));
-                answers.targets.extend(targets.into_iter().zip(rows));
+                for (target, rows) in targets.into_iter().zip(decoded.targets) {
+                    match rows {
+                        Ok(rows) => answers.answered.push(TargetAnswer { target, days, rows: Ok(rows) }),
+                        Err(malformed) => answers.failed.push((target, malformed.into())),
+                    }
+                }
                 continue;
             }
             Err(failure) => failure,
@@ -99,17 +96,20 @@ pub(crate) async fn ask(
         if unusable && !any_answered && failed_alone >= HOPELESS {
             targets.extend(batches.drain(..).flatten());
         }
-        let given = || match &failure {
-            Failure::NoData => Ok(Given::Rows(Vec::new())),
-            Failure::Refused(refusal) => Ok(Given::Refusal(refusal.clone())),
-            failure => Err(failure.clone()),
-        };
-        answers.targets.extend(targets.into_iter().map(|target| (target, given())));
-    }
-    for (target, given) in &mut answers.targets {
-        if let (true, Ok(Given::Refusal(refusal))) = (target.hidden.is_some(), given) {
-            // The platform quotes the id of somebody who has a pseudonym.
-            refusal.quoted = None;
+        for target in targets {
+            let rows = match &failure {
+                Failure::NoData => Ok(Vec::new()),
+                // The platform quotes the id of somebody who has a pseudonym.
+                Failure::Refused(refusal) if target.hidden.is_some() => {
+                    Err(Refusal { quoted: None, ..refusal.clone() })
+                }
+                Failure::Refused(refusal) => Err(refusal.clone()),
+                failure => {
+                    answers.failed.push((target, failure.clone()));
+                    continue;
+                }
+            };
+            answers.answered.push(TargetAnswer { target, days, rows });
         }
     }
     answers

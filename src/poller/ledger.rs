@@ -12,7 +12,7 @@ use crate::client::Failure;
 use crate::day::Day;
 use crate::platform::Refusal;
 use crate::source::{Table, Target};
-use crate::store::{Answer, AnswerState};
+use crate::store::{AnswerState, LedgerEntry};
 use crate::telemetry::TargetCounts;
 
 /// How long after a target's first answer it is asked again: early zeros are known to be corrected.
@@ -57,7 +57,7 @@ pub(super) struct Ledger {
 struct Entry {
     target: Arc<Target>,
     parent: Option<usize>,
-    answer: Option<Answer>,
+    answer: Option<LedgerEntry>,
     /// Whether there are figures on any day of the span that is asked for.
     figures: bool,
     /// How it failed, where no usable answer came when it was last asked.
@@ -101,7 +101,7 @@ impl Ledger {
     }
 
     /// Takes up an answer, where it is of a target as it is now defined.
-    pub(super) fn note(&mut self, answer: Answer) {
+    pub(super) fn note(&mut self, answer: LedgerEntry) {
         let Some(entry) = self.index.get(&answer.target).map(|n| &mut self.targets[*n]) else { return };
         if entry.target.definition != answer.definition {
             return;
@@ -116,7 +116,7 @@ impl Ledger {
     }
 
     /// Takes up an answer of the day before.
-    pub(super) fn note_day_before(&mut self, answer: &Answer) {
+    pub(super) fn note_day_before(&mut self, answer: &LedgerEntry) {
         let Some(entry) = self.index.get(&answer.target).map(|n| &mut self.targets[*n]) else { return };
         if entry.target.definition == answer.definition && answer.state == AnswerState::Refused {
             entry.refused_before = Some(answer.code);

@@ -1,13 +1,12 @@
-//! What a worker shows: the page of a day, and the names of its subjects.
+//! The page of one source: the figures of a day and the names of their subjects, shown and taken down.
 
-use std::collections::HashMap;
-
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::Context;
 use super::ledger::Ledger;
 use super::page_end::{page_end, take_down};
-use super::report::Report;
-use super::worker::Worker;
+use crate::config::SourceConfig;
 use crate::day::Day;
 use crate::discovery::DiscoveryError;
 use crate::exposition::{NamePage, Page};
@@ -18,7 +17,31 @@ use crate::store::StoreError;
 /// The rows of some tables.
 pub(super) type TableRows = Vec<(&'static Table, Vec<Row>)>;
 
-impl Worker {
+/// What is on show of one source.
+#[derive(Debug)]
+pub(super) struct SourcePage {
+    context: Context,
+    config: SourceConfig,
+    /// The [`Ledger::identity`] of the targets that it was made for.
+    targets: Option<u64>,
+    series: usize,
+}
+
+impl SourcePage {
+    pub(super) fn new(context: Context, config: SourceConfig) -> Self {
+        Self { context, config, targets: None, series: 0 }
+    }
+
+    /// How many series it has.
+    pub(super) fn series(&self) -> usize {
+        self.series
+    }
+
+    /// Whether it was made for other targets or for another day than those of `ledger`.
+    pub(super) fn lags(&self, ledger: &Ledger) -> bool {
+        self.day() != Some(ledger.day) || self.targets != Some(ledger.identity)
+    }
+
     /// Replaces the source's page by what the store has for the ledger's day.
     pub(super) async fn publish(&mut self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
         let rows = self.stored_rows(&ledger.days()).await?;
@@ -26,7 +49,7 @@ impl Worker {
     }
 
     /// Gives the account's labels to all that is shown of the source.
-    pub(super) async fn show_labels(&self) -> Result<(), StoreError> {
+    pub(super) async fn label(&self) -> Result<(), StoreError> {
         let (exposition, config) = (self.context.exposition.clone(), &self.config);
         let (api, account) = (config.source.api(), Arc::clone(&config.account));
         // It renders what a reload has changed.
@@ -68,7 +91,7 @@ impl Worker {
         });
         // It ends early with the program, or where the machine has nothing left; the page is then as it was before.
         self.series = published.await.map_err(|_| StoreError::Interrupted)?;
-        self.served_targets = Some(ledger.identity);
+        self.targets = Some(ledger.identity);
         // Its time may have ended while it was made.
         if self.is_over(ledger.day) {
             take_down(&self.context, &self.config, ledger.day).await;
@@ -104,20 +127,20 @@ impl Worker {
         Ok(pages)
     }
 
-    /// Stores the names that came with the figures.
-    pub(super) async fn keep_names(&self, day: Day, report: &Report) -> Result<(), StoreError> {
+    /// Stores the names that came with the figures of `day`, by id.
+    pub(super) async fn store_names(&self, day: Day, names: &BTreeMap<String, String>) -> Result<(), StoreError> {
         let Some(info) = self.config.source.api().row_names else { return Ok(()) };
-        if report.names.is_empty() || (info.people && !self.config.names) {
+        if names.is_empty() || (info.people && !self.config.names) {
             return Ok(());
         }
-        let names = report.names.iter();
-        let names =
-            names.map(|(id, name)| ListEntry { id: id.clone(), parent: None, name: Some(name.clone()) }).collect();
+        let entry =
+            |(id, name): (&String, &String)| ListEntry { id: id.clone(), parent: None, name: Some(name.clone()) };
+        let names = names.iter().map(entry).collect();
         self.context.store.put_names(info.name, &self.config.account.name, day, names).await
     }
 
     /// The day of the page that is served; it lags behind what is to be shown where the store or the machine failed.
-    pub(super) fn served(&self) -> Option<Day> {
+    pub(super) fn day(&self) -> Option<Day> {
         self.context.exposition.day(self.config.source.api(), &self.config.account.name)
     }
 
@@ -126,28 +149,29 @@ impl Worker {
         page_end(&self.config, day) <= self.context.clock.now()
     }
 
-    /// Takes down a page whose time is over.
-    pub(super) async fn drop_old_page(&mut self) -> Result<(), StoreError> {
-        if let Some(day) = self.served().filter(|day| self.is_over(*day)) {
+    /// Takes the page down if its time is over.
+    pub(super) async fn take_down_if_over(&self) {
+        if let Some(day) = self.day().filter(|day| self.is_over(*day)) {
             take_down(&self.context, &self.config, day).await;
         }
-        let Some(shown) = self.kept.shown.filter(|day| self.is_over(*day)) else { return Ok(()) };
-        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
-        tracing::warn!(source, account, day = %shown, "the next day is late, and flip_after has passed: this page is taken down");
-        self.series = 0;
-        self.kept.shown = None;
-        self.served_targets = None;
-        self.keep().await
     }
 
-    /// Fetches lists of names, and shows them where they say anything new.
-    pub(super) async fn bring_names(
+    /// Forgets what the page was made of, as it was taken down.
+    pub(super) fn forget(&mut self) {
+        self.series = 0;
+        self.targets = None;
+    }
+
+    /// Fetches `lists` of names on `day`; tells whether they say anything that `directory`, which gets them, did not.
+    ///
+    /// # Errors
+    /// [`StoreError`]. Names that the platform does not give are missing.
+    pub(super) async fn fetch_names(
         &self,
         day: Day,
-        ledger: &Ledger,
-        mut directory: Directory,
+        directory: &mut Directory,
         lists: Vec<ListRequest>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut news = false;
         for listing in lists {
             match self.context.discovery.list(&self.config.account, &listing, day).await {
@@ -164,13 +188,19 @@ impl Worker {
                 }
             }
         }
-        if news && self.kept.shown.is_some() {
-            let names = self.names(ledger, &directory).await?;
-            let (exposition, api) = (self.context.exposition.clone(), self.config.source.api());
-            let account = self.config.account.name.clone();
-            // It ends early only with the program.
-            let _ = tokio::task::spawn_blocking(move || exposition.publish_names(api, &account, names)).await;
-        }
+        Ok(news)
+    }
+
+    /// Replaces the names on show by those of `directory`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn publish_names(&self, ledger: &Ledger, directory: &Directory) -> Result<(), StoreError> {
+        let names = self.names(ledger, directory).await?;
+        let (exposition, api) = (self.context.exposition.clone(), self.config.source.api());
+        let account = self.config.account.name.clone();
+        // It ends early only with the program.
+        let _ = tokio::task::spawn_blocking(move || exposition.publish_names(api, &account, names)).await;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Context;
-use super::ask::{Given, Halving, ask, may_share};
+use super::ask::{Halving, ask, may_share};
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
@@ -154,21 +154,22 @@ impl Trial {
         let (mut works, mut figures, mut wrong) = (0, 0, Vec::new());
         'calls: for batch in &self.batches {
             let answers = ask(&context.client, config, batch.clone(), days, Halving::Refused).await;
-            for (target, given) in answers.targets {
-                match given {
-                    Ok(Given::Rows(rows)) => {
+            for answer in answers.answered {
+                match answer.rows {
+                    Ok(rows) => {
                         works += 1;
                         figures += usize::from(!rows.is_empty());
                     }
-                    Err(Failure::NoData) => works += 1,
-                    Ok(Given::Refusal(refusal)) => wrong.push(self.about(&target, &refused(&refusal))),
-                    Err(failure @ (Failure::Denied(_) | Failure::Throttled(_) | Failure::Unavailable(_))) => {
-                        // What concerns all of them need not be tried with each.
-                        wrong.push(failure.to_string());
-                        break 'calls;
-                    }
-                    Err(failure) => wrong.push(self.about(&target, &words(&failure))),
+                    Err(refusal) => wrong.push(self.about(&answer.target, &refused(&refusal))),
                 }
+            }
+            for (target, failure) in answers.failed {
+                // What concerns all of them need not be tried with each.
+                if matches!(failure, Failure::Denied(_) | Failure::Throttled(_) | Failure::Unavailable(_)) {
+                    wrong.push(failure.to_string());
+                    break 'calls;
+                }
+                wrong.push(self.about(&target, &words(&failure)));
             }
             if self.one_suffices && works > 0 {
                 wrong.clear();

@@ -42,9 +42,9 @@ impl Queue {
     /// Ends the round where `answers` tell that there is no hope for the rest: all of the source goes to the same
     /// account and API.
     fn hear(&mut self, answers: &Answers, grouping: Grouping) {
-        let all_failed = answers.targets.len() > 1 && answers.targets.iter().all(|(_, given)| given.is_err());
+        let all_failed = answers.failed.len() > 1 && answers.answered.is_empty();
         self.hopeless |= grouping == Grouping::Failed && all_failed;
-        let failed = answers.targets.iter().rev().find_map(|(_, given)| given.as_ref().err());
+        let failed = answers.failed.last().map(|(_, failure)| failure);
         self.unavailable = if matches!(failed, Some(Failure::Unavailable(_))) { self.unavailable + 1 } else { 0 };
         let Some(failure) = failed else { return };
         let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
@@ -56,8 +56,9 @@ impl Queue {
 }
 
 /// The tasks that ask the questions of a queue, which don't wait for each other's answers.
+#[derive(Debug)]
 pub(super) struct InFlight {
-    pub(super) answers: mpsc::Receiver<(Answers, Days)>,
+    pub(super) answers: mpsc::Receiver<Answers>,
     /// Each asks one question after the other until there are none.
     askers: JoinSet<()>,
 }
@@ -76,7 +77,7 @@ impl InFlight {
                     let halving = if seeks { Halving::Failed } else { Halving::Refused };
                     let answers = ask(&client, &config, targets, days, halving).await;
                     queue.lock().hear(&answers, grouping);
-                    if sender.send((answers, days)).await.is_err() {
+                    if sender.send(answers).await.is_err() {
                         return;
                     }
                 }

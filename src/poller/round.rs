@@ -10,13 +10,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Context;
-use super::ask::{Answers, Given};
+use super::ask::Answers;
 use super::ledger::{Grouping, Ledger};
 use super::queue::{InFlight, Queue, questions};
 use super::report::Report;
 use crate::config::SourceConfig;
-use crate::day::Days;
-use crate::store::{Answer, AnswerState, Outcome, StoreError, TargetAnswer};
+use crate::store::{StoreError, TargetAnswer};
 
 /// Storing takes at most one part of this many of a round's time, so that on a slow disk more answers share a
 /// transaction. A program that is killed asks again for those that came since the last one: a few, at a platform's
@@ -28,14 +27,15 @@ const AT_ONCE: usize = 64;
 
 /// A round under way; [`Round::step`] moves it on.
 ///
-/// Dropping it ends the questions that are under way, and stores what has come.
-pub(super) struct Round<'a> {
-    context: &'a Context,
-    config: &'a SourceConfig,
+/// Dropping it ends the questions that are under way; [`Round::finish_early`] also stores what has come.
+#[derive(Debug)]
+pub(super) struct Round {
+    context: Context,
+    config: SourceConfig,
     /// Whether a day without data for anybody counts as one.
     produced: bool,
     /// How it has gone so far.
-    pub(super) report: Report,
+    report: Report,
     asked: HashSet<String>,
     queue: Arc<Mutex<Queue>>,
     /// What is under way.
@@ -47,8 +47,9 @@ pub(super) struct Round<'a> {
     next_store: Instant,
 }
 
-impl<'a> Round<'a> {
-    pub(super) fn new(context: &'a Context, config: &'a SourceConfig, produced: bool) -> Self {
+impl Round {
+    /// A round of `config`; `produced`: a day without data for anybody counts as one.
+    pub(super) fn new(context: Context, config: SourceConfig, produced: bool) -> Self {
         Self {
             context,
             config,
@@ -61,6 +62,16 @@ impl<'a> Round<'a> {
             storing: None,
             next_store: Instant::now(),
         }
+    }
+
+    /// How it has gone so far.
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// How it went.
+    pub(super) fn into_report(self) -> Report {
+        self.report
     }
 
     /// Waits for the next answers and notes them in `ledger`; tells whether there is more to come.
@@ -78,8 +89,8 @@ impl<'a> Round<'a> {
             }
             self.report.fresh |= due.iter().any(|(_, grouping)| *grouping != Grouping::Failed);
             self.asked.extend(due.iter().map(|(target, _)| target.key()));
-            self.queue.lock().questions = questions(self.config, due, ledger);
-            self.in_flight = Some(InFlight::start(self.context, self.config, &self.queue));
+            self.queue.lock().questions = questions(&self.config, due, ledger);
+            self.in_flight = Some(InFlight::start(&self.context, &self.config, &self.queue));
             return Ok(true);
         };
         let mut answered = Vec::new();
@@ -100,8 +111,8 @@ impl<'a> Round<'a> {
             self.store_rest().await?;
             return Ok(true);
         }
-        for (answers, days) in answered {
-            self.take(answers, days, ledger);
+        for answers in answered {
+            self.take(answers, ledger);
         }
         if Instant::now() >= self.next_store {
             self.store_some().await?;
@@ -110,50 +121,45 @@ impl<'a> Round<'a> {
     }
 
     /// Notes what came of a question.
-    fn take(&mut self, answers: Answers, days: Days, ledger: &mut Ledger) {
+    fn take(&mut self, answers: Answers, ledger: &mut Ledger) {
         let now = self.context.clock.now();
+        let source = self.config.source.api().name;
+        self.report.asked += answers.answered.len() + answers.failed.len();
         self.report.unmapped.extend(answers.unmapped);
         self.report.names.extend(answers.names);
         self.report.first_invalid = self.report.first_invalid.take().or(answers.first_invalid);
-        let mut failed = None;
         let mut left_out = answers.left_out;
-        for (target, given) in answers.targets {
-            self.report.asked += 1;
-            let key = target.key();
-            let outcome = match given {
-                Ok(Given::Rows(rows)) => Outcome::Rows(rows),
-                Ok(Given::Refusal(refusal)) => {
-                    let (source, quoted) = (self.config.source.api().name, refusal.quoted.as_deref());
-                    tracing::debug!(source, target = key, quoted, "refused: {refusal}");
-                    let code = refusal.code;
-                    self.report.refusal = Some(refusal);
-                    Outcome::Refused { code }
-                }
-                Err(failure) => {
-                    tracing::debug!(source = self.config.source.api().name, target = key, "failed: {failure}");
-                    ledger.fail(&key, &failure, now);
-                    self.report.failures += 1;
-                    failed = Some(failure);
-                    continue;
-                }
-            };
-            if !target.members.is_empty() {
+        for answer in answers.answered {
+            let key = answer.target.key();
+            if let Err(refusal) = &answer.rows {
+                tracing::debug!(source, target = key, quoted = refusal.quoted.as_deref(), "refused: {refusal}");
+            }
+            if !answer.target.members.is_empty() {
                 self.report.left_out.insert(key.clone(), left_out.remove(&key));
             }
-            self.report.usable = true;
             let invalid = answers.invalid.get(&key).copied().unwrap_or(0);
-            self.note(TargetAnswer { target, days, outcome }, &key, invalid, now, ledger);
+            self.note(answer, &key, invalid, now, ledger);
         }
-        self.report.failure = failed.or(self.report.failure.take());
+        for (target, failure) in answers.failed {
+            let key = target.key();
+            tracing::debug!(source, target = key, "failed: {failure}");
+            ledger.fail(&key, &failure, now);
+            self.report.failures += 1;
+            self.report.failure = Some(failure);
+        }
     }
 
     /// Notes an answer with so many invalid figures, and has it stored.
-    fn note(&mut self, answered: TargetAnswer, key: &str, invalid: usize, now: Timestamp, ledger: &mut Ledger) {
-        ledger.renew(key, invalid);
-        for answer in as_answers(&answered, key, now) {
-            ledger.note(answer);
+    fn note(&mut self, answer: TargetAnswer, key: &str, invalid: usize, now: Timestamp, ledger: &mut Ledger) {
+        self.report.usable = true;
+        if let Err(refusal) = &answer.rows {
+            self.report.refusal = Some(refusal.clone());
         }
-        self.unstored.push(answered);
+        ledger.renew(key, invalid);
+        for entry in answer.entries(now) {
+            ledger.note(entry);
+        }
+        self.unstored.push(answer);
     }
 
     /// Takes unknown codes that came often enough for refusals of their targets.
@@ -175,10 +181,7 @@ impl<'a> Round<'a> {
             if self.asked.contains(&key) {
                 self.report.failures = self.report.failures.saturating_sub(1);
             }
-            let outcome = Outcome::Refused { code: refusal.code };
-            self.report.usable = true;
-            self.report.refusal = Some(refusal);
-            self.note(TargetAnswer { target, days, outcome }, &key, 0, now, ledger);
+            self.note(TargetAnswer { target, days, rows: Err(refusal) }, &key, 0, now, ledger);
         }
         if self.report.failures == 0 {
             self.report.failure = None;
@@ -220,77 +223,30 @@ impl<'a> Round<'a> {
         self.stored().await
     }
 
-    /// Waits until what is being stored is.
+    /// Waits until what is being stored is. Where this is cancelled, it can be called again.
     async fn stored(&mut self) -> Result<(), StoreError> {
-        match self.storing.take() {
-            Some(storing) => {
-                // It ends early only with the program.
-                let (stored, took) = storing.await.unwrap_or((Ok(()), Duration::ZERO));
-                self.next_store = Instant::now() + took * (PART_FOR_STORING - 1);
-                stored
-            }
-            None => Ok(()),
-        }
+        let Some(storing) = &mut self.storing else { return Ok(()) };
+        // It ends early only with the program.
+        let (stored, took) = storing.await.unwrap_or((Ok(()), Duration::ZERO));
+        self.storing = None;
+        self.next_store = Instant::now() + took * (PART_FOR_STORING - 1);
+        stored
     }
-}
 
-impl Drop for Round<'_> {
-    /// Stores the answers that have come by then: the platform has counted those calls. Shutdown waits for this.
-    fn drop(&mut self) {
-        let mut rest = std::mem::take(&mut self.unstored);
-        while let Some((answers, days)) =
-            self.in_flight.as_mut().and_then(|in_flight| in_flight.answers.try_recv().ok())
-        {
-            rest.extend(answers.targets.into_iter().filter_map(|(target, given)| {
-                let outcome = match given.ok()? {
-                    Given::Rows(rows) => Outcome::Rows(rows),
-                    Given::Refusal(refusal) => Outcome::Refused { code: refusal.code },
-                };
-                Some(TargetAnswer { target, days, outcome })
-            }));
-        }
-        let storing = self.storing.take();
-        if storing.is_none() && rest.is_empty() {
-            return;
-        }
-        let (store, api, at) = (self.context.store.clone(), self.config.source.api(), self.context.clock.now());
-        let account = self.config.account.name.clone();
-        self.context.storing.spawn(async move {
-            if let Some(storing) = storing {
-                // Errors are dropped, as nothing receives them any more; the targets stay due and are asked again.
-                let _ = storing.await;
+    /// Drops the questions that are under way, and stores the answers that have come: the platform has counted them.
+    /// Where this is cancelled, it can be called again.
+    pub(super) async fn finish_early(&mut self) {
+        if let Some(mut in_flight) = self.in_flight.take() {
+            while let Ok(answers) = in_flight.answers.try_recv() {
+                self.unstored.extend(answers.answered);
             }
-            if let Err(error) = store.record(api, &account, at, rest).await {
-                tracing::error!(source = api.name, account, "the last answers can't be stored: {error}");
-            }
-        });
-    }
-}
-
-/// What the ledger of the days asked for becomes by this answer, as the store will have it.
-fn as_answers(answered: &TargetAnswer, key: &str, now: Timestamp) -> Vec<Answer> {
-    let answer = |day, state, code| Answer {
-        day,
-        target: key.to_owned(),
-        definition: answered.target.definition.clone(),
-        state,
-        first_at: now,
-        last_at: now,
-        answers: 1,
-        code,
-    };
-    match &answered.outcome {
-        Outcome::Refused { code } => vec![answer(answered.days.last, AnswerState::Refused, *code)],
-        Outcome::Rows(rows) => {
-            let state = |day| {
-                if rows.iter().any(|row| row.day == day) { AnswerState::Ok } else { AnswerState::NoData }
-            };
-            let days = if answered.target.cycle == crate::day::Cycle::Day {
-                answered.days
-            } else {
-                Days::one(answered.days.last)
-            };
-            days.iter().map(|day| answer(day, state(day), 0)).collect()
+        }
+        // What could not be stored before is asked for again.
+        let _ = self.stored().await;
+        self.store();
+        if let Err(error) = self.stored().await {
+            let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+            tracing::error!(source, account, "the last answers can't be stored: {error}");
         }
     }
 }

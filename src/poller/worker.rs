@@ -1,23 +1,25 @@
 //! One source's worker: wakes, asks what is due, and decides which day is shown.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use super::health::{FinishedRound, Health, OnShow};
 use super::ledger::{Ledger, kept_days, may_flip};
-use super::page_end::{page_end, take_down_in_time};
+use super::page::SourcePage;
+use super::page_end::take_down_in_time;
 use super::report::Report;
 use super::round::Round;
+use super::timetable::{Obstacles, Timetable};
 use super::trouble::Memory;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
 use crate::discovery::{DiscoveryError, EMPTY_AGAIN, Lists};
 use crate::source::{Directory, Target};
-use crate::store::{SourceState, StoreError};
-use crate::telemetry::TargetCounts;
+use crate::store::StoreError;
 
 /// How often the state of a long round is shown, and its page brought up to date.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
@@ -28,58 +30,35 @@ const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
 pub struct Worker {
-    pub(super) context: Context,
-    pub(super) config: SourceConfig,
-    /// From when on `flip_after` counts, where the target day was ready before.
-    started: Timestamp,
-    jitter: SignedDuration,
+    context: Context,
+    config: SourceConfig,
+    timetable: Timetable,
     /// Whether the store was read.
     restored: bool,
-    pub(super) kept: SourceState,
-    /// The targets of the page that is served.
-    pub(super) served_targets: Option<u64>,
+    health: Health,
+    page: SourcePage,
     /// What is known of the target day's targets beside what the store has.
-    pub(super) memory: Memory,
+    memory: Memory,
     /// When some target is due next, by the last look at the ledger.
     next_due: Option<Timestamp>,
-    /// Why a target was refused, the last time that one was.
-    pub(super) refusal: Option<String>,
-    /// What the operator should know of the lists of the last waking.
-    pub(super) list_notes: Vec<String>,
-    /// What was wrong with a figure, the last time that one was invalid.
-    pub(super) first_invalid: Option<String>,
-    /// Who is left out of a union, in words, by its key.
-    pub(super) left_out: BTreeMap<String, String>,
-    pub(super) counts: TargetCounts,
-    pub(super) series: usize,
-    pub(super) unmapped: BTreeSet<String>,
-    pub(super) next: Option<Timestamp>,
+    /// The round under way.
+    round: Option<Round>,
 }
 
 impl Worker {
     /// A worker for `config` in a program that started at `started`.
     #[must_use]
     pub fn new(context: Context, config: SourceConfig, started: Timestamp) -> Self {
-        let most = i64::try_from(context.jitter.as_millis()).unwrap_or(0);
-        let jitter = SignedDuration::from_millis(fastrand::i64(0..=most));
         Self {
+            health: Health::new(context.clone(), config.clone()),
+            page: SourcePage::new(context.clone(), config.clone()),
+            timetable: Timetable::new(config.clone(), started, context.jitter),
             context,
             config,
-            started,
-            jitter,
             restored: false,
-            kept: SourceState::default(),
-            served_targets: None,
             memory: Memory::default(),
             next_due: None,
-            refusal: None,
-            list_notes: Vec::new(),
-            first_invalid: None,
-            left_out: BTreeMap::new(),
-            counts: TargetCounts::default(),
-            series: 0,
-            unmapped: BTreeSet::new(),
-            next: None,
+            round: None,
         }
     }
 
@@ -88,32 +67,32 @@ impl Worker {
     /// # Errors
     /// [`StoreError`].
     pub async fn restore(&mut self) -> Result<(), StoreError> {
-        let (source, account) = (self.config.source.api().name, self.config.account.name.clone());
-        self.show_labels().await?;
-        self.kept = self.context.store.status(source, &account).await?.unwrap_or_default();
+        self.page.label().await?;
+        self.health.restore().await?;
         let target_day = self.config.schedule.target_day(self.context.clock.now());
         self.drop_old_page().await?;
         let directory = self.stored_directory().await?;
         let mut counts = None;
-        if let Some(day) = self.kept.shown {
+        if let Some(day) = self.health.shown() {
             let targets = self.config.targets(&directory);
             let days = kept_days(&targets, day);
             // Both at once: people wait for the page of a large company.
-            let (rows, ledger) = tokio::try_join!(self.stored_rows(&days), self.ledger(day, targets))?;
+            let (rows, ledger) = tokio::try_join!(self.page.stored_rows(&days), self.ledger(day, targets))?;
             counts = (day == target_day).then(|| ledger.counts());
-            self.publish_rows(rows, &ledger, &directory).await?;
+            self.page.publish_rows(rows, &ledger, &directory).await?;
         }
-        self.counts = match counts {
+        let counts = match counts {
             Some(counts) => counts,
             None => self.ledger(target_day, self.config.targets(&directory)).await?.counts(),
         };
+        self.health.set_counts(counts);
         self.restored = true;
-        self.tell(target_day);
+        self.report(target_day);
         Ok(())
     }
 
-    /// Wakes until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// Wakes until `shutdown`; then drops the questions that are under way, and stores the answers that have come.
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let page_end = take_down_in_time(self.context.clone(), self.config.clone());
         tokio::select! {
             biased;
@@ -121,21 +100,29 @@ impl Worker {
             never = self.wake_for_ever() => match never {},
             never = page_end => match never {},
         }
+        self.end_round_early().await;
     }
 
-    async fn wake_for_ever(mut self) -> Infallible {
+    /// Ends a round that did not come to its end, if there is one.
+    async fn end_round_early(&mut self) {
+        if let Some(round) = &mut self.round {
+            round.finish_early().await;
+        }
+        self.round = None;
+    }
+
+    async fn wake_for_ever(&mut self) -> Infallible {
         loop {
             let woken = self.wake_restored().await;
             let next = woken.unwrap_or_else(|error| {
-                tracing::error!(source = self.config.source.api().name, account = self.config.account.name, "{error}");
-                self.kept.error = Some(error.to_string());
+                self.health.fail(&error);
                 let now = self.context.clock.now();
-                self.tell(self.config.schedule.target_day(now));
-                now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX)
+                self.report(self.config.schedule.target_day(now));
+                self.timetable.poll_after(now)
             });
             // The clock may have been set back during the round.
             let now = self.context.clock.now();
-            let next = next.min(now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX));
+            let next = next.min(self.timetable.poll_after(now));
             self.context.clock.sleep_until(next).await;
         }
     }
@@ -153,12 +140,14 @@ impl Worker {
     /// # Errors
     /// [`StoreError`]; the page stays as it is then.
     pub async fn wake(&mut self) -> Result<Timestamp, StoreError> {
+        // Of a waking that was cancelled.
+        self.end_round_early().await;
         let now = self.context.clock.now();
         let day = self.config.schedule.target_day(now);
         if self.memory.day != Some(day) {
             self.memory = Memory { day: Some(day), ..Memory::default() };
         }
-        self.next = Some(self.next_waking(day, now));
+        self.health.set_next_round(Some(self.timetable.next_waking(day, now, self.health.shown())));
         self.end_page(day).await?;
         self.next_due = None;
         let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
@@ -166,21 +155,31 @@ impl Worker {
             None => self.round(day).await?,
             Some(denial) => self.hold(day, denial.text).await?,
         }
-        let next = self.next_waking(day, now);
-        self.next = Some(self.next_asking(day, next));
-        self.tell(day);
+        let next = self.timetable.next_waking(day, now, self.health.shown());
+        self.health.set_next_round(Some(self.next_asking(day, next)));
+        self.report(day);
         Ok(next)
     }
 
     /// Where the time of the page is over, shows `day` in its place as far as it is there, or nothing.
     async fn end_page(&mut self, day: Day) -> Result<(), StoreError> {
-        if ![self.kept.shown, self.served()].into_iter().flatten().any(|shown| self.is_over(shown)) {
+        if ![self.health.shown(), self.page.day()].into_iter().flatten().any(|shown| self.page.is_over(shown)) {
             return Ok(());
         }
         let looked = self.look_at_answers(day).await;
         // Also where the store can't be read.
         self.drop_old_page().await?;
         looked
+    }
+
+    /// Takes the page down if its time is over.
+    async fn drop_old_page(&mut self) -> Result<(), StoreError> {
+        self.page.take_down_if_over().await;
+        let Some(shown) = self.health.shown().filter(|day| self.page.is_over(*day)) else { return Ok(()) };
+        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
+        tracing::warn!(source, account, day = %shown, "the next day is late, and flip_after has passed: this page is taken down");
+        self.page.forget();
+        self.health.show_nothing().await
     }
 
     /// Shows what may be shown of `day` by the answers that are stored.
@@ -197,24 +196,21 @@ impl Worker {
         let now = self.context.clock.now();
         let directory = self.stored_directory().await?;
         let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
-        let late = self.is_late(day, now);
+        let late = self.timetable.is_late(day, now);
         self.next_due = ledger.next_due(now, self.config.refresh_interval, late);
         let due = || !ledger.due(now, self.config.refresh_interval, late, &HashSet::new()).is_empty();
-        if (ledger.is_empty() || due()) && (self.kept.up || self.kept.error.as_ref() != Some(&refusal)) {
-            self.kept.up = false;
-            self.kept.error = Some(refusal);
-            self.keep().await?;
+        if ledger.is_empty() || due() {
+            self.health.deny(refusal).await?;
         }
         // Without a list it is unknown which targets the page would lack.
         if ledger.is_empty() { Ok(()) } else { self.look(&mut ledger, &directory, false).await }
     }
 
-    /// Asks what is due for `day`, and what may be shown of it.
+    /// Asks what is due for `day`, and shows what may be shown of it.
     async fn round(&mut self, day: Day) -> Result<(), StoreError> {
         let started = self.context.clock.now();
-        let (config, names) = (&self.config, self.config.names);
-        let lists = match self.context.discovery.directory(config, names, day).await {
-            Ok(found) => found,
+        let lists = match self.context.discovery.directory(&self.config, self.config.names, day).await {
+            Ok(lists) => lists,
             Err(DiscoveryError::Store(error)) => return Err(error),
             Err(DiscoveryError::Platform { list, failure }) => {
                 let error = format!("cannot list {list}: {failure}");
@@ -222,38 +218,17 @@ impl Worker {
                 return self.finish(day, started, report, Some(error)).await;
             }
         };
-        let Lists { directory, stale, names: name_lists, notes } = lists;
-        self.list_notes = notes;
+        let Lists { mut directory, stale, names: name_lists, notes } = lists;
+        self.health.set_list_notes(notes);
         let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
-        self.counts = ledger.counts();
-        self.tell(day);
-        let (context, config) = (self.context.clone(), self.config.clone());
-        let mut round = Round::new(&context, &config, self.is_late(day, started));
-        let mut looked = started;
-        while round.step(&mut ledger).await? {
-            if self.context.clock.now().duration_since(looked) >= LOOK {
-                looked = self.context.clock.now();
-                // Advance next_round during a long round: ImstatsSourceStuck fires when it lies in the past.
-                self.next = looked.checked_add(self.config.poll_interval).ok();
-                if round.report.usable && self.kept.last_round.is_none() && !self.kept.up {
-                    self.kept.up = true;
-                    self.kept.error = None;
-                    self.keep().await?;
-                }
-                self.look(&mut ledger, &directory, true).await?;
-            }
-        }
-        let mut report = std::mem::take(&mut round.report);
-        self.keep_names(day, &report).await?;
-        for (key, words) in std::mem::take(&mut report.left_out) {
-            match words {
-                Some(words) => self.left_out.insert(key, words),
-                None => self.left_out.remove(&key),
-            };
-        }
+        self.health.set_counts(ledger.counts());
+        self.report(day);
+        let mut report = self.ask(&mut ledger, &directory, started).await?;
+        self.page.store_names(day, &report.names).await?;
+        self.health.note_left_out(std::mem::take(&mut report.left_out));
         self.memory = ledger.memory();
         let now = self.context.clock.now();
-        self.next_due = ledger.next_due(now, self.config.refresh_interval, self.is_late(day, now));
+        self.next_due = ledger.next_due(now, self.config.refresh_interval, self.timetable.is_late(day, now));
         if ledger.is_empty() {
             self.next_due = now.checked_add(EMPTY_AGAIN).ok();
         }
@@ -262,40 +237,111 @@ impl Worker {
         }
         self.look(&mut ledger, &directory, report.asked > 0).await?;
         let error = report.fault(stale.as_ref(), ledger.is_empty());
-        if report.asked > 0 || stale.is_some() || self.is_news(error.as_deref()) {
+        if report.asked > 0 || stale.is_some() || self.health.is_news(error.as_deref()) {
             // Where nothing else was asked, the lists tell whether the platform answers.
             if report.asked == 0 {
                 report.ended = stale;
             }
             self.finish(day, started, report, error).await?;
         }
-        self.bring_names(day, &ledger, directory, name_lists).await
+        if self.page.fetch_names(day, &mut directory, name_lists).await? && self.health.shown().is_some() {
+            self.page.publish_names(&ledger, &directory).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks what is due by `ledger`, which notes the answers; looks now and then what may be shown of them.
+    ///
+    /// The round is the worker's own and not of this function, so that it can be ended early where this is cancelled.
+    async fn ask(
+        &mut self,
+        ledger: &mut Ledger,
+        directory: &Directory,
+        started: Timestamp,
+    ) -> Result<Report, StoreError> {
+        let mut looked = started;
+        let late = self.timetable.is_late(ledger.day, started);
+        self.round = Some(Round::new(self.context.clone(), self.config.clone(), late));
+        while let Some(round) = &mut self.round {
+            let more = match round.step(ledger).await {
+                Ok(more) => more,
+                Err(error) => {
+                    self.end_round_early().await;
+                    return Err(error);
+                }
+            };
+            if !more {
+                break;
+            }
+            let usable = round.report().usable;
+            if self.context.clock.now().duration_since(looked) >= LOOK {
+                looked = self.context.clock.now();
+                if let Err(error) = self.look_in_mid_round(ledger, directory, usable).await {
+                    self.end_round_early().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(self.round.take().map(Round::into_report).unwrap_or_default())
+    }
+
+    /// Brings the state of a long round and its page up to date; `usable`: the platform gave usable answers.
+    async fn look_in_mid_round(
+        &mut self,
+        ledger: &mut Ledger,
+        directory: &Directory,
+        usable: bool,
+    ) -> Result<(), StoreError> {
+        // Advance next_round during a long round: ImstatsSourceStuck fires when it lies in the past.
+        self.health.set_next_round(self.context.clock.now().checked_add(self.config.poll_interval).ok());
+        if usable {
+            self.health.come_up().await?;
+        }
+        self.look(ledger, directory, true).await
+    }
+
+    /// Notes how a round of `day` went.
+    async fn finish(
+        &mut self,
+        day: Day,
+        started: Timestamp,
+        report: Report,
+        error: Option<String>,
+    ) -> Result<(), StoreError> {
+        let (series, invalid) = (self.page.series(), self.memory.invalid_values());
+        self.health.finish(FinishedRound { day, started, report, error, series, invalid }).await
+    }
+
+    /// Reports the source to telemetry.
+    fn report(&self, target: Day) {
+        let (served, series) = (self.page.day(), self.page.series());
+        self.health.report(OnShow { target, served, series, invalid: self.memory.invalid_values() });
     }
 
     /// Publishes the ledger's day if it may be shown, and reports the states of its targets; `changed` since the last
     /// look.
     async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
         let day = ledger.day;
-        self.counts = ledger.counts();
+        self.health.set_counts(ledger.counts());
         // A clock that is set right does not bring an older page back, unless it was ahead of what is shown.
         let now = self.context.clock.now();
+        let shown = self.health.shown();
         let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
-        let flips = self.kept.shown.is_none_or(|shown| shown < day || ahead(shown));
-        let unprotected = self.kept.shown.is_none_or(|shown| self.is_over(shown)) && ledger.is_asked();
-        let flips = flips && !ledger.is_empty() && may_flip(&self.counts, self.is_late(day, now), unprotected);
+        let flips = shown.is_none_or(|shown| shown < day || ahead(shown));
+        let unprotected = shown.is_none_or(|shown| self.page.is_over(shown)) && ledger.is_asked();
+        let flips = flips
+            && !ledger.is_empty()
+            && may_flip(self.health.counts(), self.timetable.is_late(day, now), unprotected);
         // A list that the store did not have, as of a new configuration, left the page without its figures.
-        let lags = changed || self.served() != Some(day) || self.served_targets != Some(ledger.identity);
+        let lags = changed || self.page.lags(ledger);
         // In a long round the day may have had its time.
-        if !self.is_over(day) && (flips || (lags && self.kept.shown == Some(day))) {
+        if !self.page.is_over(day) && (flips || (lags && shown == Some(day))) {
             if flips {
-                self.kept.shown = Some(day);
-                // Before the first round these are the answers of `backfill`, which the platform gave as well.
-                self.kept.up |= self.kept.last_round.is_none() && self.kept.error.is_none();
-                self.keep().await?;
+                self.health.show(day).await?;
             }
-            self.publish(ledger, directory).await?;
+            self.page.publish(ledger, directory).await?;
         }
-        self.tell(day);
+        self.report(day);
         Ok(())
     }
 
@@ -343,41 +389,12 @@ impl Worker {
         Ok(ledger)
     }
 
-    /// Whether `flip_after` has passed for `day`.
-    fn is_late(&self, day: Day, now: Timestamp) -> bool {
-        now >= self.flip_deadline(day)
-    }
-
-    fn flip_deadline(&self, day: Day) -> Timestamp {
-        let ready = self.config.schedule.ready(day).max(self.started);
-        ready.saturating_add(self.config.flip_after).unwrap_or(Timestamp::MAX)
-    }
-
-    /// When something will be asked again, if the worker wakes at `next` and then every poll interval.
+    /// When something is asked again, if the worker wakes at `next` and then every poll interval.
     fn next_asking(&self, day: Day, next: Timestamp) -> Timestamp {
         let (account, path) = (&self.config.account, self.config.source.api().path);
         let now = self.context.clock.now();
         let denied = self.context.client.denial(account, path).map(|denial| denial.until);
         let paused = now.checked_add(self.context.client.pause_left(account, path)).unwrap_or(Timestamp::MAX);
-        // Without a ledger there were no lists, which are asked for at every waking.
-        let due = self.next_due.unwrap_or(now).max(denied.unwrap_or(now)).max(paused);
-        let late = due.duration_since(next).as_nanos();
-        let poll = SignedDuration::try_from(self.config.poll_interval).unwrap_or(SignedDuration::MAX);
-        let wakings = if late <= 0 { 0 } else { (late - 1) / poll.as_nanos().max(1) + 1 };
-        let wait = i32::try_from(wakings).ok().and_then(|wakings| poll.checked_mul(wakings));
-        let asking = wait.and_then(|wait| next.checked_add(wait).ok()).unwrap_or(Timestamp::MAX);
-        let next_day = self.config.schedule.ready(day.plus(1)).checked_add(self.jitter).unwrap_or(Timestamp::MAX);
-        asking.min(next_day.max(denied.unwrap_or(next_day))).max(next)
-    }
-
-    /// When to wake after `now`: after the poll interval, when the next day is ready, when this one is late, or when
-    /// the time of the page is over.
-    fn next_waking(&self, day: Day, now: Timestamp) -> Timestamp {
-        let after = |instant: Timestamp, wait: SignedDuration| instant.checked_add(wait).unwrap_or(Timestamp::MAX);
-        let poll = now.saturating_add(self.config.poll_interval).unwrap_or(Timestamp::MAX);
-        let next_day = after(self.config.schedule.ready(day.plus(1)), self.jitter);
-        let late = Some(self.flip_deadline(day)).filter(|late| self.kept.shown != Some(day) && *late > now);
-        let over = self.kept.shown.map(|shown| page_end(&self.config, shown)).filter(|over| *over > now);
-        poll.min(next_day).min(late.unwrap_or(Timestamp::MAX)).min(over.unwrap_or(Timestamp::MAX))
+        self.timetable.next_asking(day, now, next, &Obstacles { due: self.next_due, denied, paused })
     }
 }

@@ -5,31 +5,68 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::StoreError;
-use crate::day::{Day, Days};
+use crate::day::{Cycle, Day, Days};
+use crate::platform::Refusal;
 use crate::sample::Row;
 use crate::source::Target;
 
-/// What came of asking for one target.
+/// What a platform said of one target: the same from the question to the store.
 #[derive(Clone, Debug)]
 pub struct TargetAnswer {
     /// The target.
     pub target: Arc<Target>,
     /// The days that were asked for.
     pub days: Days,
-    /// What the platform said.
-    pub outcome: Outcome,
+    /// These rows and no others (a day without any row has no data), or why the platform refuses the target.
+    pub rows: Result<Vec<Row>, Refusal>,
 }
 
-/// What a platform said of one target.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// These figures and no others; a day without any row has no data.
-    Rows(Vec<Row>),
-    /// It refused this target.
-    Refused {
-        /// The platform's code.
-        code: i64,
-    },
+/// What the ledger has for a target on a day by one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayState {
+    /// The day.
+    pub day: Day,
+    /// Whether there are figures.
+    pub state: AnswerState,
+    /// The platform's code of a refusal, else 0.
+    pub code: i64,
+}
+
+impl TargetAnswer {
+    /// What the ledger has by this answer, by day. A refusal is noted for the last day only; so is a week or a month.
+    #[must_use]
+    pub fn states(&self) -> Vec<DayState> {
+        match &self.rows {
+            Err(refusal) => vec![DayState { day: self.days.last, state: AnswerState::Refused, code: refusal.code }],
+            Ok(rows) => {
+                let has_rows = |day| rows.iter().any(|row| self.day_of(row) == day);
+                let state = |day| if has_rows(day) { AnswerState::Ok } else { AnswerState::NoData };
+                let days = if self.target.cycle == Cycle::Day { self.days } else { Days::one(self.days.last) };
+                days.iter().map(|day| DayState { day, state: state(day), code: 0 }).collect()
+            }
+        }
+    }
+
+    /// The day under which a row of it is kept.
+    pub(super) fn day_of(&self, row: &Row) -> Day {
+        if self.target.cycle == Cycle::Day { row.day } else { self.days.last }
+    }
+
+    /// The ledger's entries by this answer, had it come first and at `now`.
+    #[must_use]
+    pub fn entries(&self, now: Timestamp) -> Vec<LedgerEntry> {
+        let entry = |DayState { day, state, code }| LedgerEntry {
+            day,
+            target: self.target.key(),
+            definition: self.target.definition.clone(),
+            state,
+            first_at: now,
+            last_at: now,
+            answers: 1,
+            code,
+        };
+        self.states().into_iter().map(entry).collect()
+    }
 }
 
 /// Whose figures a source of an account holds.
@@ -55,7 +92,7 @@ impl CompanyClaim {
 
 /// The ledger's entry of one target on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct LedgerEntry {
     /// The day; of a week or month, its last day.
     pub day: Day,
     /// The [`Target::key`].
@@ -85,13 +122,6 @@ pub enum AnswerState {
     Refused,
 }
 
-impl AnswerState {
-    /// That of an answer with these figures of a day.
-    pub(super) fn of(rows: &[Row]) -> Self {
-        if rows.is_empty() { Self::NoData } else { Self::Ok }
-    }
-}
-
 /// What of a source's state outlives a restart; instants to the millisecond.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceState {
@@ -106,7 +136,35 @@ pub struct SourceState {
     /// How many seconds its last round took.
     pub round_seconds: Option<f64>,
     /// What was wrong in its last round.
-    pub error: Option<String>,
+    pub error: Option<SourceError>,
+}
+
+/// What is wrong with a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceError {
+    /// It, in words.
+    pub text: String,
+    /// What ends it; a version before this was stored has none.
+    pub kind: Option<ErrorKind>,
+}
+
+impl SourceError {
+    /// An error that passes by itself.
+    #[must_use]
+    pub fn passing(text: String) -> Self {
+        Self { text, kind: Some(ErrorKind::Passing) }
+    }
+}
+
+/// What ends an error of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// It is of lists, of the store, of the account or of targets that failed: it may be over at the next waking.
+    Passing,
+    /// Targets are refused: it is told as long as any is.
+    Refusals,
+    /// Figures of the day are left out as invalid: it is told until the targets are asked again.
+    InvalidFigures,
 }
 
 /// What a target was answered for a day, while it could not be stored.
@@ -126,8 +184,8 @@ pub(super) struct UnwrittenAnswer {
 
 impl UnwrittenAnswer {
     /// The ledger's entry for it.
-    pub(super) fn entry(&self, day: Day) -> Answer {
-        Answer {
+    pub(super) fn entry(&self, day: Day) -> LedgerEntry {
+        LedgerEntry {
             day,
             target: self.target.key(),
             definition: self.target.definition.clone(),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 
 use super::column::{Iso, Millis};
 use super::damage::intact;
-use super::{SourceState, ledger};
+use super::{ErrorKind, SourceError, SourceState, ledger};
 use crate::day::Day;
 use crate::source::ListEntry;
 
@@ -25,6 +25,27 @@ impl ToSql for AsJson<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let json = serde_json::to_string(self.0);
         json.map(ToSqlOutput::from).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}
+
+impl FromSql for ErrorKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "passing" => Ok(Self::Passing),
+            "refusals" => Ok(Self::Refusals),
+            "invalid_figures" => Ok(Self::InvalidFigures),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+impl ToSql for ErrorKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Passing => "passing".into(),
+            Self::Refusals => "refusals".into(),
+            Self::InvalidFigures => "invalid_figures".into(),
+        })
     }
 }
 
@@ -116,8 +137,9 @@ pub(super) fn put_status(
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let source = ledger::source_id(&transaction, source, account)?;
-    let sql = "INSERT OR REPLACE INTO status (source, shown, up, last_round, last_success, round_seconds, error)
-        VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let sql =
+        "INSERT OR REPLACE INTO status (source, shown, up, last_round, last_success, round_seconds, error, error_kind)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         source,
         status.shown.map(Iso),
@@ -125,7 +147,8 @@ pub(super) fn put_status(
         status.last_round.map(Millis),
         status.last_success.map(Millis),
         status.round_seconds,
-        status.error,
+        status.error.as_ref().map(|error| &error.text),
+        status.error.as_ref().and_then(|error| error.kind),
     ])?;
     transaction.commit()
 }
@@ -135,18 +158,19 @@ pub(super) fn put_status(
 /// # Errors
 /// As SQLite says.
 pub(super) fn status(connection: &Connection, source: &str, account: &str) -> rusqlite::Result<Option<SourceState>> {
-    let sql = "SELECT shown, up, last_round, last_success, round_seconds, error
+    let sql = "SELECT shown, up, last_round, last_success, round_seconds, error, error_kind
         FROM status JOIN source ON source.id = status.source WHERE source.name = ? AND source.account = ?";
     let mut statement = connection.prepare_cached(sql)?;
     let states = statement.query_map([source, account], |row| {
         let instant = |column| row.get::<_, Option<Millis>>(column).map(|stored| stored.map(|Millis(at)| at));
+        let kind = row.get(6)?;
         Ok(Some(SourceState {
             shown: row.get::<_, Option<Iso>>(0)?.map(|Iso(day)| day),
             up: row.get(1)?,
             last_round: instant(2)?,
             last_success: instant(3)?,
             round_seconds: row.get(4)?,
-            error: row.get(5)?,
+            error: row.get::<_, Option<String>>(5)?.map(|text| SourceError { text, kind }),
         }))
     })?;
     Ok(intact("status", states)?.pop())

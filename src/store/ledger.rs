@@ -12,8 +12,8 @@ use super::damage::intact;
 use super::entry::UnwrittenAnswer;
 use super::error::StoreError;
 use super::rows::Writing;
-use super::{Answer, AnswerState, Outcome, TargetAnswer};
-use crate::day::{Cycle, Day, Days};
+use super::{AnswerState, DayState, LedgerEntry, TargetAnswer};
+use crate::day::{Day, Days};
 
 const UPSERT: &str = "
 INSERT INTO answer (source, day, target, definition, state, code, first_at, last_at, answers)
@@ -54,8 +54,8 @@ impl ToSql for AnswerState {
 /// # Errors
 /// [`StoreError::Misfit`] where one is not.
 pub(super) fn check(answers: &[TargetAnswer]) -> Result<(), StoreError> {
-    for TargetAnswer { target, days, outcome } in answers {
-        let Outcome::Rows(rows) = outcome else { continue };
+    for TargetAnswer { target, days, rows } in answers {
+        let Ok(rows) = rows else { continue };
         let table = target.table;
         let fits = |labels: &[String], values: usize| {
             labels.len() == table.labels.len() && labels.starts_with(&target.labels) && values == table.fields.len()
@@ -98,41 +98,35 @@ fn write(
     let mut writings: HashMap<(&str, usize), Writing<'_>> = HashMap::new();
     let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
     let mut spelled = DaySpellings::default();
-    for TargetAnswer { target, days, outcome } in answers {
-        let days = if target.cycle == Cycle::Day { *days } else { Days::one(days.last) };
-        spelled.take(days);
+    for answer in answers {
+        let TargetAnswer { target, days, rows } = answer;
+        spelled.take(*days);
         // Nearly all targets of a source have the same definition: none.
         let definition = match definitions.entry((&target.definition, days.last)) {
             hash_map::Entry::Occupied(known) => *known.get(),
             hash_map::Entry::Vacant(new) => *new.insert(texts.of(&target.definition, spelled.of(days.last))?),
         };
         let number = targets.of(&target.key(), spelled.of(days.last))?;
-        let mut put = |day: &str, state: AnswerState, code: i64| {
-            let at = Millis(at);
-            upsert.execute(params![source, day, number, definition, state, code, at, at, 1]).map(drop)
+        let mut writing = match (rows, writings.entry((target.table.prefix, target.labels.len()))) {
+            (Err(_), _) => None,
+            (Ok(_), hash_map::Entry::Occupied(known)) => Some(known.into_mut()),
+            (Ok(_), hash_map::Entry::Vacant(new)) => {
+                Some(new.insert(Writing::new(transaction, target.table, target.labels.len())?))
+            }
         };
-        match outcome {
-            Outcome::Refused { code } => put(spelled.of(days.last), AnswerState::Refused, *code)?,
-            Outcome::Rows(rows) => {
-                let writing = match writings.entry((target.table.prefix, target.labels.len())) {
-                    hash_map::Entry::Occupied(known) => known.into_mut(),
-                    hash_map::Entry::Vacant(new) => {
-                        new.insert(Writing::new(transaction, target.table, target.labels.len())?)
-                    }
-                };
-                let kept_under = |day| if target.cycle == Cycle::Day { day } else { days.last };
-                for day in days.iter() {
-                    let has_rows = rows.iter().any(|row| kept_under(row.day) == day);
-                    let state = if has_rows { AnswerState::Ok } else { AnswerState::NoData };
-                    // A target that names all labels has one row at most, and inserting replaces it.
-                    if state == AnswerState::NoData || target.labels.len() < target.table.labels.len() {
-                        writing.delete(account, spelled.of(day), &target.labels)?;
-                    }
-                    put(spelled.of(day), state, 0)?;
-                }
-                for row in rows {
-                    writing.insert(account, spelled.of(kept_under(row.day)), row, at)?;
-                }
+        for DayState { day, state, code } in answer.states() {
+            // A target that names all labels has one row at most, and inserting replaces it.
+            if let Some(writing) = &mut writing
+                && (state == AnswerState::NoData || target.labels.len() < target.table.labels.len())
+            {
+                writing.delete(account, spelled.of(day), &target.labels)?;
+            }
+            let at = Millis(at);
+            upsert.execute(params![source, spelled.of(day), number, definition, state, code, at, at, 1])?;
+        }
+        if let (Some(writing), Ok(rows)) = (writing, rows) {
+            for row in rows {
+                writing.insert(account, spelled.of(answer.day_of(row)), row, at)?;
             }
         }
     }
@@ -210,14 +204,14 @@ pub(super) fn answers(
     source: &str,
     account: &str,
     days: Days,
-) -> rusqlite::Result<Vec<Answer>> {
+) -> rusqlite::Result<Vec<LedgerEntry>> {
     let Some(source) = find_source(connection, source, account)? else { return Ok(Vec::new()) };
     let mut statement = connection.prepare_cached(SELECT)?;
     let answers = statement.query_map(params![source, Iso(days.first), Iso(days.last)], |row| {
         let (Iso(day), Millis(first_at), Millis(last_at)) = (row.get(0)?, row.get(4)?, row.get(5)?);
         let (target, definition, state) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let (answers, code) = (row.get(6)?, row.get(7)?);
-        Ok(Some(Answer { day, target, definition, state, first_at, last_at, answers, code }))
+        Ok(Some(LedgerEntry { day, target, definition, state, first_at, last_at, answers, code }))
     })?;
     intact("answer", answers)
 }

@@ -85,6 +85,11 @@ pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'sta
     if !sources.is_empty() && !sources.contains("company") {
         transaction.execute_batch("ALTER TABLE source ADD COLUMN company TEXT").map_err(explain)?;
     }
+    // Not in `PROGRAM`, as a file of before that only readers open can do without.
+    let statuses = columns_of(&transaction, "status").map_err(explain)?;
+    if !statuses.is_empty() && !statuses.contains("error_kind") {
+        transaction.execute_batch("ALTER TABLE status ADD COLUMN error_kind TEXT").map_err(explain)?;
+    }
     transaction.execute_batch(CLOCK).map_err(explain)?;
     for table in tables {
         let keys = keys(&transaction, table).map_err(explain)?;

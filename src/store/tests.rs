@@ -6,6 +6,7 @@ mod standby;
 
 use super::*;
 use crate::day::Cycle;
+use crate::platform::Refusal;
 use crate::source::{Target, apis};
 
 /// An API with the table `wecom_contact_user`, whose one label is `userid`.
@@ -44,11 +45,11 @@ fn target(table: &'static Table, labels: &[&str]) -> Arc<Target> {
 }
 
 fn answered(name: &str, days: Days, rows: Vec<Row>) -> TargetAnswer {
-    TargetAnswer { target: target(users(), &[name]), days, outcome: Outcome::Rows(rows) }
+    TargetAnswer { target: target(users(), &[name]), days, rows: Ok(rows) }
 }
 
 fn refused(name: &str, days: Days, code: i64) -> TargetAnswer {
-    TargetAnswer { target: target(users(), &[name]), days, outcome: Outcome::Refused { code } }
+    TargetAnswer { target: target(users(), &[name]), days, rows: Err(Refusal::unknown(code, "no")) }
 }
 
 fn open(dir: Option<&Path>) -> Store {
@@ -101,7 +102,7 @@ async fn what_was_recorded_is_read_again() {
     assert_eq!(store.rows(users(), "a", day(3)).await.unwrap(), []);
     assert_eq!(store.rows(users(), "b", day(1)).await.unwrap(), []);
     let answers = store.answers("wecom_contact", "a", days(2, 3)).await.unwrap();
-    let expected = Answer {
+    let expected = LedgerEntry {
         day: day(2),
         target: "wecom_contact_user/li".to_owned(),
         definition: String::new(),
@@ -111,7 +112,7 @@ async fn what_was_recorded_is_read_again() {
         answers: 1,
         code: 0,
     };
-    assert_eq!(answers, [expected.clone(), Answer { day: day(3), state: AnswerState::NoData, ..expected }]);
+    assert_eq!(answers, [expected.clone(), LedgerEntry { day: day(3), state: AnswerState::NoData, ..expected }]);
     assert_eq!(store.answers("wecom_contact", "b", days(1, 3)).await.unwrap(), []);
 }
 
@@ -177,7 +178,7 @@ async fn a_week_is_kept_under_its_last_day() {
 async fn a_target_replaces_all_rows_below_its_labels() {
     let (store, table) = open_pairs();
     let record = async |labels: &[&str], rows| {
-        let answered = TargetAnswer { target: target(table, labels), days: days(1, 1), outcome: Outcome::Rows(rows) };
+        let answered = TargetAnswer { target: target(table, labels), days: days(1, 1), rows: Ok(rows) };
         store.record(api(), "a", at(0), vec![answered]).await.unwrap();
     };
     record(&["g"], vec![row(table, 1, &["g", "1"], 1.0), row(table, 1, &["g", "2"], 2.0)]).await;
@@ -259,12 +260,27 @@ async fn the_state_of_a_source_comes_back_as_it_was() {
         last_round: Some(at(1)),
         last_success: Some(at(0)),
         round_seconds: Some(1.25),
-        error: Some("the account was refused".to_owned()),
+        error: Some(SourceError::passing("the account was refused".to_owned())),
     };
-    for status in [kept, SourceState::default()] {
+    let kind = Some(ErrorKind::Refusals);
+    let refused = SourceState { error: Some(SourceError { text: "1 of 2".to_owned(), kind }), ..kept.clone() };
+    for status in [kept, refused, SourceState::default()] {
         store.put_status("wecom_contact", "a", &status).await.unwrap();
         assert_eq!(store.status("wecom_contact", "a").await.unwrap(), Some(status));
     }
+}
+
+#[tokio::test]
+async fn the_state_in_a_file_of_before_kinds_of_errors_comes_back_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = |kind| Some(SourceError { text: "1 of 2 targets are refused".to_owned(), kind });
+    let status = SourceState { error: error(Some(ErrorKind::Refusals)), ..SourceState::default() };
+    open(Some(dir.path())).put_status("wecom_contact", "a", &status).await.unwrap();
+    let older = rusqlite::Connection::open(dir.path().join("imstats.db")).unwrap();
+    older.execute_batch("ALTER TABLE status DROP COLUMN error_kind").unwrap();
+    drop(older);
+    let read = open(Some(dir.path())).status("wecom_contact", "a").await.unwrap().unwrap();
+    assert_eq!(read, SourceState { error: error(None), ..status });
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::change::Change;
 use super::entry::UnwrittenAnswer;
 use super::error::StoreError;
-use super::{Answer, AnswerState, Outcome, SourceState, TargetAnswer};
-use crate::day::{Cycle, Day, Days};
+use super::{DayState, LedgerEntry, SourceState, TargetAnswer};
+use crate::day::{Day, Days};
 use crate::sample::Row;
 use crate::source::{ListEntry, Table};
 
@@ -118,10 +118,12 @@ impl Unwritten {
     }
 
     fn keep_answer(&mut self, (source, account): (&'static str, &str), at: Timestamp, answered: &TargetAnswer) {
-        let TargetAnswer { target, days, outcome } = answered;
+        let target = &answered.target;
         let key = target.key();
         let by_day = self.answers.entry((source, account.to_owned())).or_default();
-        let mut put = |day: Day, state, code, rows: Option<Vec<Row>>| {
+        for DayState { day, state, code } in answered.states() {
+            let of_this_day = |row: &Row| (answered.day_of(row) == day).then(|| Row { day, ..row.clone() });
+            let rows = answered.rows.as_ref().ok().map(|rows| rows.iter().filter_map(of_this_day).collect());
             let of_day = by_day.entry(day).or_default();
             let before = of_day.get(&key);
             self.count += usize::from(before.is_none());
@@ -137,19 +139,6 @@ impl Unwritten {
                 rows: rows.map(|rows| (at, rows)).or_else(|| before.and_then(|before| before.rows.clone())),
             };
             of_day.insert(key.clone(), Arc::new(answer));
-        };
-        match outcome {
-            Outcome::Refused { code } => put(days.last, AnswerState::Refused, *code, None),
-            Outcome::Rows(rows) if target.cycle == Cycle::Day => {
-                for day in days.iter() {
-                    let of_day: Vec<_> = rows.iter().filter(|row| row.day == day).cloned().collect();
-                    put(day, AnswerState::of(&of_day), 0, Some(of_day));
-                }
-            }
-            Outcome::Rows(rows) => {
-                let kept = rows.iter().map(|row| Row { day: days.last, ..row.clone() }).collect::<Vec<_>>();
-                put(days.last, AnswerState::of(&kept), 0, Some(kept));
-            }
         }
     }
 
@@ -169,7 +158,7 @@ impl Unwritten {
     }
 
     /// The ledger's entries `stored`, with those that wait in their place.
-    pub(super) fn over_answers(&self, source: &str, account: &str, days: Days, stored: &mut Vec<Answer>) {
+    pub(super) fn over_answers(&self, source: &str, account: &str, days: Days, stored: &mut Vec<LedgerEntry>) {
         let Some(by_day) = self.of_source(source, account) else { return };
         for (day, answers) in by_day.range(days.first..=days.last) {
             let mut waiting: HashMap<&str, _> = answers.iter().map(|(key, answer)| (key.as_str(), answer)).collect();

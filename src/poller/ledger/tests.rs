@@ -32,9 +32,9 @@ fn kf() -> (Ledger, [String; 3]) {
     (Ledger::new(day(), 3, targets), keys)
 }
 
-fn answer(key: &str, day: Day, state: AnswerState) -> Answer {
+fn answer(key: &str, day: Day, state: AnswerState) -> LedgerEntry {
     let (target, definition) = (key.to_owned(), String::new());
-    Answer { day, target, definition, state, first_at: at(0), last_at: at(0), answers: 1, code: 0 }
+    LedgerEntry { day, target, definition, state, first_at: at(0), last_at: at(0), answers: 1, code: 0 }
 }
 
 fn due(ledger: &Ledger, now: Timestamp) -> Vec<String> {
@@ -86,7 +86,7 @@ fn what_failed_is_asked_again_and_an_earlier_answer_stays() {
     assert_eq!((counts(&ledger), failed(&ledger).len()), ([1, 0, 0, 0, 2], 1));
     // Of another day, of another definition, of somebody else: no answers to this.
     ledger.note(answer(&a, day().plus(-1), AnswerState::Ok));
-    ledger.note(Answer { definition: "[]".to_owned(), ..answer(&a, day(), AnswerState::Ok) });
+    ledger.note(LedgerEntry { definition: "[]".to_owned(), ..answer(&a, day(), AnswerState::Ok) });
     ledger.note(answer("wecom_kf_servicer/wk/c", day(), AnswerState::Ok));
     assert_eq!(counts(&ledger), [1, 0, 0, 0, 2]);
     ledger.note(answer(&a, day(), AnswerState::NoData));
@@ -131,7 +131,7 @@ fn what_failed_last_time_comes_after_all_else() {
 fn who_was_refused_last_time_is_asked_alone() {
     let (mut ledger, keys) = users(&["a", "b", "c"]);
     ledger.note(answer(&keys[0], day(), AnswerState::Refused));
-    ledger.note_day_before(&Answer { code: 60_111, ..answer(&keys[1], day().plus(-1), AnswerState::Refused) });
+    ledger.note_day_before(&LedgerEntry { code: 60_111, ..answer(&keys[1], day().plus(-1), AnswerState::Refused) });
     ledger.note_day_before(&answer(&keys[2], day().plus(-1), AnswerState::Ok));
     let due = ledger.due(at(60), REFRESH, false, &HashSet::new());
     let due: Vec<_> = due.iter().map(|(target, grouping)| (target.labels[0].as_str(), *grouping)).collect();
@@ -150,7 +150,7 @@ fn an_unknown_code_is_settled_where_others_are_answered() {
     }
     ledger.note(answer(&keys[1], day(), AnswerState::NoData));
     assert_eq!(settled(&ledger), [("a".to_owned(), 7), ("c".to_owned(), 7)]);
-    ledger.note(Answer { code: 7, ..answer(&keys[0], day(), AnswerState::Refused) });
+    ledger.note(LedgerEntry { code: 7, ..answer(&keys[0], day(), AnswerState::Refused) });
     assert_eq!(settled(&ledger), [("c".to_owned(), 7)]);
     // With the refresh, and on the next day, once is enough.
     ledger.fail(&keys[0], &unknown(7), at(60));
@@ -160,7 +160,7 @@ fn an_unknown_code_is_settled_where_others_are_answered() {
     (0..5).for_each(|_| ledger.fail(&keys[2], &unknown(7), at(60)));
     assert_eq!(settled(&ledger), [("a".to_owned(), 7)]);
     let (mut next_day, keys) = users(&["a", "b"]);
-    next_day.note_day_before(&Answer { code: 7, ..answer(&keys[0], day().plus(-1), AnswerState::Refused) });
+    next_day.note_day_before(&LedgerEntry { code: 7, ..answer(&keys[0], day().plus(-1), AnswerState::Refused) });
     next_day.fail(&keys[0], &unknown(7), at(0));
     assert!(settled(&next_day).is_empty());
     next_day.note(answer(&keys[1], day(), AnswerState::Ok));
@@ -193,7 +193,7 @@ fn an_answer_is_refreshed_after_an_hour_and_then_every_refresh_interval() {
     let (mut ledger, keys) = users(&["a", "b", "c"]);
     let [a, b, c] = keys.try_into().unwrap();
     ledger.note(answer(&a, day(), AnswerState::Ok));
-    ledger.note(Answer { answers: 2, ..answer(&b, day(), AnswerState::Ok) });
+    ledger.note(LedgerEntry { answers: 2, ..answer(&b, day(), AnswerState::Ok) });
     assert_eq!(due(&ledger, at(59)), vec![c.clone()]);
     assert_eq!(due(&ledger, at(60)), [c.clone(), a.clone()], "without an answer first");
     assert_eq!(due(&ledger, at(359)), [c.clone(), a.clone()]);
@@ -203,7 +203,7 @@ fn an_answer_is_refreshed_after_an_hour_and_then_every_refresh_interval() {
     assert_eq!(due(&ledger, at(-2)), [c.clone(), a.clone(), b.clone()]);
     // No target has data: every half hour, until the day counts as produced.
     for (key, answers) in [(&a, 1), (&b, 2), (&c, 1)] {
-        ledger.note(Answer { answers, ..answer(key, day(), AnswerState::NoData) });
+        ledger.note(LedgerEntry { answers, ..answer(key, day(), AnswerState::NoData) });
     }
     assert_eq!((due(&ledger, at(29)).len(), due(&ledger, at(30)).len()), (0, 3));
     let produced = |now| ledger.due(now, REFRESH, true, &HashSet::new()).len();

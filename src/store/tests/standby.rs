@@ -46,7 +46,11 @@ async fn change(random: &mut fastrand::Rng, turn: i64, stores: [&Store; 2]) {
         }
     };
     let kind = random.u8(0..8);
-    let status = SourceState { shown: Some(day(first)), error: Some(format!("{turn}")), ..SourceState::default() };
+    let status = SourceState {
+        shown: Some(day(first)),
+        error: Some(SourceError::passing(format!("{turn}"))),
+        ..SourceState::default()
+    };
     for store in stores {
         match kind {
             0 => store.put_list("wecom", "a", "users", day(first), &[found(name)]).await.unwrap(),
