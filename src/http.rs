@@ -19,7 +19,6 @@ mod status;
 mod systemd;
 mod transport;
 mod web_config;
-mod write_timeout;
 
 use std::fmt;
 use std::pin::Pin;

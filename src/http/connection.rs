@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 
 use super::route;
 use super::server::Server;
 use super::transport::{Peer, Transport};
 use super::web_config::name_of;
-use super::write_timeout::WriteTimeout;
 
 /// A client that connects has something to say.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
@@ -29,6 +29,8 @@ const IDLE: Duration = Duration::from_secs(150);
 /// Headers of a scrape take half a kilobyte; those of a browser with cookies a few.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
+/// How long a client may read nothing; Prometheus gives up a scrape long before.
+const STALL: Duration = Duration::from_secs(60);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -130,7 +132,7 @@ where
         .header_read_timeout(IDLE)
         .max_headers(MOST_HEADERS)
         .max_header_size(MOST_HEADER_BYTES)
-        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), service);
+        .serve_connection(TokioIo::new(with_write_timeout(stream)), service);
     let mut connection = pin!(connection);
     let mut first = pin!(sleep(FIRST_REQUEST));
     let (mut ending, mut watching) = (false, true);
@@ -148,5 +150,47 @@ where
                 }
             }
         }
+    }
+}
+
+/// `stream`, whose writes fail after a minute without progress: hyper itself would wait for ever, and hold the
+/// connection's slot.
+fn with_write_timeout<S: AsyncRead + AsyncWrite>(stream: S) -> Pin<Box<TimeoutWriter<S>>> {
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(STALL));
+    Box::pin(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_reading_is_given_up_after_a_minute() {
+        let (mut client, server) = duplex(4);
+        let mut server = with_write_timeout(server);
+        server.write_all(b"1234").await.unwrap();
+        let begun = Instant::now();
+        assert_eq!(server.write_all(b"5678").await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), STALL.as_secs());
+        client.read_exact(&mut [0; 4]).await.unwrap();
+        server.write_all(b"5678").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_is_not() {
+        let (mut client, server) = duplex(1);
+        let mut server = with_write_timeout(server);
+        let writing = tokio::spawn(async move { server.write_all(b"12345678").await });
+        for _ in 0..8 {
+            sleep(STALL - Duration::from_secs(1)).await;
+            client.read_u8().await.unwrap();
+        }
+        writing.await.unwrap().unwrap();
     }
 }

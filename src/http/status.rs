@@ -2,9 +2,8 @@
 //!
 //! Both show counts, codes and words that are meant for operators; no person's id.
 
-use std::fmt::{self, Write};
-
 use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, Render, html};
 use serde::Serialize;
 
 use super::App;
@@ -59,187 +58,201 @@ pub(super) fn json(app: &App) -> serde_json::Result<String> {
 
 /// The page at `/`.
 pub(super) fn html(app: &App) -> String {
-    let mut page = String::with_capacity(8 * 1024);
-    // Writing to a string does not fail.
-    let _ = write_page(&mut page, app);
-    page
-}
-
-fn write_page(page: &mut String, app: &App) -> fmt::Result {
     let (version, revision) = app.telemetry.build();
-    let revision = if revision == "unknown" { String::new() } else { format!(", revision {revision}") };
     let mut sources = app.telemetry.sources();
     // The reader of a large company's page looks for what does not work.
     sources.sort_by_key(|(.., status)| status.up);
-    write!(
-        page,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>imstats_exporter</title>\n<link rel=\"stylesheet\" href=\"status.css\">\n</head>\n<body>\n\
-         <header><h1>imstats_exporter</h1><span class=\"soft\">version {}{}</span></header>\n",
-        Html(version),
-        Html(&revision),
-    )?;
     let metrics = app.telemetry_path.trim_start_matches('/');
-    write!(
-        page,
-        "<nav class=\"links\"><a href=\"{}\">Metrics</a><a href=\"api/v1/status\">Status as JSON</a>",
-        Html(metrics)
-    )?;
-    let answering = sources.iter().filter(|(.., status)| status.up).count();
-    let class = if answering == sources.len() { "good" } else { "bad" };
-    write!(page, "</nav>\n<main>\n")?;
-    if let Some(fault) = app.telemetry.store_fault() {
-        writeln!(
-            page,
-            "<p><span class=\"bad\">The store can't be written: {}. Figures are kept in memory only, and stored when it \
-             can be written again.</span></p>",
-            Html(&fault)
-        )?;
-    }
-    page.push_str("<h2>Sources</h2>\n");
-    if sources.is_empty() {
-        page.push_str("<p>The configuration names no sources.</p>\n");
-        write_dashboards(page, app)?;
-        page.push_str("</main>\n</body>\n</html>\n");
-        return Ok(());
-    }
-    let now = app.clock.now();
-    writeln!(
-        page,
-        "<p><span class=\"{class}\">{answering} of {} up</span> <span class=\"soft\">as of {}</span></p>",
-        sources.len(),
-        now.strftime(TIME)
-    )?;
-    page.push_str(
-        "<table>\n<thead><tr><th scope=\"col\">Source, account</th><th scope=\"col\">Platform</th><th scope=\"col\">Day shown</th>\
-         <th scope=\"col\">Targets</th><th scope=\"col\" class=\"number\">Series</th><th scope=\"col\">Last round</th>\
-         <th scope=\"col\">Next round</th></tr></thead>\n<tbody>\n",
-    );
-    for (source, account, status) in &sources {
-        write_source(page, metrics, (source, account), status, now)?;
-    }
-    page.push_str("</tbody>\n</table>\n");
-    write_calls(page, app, sources.iter().map(|(_, account, _)| account.as_str()).collect())?;
-    write_dashboards(page, app)?;
-    page.push_str("</main>\n</body>\n</html>\n");
-    Ok(())
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "imstats_exporter" }
+                link rel="stylesheet" href="status.css";
+            }
+            body {
+                header {
+                    h1 { "imstats_exporter" }
+                    span.soft {
+                        "version " (Line(version))
+                        @if revision != "unknown" { ", revision " (Line(revision)) }
+                    }
+                }
+                nav.links {
+                    a href=(Line(metrics)) { "Metrics" }
+                    a href="api/v1/status" { "Status as JSON" }
+                }
+                main {
+                    @if let Some(fault) = app.telemetry.store_fault() {
+                        p {
+                            span.bad {
+                                "The store can't be written: " (Line(&fault)) ". Figures are kept in memory only, and \
+                                stored when it can be written again."
+                            }
+                        }
+                    }
+                    h2 { "Sources" }
+                    @if sources.is_empty() {
+                        p { "The configuration names no sources." }
+                    } @else {
+                        (sources_table(&sources, metrics, app.clock.now()))
+                        (calls_table(app, sources.iter().map(|(_, account, _)| account.as_str()).collect()))
+                    }
+                    (dashboards(app))
+                }
+            }
+        }
+    };
+    page.into_string()
 }
 
-fn write_source(
-    page: &mut String,
-    metrics: &str,
-    (source, account): (&str, &str),
-    status: &SourceStatus,
-    now: Timestamp,
-) -> fmt::Result {
+/// All sources, a row each, with how many of them are up.
+fn sources_table(sources: &[(&str, String, SourceStatus)], metrics: &str, now: Timestamp) -> Markup {
+    let up = sources.iter().filter(|(.., status)| status.up).count();
+    let class = if up == sources.len() { "good" } else { "bad" };
+    html! {
+        p {
+            span class=(class) { (up) " of " (sources.len()) " up" }
+            " "
+            span.soft { "as of " (now.strftime(TIME)) }
+        }
+        table {
+            thead {
+                tr {
+                    th scope="col" { "Source, account" }
+                    th scope="col" { "Platform" }
+                    th scope="col" { "Day shown" }
+                    th scope="col" { "Targets" }
+                    th scope="col" class="number" { "Series" }
+                    th scope="col" { "Last round" }
+                    th scope="col" { "Next round" }
+                }
+            }
+            tbody {
+                @for (source, account, status) in sources { (source_row((source, account), status, metrics, now)) }
+            }
+        }
+    }
+}
+
+fn source_row((source, account): (&str, &str), status: &SourceStatus, metrics: &str, now: Timestamp) -> Markup {
     let (class, word) = match (status.up, status.last_round) {
         (true, _) => ("good", "up"),
         (false, Some(_)) => ("bad", "down"),
         (false, None) => ("warn", "not asked yet"),
     };
     let shown = status.shown.map(|(day, _)| day);
-    let target = status.target.map(|(day, _)| day);
-    write!(
-        page,
-        "<tr><th scope=\"row\">{}<small>{}</small></th><td data-of=\"Platform\"><span class=\"{class}\">{word}</span></td>",
-        Html(source),
-        Html(account)
-    )?;
-    page.push_str("<td data-of=\"Day shown\"><div>");
-    match shown {
-        Some(day) => write!(page, "{day}")?,
-        None => page.push_str("<span class=\"warn\">none</span>"),
+    let states: Vec<_> = status.targets.states().into_iter().filter(|(_, count)| *count > 0).collect();
+    html! {
+        tr {
+            th scope="row" { (Line(source)) small { (Line(account)) } }
+            td data-of="Platform" { span class=(class) { (word) } }
+            td data-of="Day shown" {
+                div {
+                    @match shown {
+                        Some(day) => (day),
+                        None => span.warn { "none" },
+                    }
+                    @match status.target.map(|(day, _)| day) {
+                        Some(day) if Some(day) == shown => small { "the target day" },
+                        Some(day) => small.warn { "target day " (day) },
+                        None => "",
+                    }
+                }
+            }
+            td data-of="Targets" {
+                div {
+                    @if states.is_empty() { "none listed yet" }
+                    @for (n, (state, count)) in states.iter().enumerate() {
+                        @if n > 0 { ", " }
+                        span class=[class_of(state)] { (count) " " (state.replace('_', " ")) }
+                    }
+                }
+            }
+            td data-of="Series" class="number" {
+                a href={ (Line(metrics)) "?collect%5B%5D=" (Line(source)) } { (status.series) }
+            }
+            (time_cell("Last round", status.last_round, now))
+            (time_cell("Next round", status.next_round, now))
+        }
+        @if let Some(error) = &status.error {
+            // A source that is up has it for some of its targets only.
+            tr class={ "error " (if status.up { "warn" } else { "bad" }) } { td colspan="7" { (Line(error)) } }
+        }
     }
-    match target {
-        Some(day) if Some(day) == shown => page.push_str("<small>the target day</small>"),
-        Some(day) => write!(page, "<small class=\"warn\">target day {day}</small>")?,
-        None => {}
-    }
-    page.push_str("</div></td><td data-of=\"Targets\"><div>");
-    let mut states = status.targets.states().into_iter().filter(|(_, count)| *count > 0).peekable();
-    if states.peek().is_none() {
-        page.push_str("none listed yet");
-    }
-    for (n, (state, count)) in states.enumerate() {
-        let class = match state {
-            "failed" => " class=\"bad\"",
-            "refused" => " class=\"warn\"",
-            _ => "",
-        };
-        let comma = if n > 0 { ", " } else { "" };
-        write!(page, "{comma}<span{class}>{count} {}</span>", state.replace('_', " "))?;
-    }
-    write!(
-        page,
-        "</div></td><td data-of=\"Series\" class=\"number\"><a href=\"{}?collect%5B%5D={}\">{}</a></td>",
-        Html(metrics),
-        Html(source),
-        status.series
-    )?;
-    write_time(page, "Last round", status.last_round, now)?;
-    write_time(page, "Next round", status.next_round, now)?;
-    page.push_str("</tr>\n");
-    if let Some(error) = &status.error {
-        // A source that is up has it for some of its targets only.
-        let class = if status.up { "warn" } else { "bad" };
-        writeln!(page, "<tr class=\"error {class}\"><td colspan=\"7\">{}</td></tr>", Html(error))?;
-    }
-    Ok(())
 }
 
-fn write_time(page: &mut String, of: &str, time: Option<Timestamp>, now: Timestamp) -> fmt::Result {
-    match time {
-        Some(time) => write!(
-            page,
-            "<td data-of=\"{of}\"><div>{}<small><time datetime=\"{}\">{}</time></small></div></td>",
-            distance(time.duration_since(now)),
-            whole(time),
-            time.strftime(TIME)
-        ),
-        None => write!(page, "<td data-of=\"{of}\">none</td>"),
+/// How targets in `state` are drawn.
+fn class_of(state: &str) -> Option<&'static str> {
+    match state {
+        "failed" => Some("bad"),
+        "refused" => Some("warn"),
+        _ => None,
+    }
+}
+
+fn time_cell(of: &str, time: Option<Timestamp>, now: Timestamp) -> Markup {
+    html! {
+        td data-of=(of) {
+            @match time {
+                Some(at) => div {
+                    (distance(at.duration_since(now)))
+                    small { time datetime=(whole(at)) { (at.strftime(TIME)) } }
+                },
+                None => "none",
+            }
+        }
     }
 }
 
 /// The calls of each account, today and since the start.
-fn write_calls(page: &mut String, app: &App, mut accounts: Vec<&str>) -> fmt::Result {
+fn calls_table(app: &App, mut accounts: Vec<&str>) -> Markup {
     accounts.sort_unstable();
     accounts.dedup();
-    page.push_str(
-        "<h2>Calls to platforms today</h2>\n<p class=\"soft\">Since midnight in China (UTC+8), or since this program \
-         started.</p>\n<table class=\"calls\">\n<thead><tr><th scope=\"col\">Account</th>",
-    );
-    for outcome in Outcome::ALL {
-        write!(page, "<th scope=\"col\" class=\"number\">{}</th>", outcome.name().replace('_', " "))?;
-    }
-    page.push_str("<th scope=\"col\" class=\"number\">all since the start</th></tr></thead>\n<tbody>\n");
-    for account in accounts {
-        write!(page, "<tr><th scope=\"row\">{}</th>", Html(account))?;
-        for (outcome, count) in app.telemetry.requests_today(account) {
-            write!(page, "<td data-of=\"{}\" class=\"number\">{count}</td>", outcome.name().replace('_', " "))?;
+    let name = |outcome: Outcome| outcome.name().replace('_', " ");
+    html! {
+        h2 { "Calls to platforms today" }
+        p.soft { "Since midnight in China (UTC+8), or since this program started." }
+        table.calls {
+            thead {
+                tr {
+                    th scope="col" { "Account" }
+                    @for outcome in Outcome::ALL { th scope="col" class="number" { (name(outcome)) } }
+                    th scope="col" class="number" { "all since the start" }
+                }
+            }
+            tbody {
+                @for account in accounts {
+                    tr {
+                        th scope="row" { (Line(account)) }
+                        @for (outcome, count) in app.telemetry.requests_today(account) {
+                            td data-of=(name(outcome)) class="number" { (count) }
+                        }
+                        td data-of="since the start" class="number" {
+                            (app.telemetry.requests(account).values().sum::<u64>())
+                        }
+                    }
+                }
+            }
         }
-        let all: u64 = app.telemetry.requests(account).values().sum();
-        writeln!(page, "<td data-of=\"since the start\" class=\"number\">{all}</td></tr>")?;
     }
-    page.push_str("</tbody>\n</table>\n");
-    Ok(())
 }
 
 /// The dashboards to download, those of one language in a line.
-fn write_dashboards(page: &mut String, app: &App) -> fmt::Result {
-    if app.dashboards.is_empty() {
-        return Ok(());
-    }
-    page.push_str("<h2>Dashboards for Grafana</h2>\n");
+fn dashboards(app: &App) -> Markup {
     let language = |name: &'static str| name.split_once('/').map_or("", |(folder, _)| folder);
-    for line in app.dashboards.chunk_by(|(one, _), (other, _)| language(one) == language(other)) {
-        page.push_str("<p class=\"links\">");
-        for (name, _) in line {
-            write!(page, "<a href=\"dashboards/{0}.json\">{0}</a>", Html(name))?;
+    html! {
+        @if !app.dashboards.is_empty() {
+            h2 { "Dashboards for Grafana" }
+            @for line in app.dashboards.chunk_by(|(one, _), (other, _)| language(one) == language(other)) {
+                p.links {
+                    @for (name, _) in line { a href={ "dashboards/" (name) ".json" } { (name) } }
+                }
+            }
         }
-        page.push_str("</p>\n");
     }
-    Ok(())
 }
 
 /// `time` without fractions of a second.
@@ -259,23 +272,12 @@ fn distance(from_now: SignedDuration) -> String {
     if from_now.is_positive() { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
 }
 
-/// A text that means itself in HTML, in attributes too.
-struct Html<'a>(&'a str);
+/// A text in one line: what is not printable becomes blanks.
+struct Line<'a>(&'a str);
 
-impl fmt::Display for Html<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c if !is_printable(c) => f.write_char(' ')?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
+impl Render for Line<'_> {
+    fn render_to(&self, page: &mut String) {
+        self.0.replace(|c: char| !is_printable(c), " ").render_to(page);
     }
 }
 

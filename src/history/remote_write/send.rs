@@ -6,6 +6,7 @@ use backon::{ExponentialBuilder, Retryable};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
     RETRY_AFTER,
@@ -310,12 +311,7 @@ pub fn may_hold_secret(url: &str) -> bool {
 
 /// The part of a URL without its escapes.
 fn decoded(part: &str) -> String {
-    // As a value of a form, where a plus would be a space.
-    let value = part.replace('+', "%2B");
-    form_urlencoded::parse(format!("x={value}").as_bytes())
-        .next()
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
