@@ -316,7 +316,7 @@ mod tests {
     fn the_report_has_the_documented_form() {
         assert_eq!(
             json(&standing()).unwrap(),
-            "{\"version\":\"1.2.3\",\"sources\":[{\"source\":\"wecom_contact\",\"account\":\"acme\",\"up\":false,\
+            "{\"version\":\"1.2.3\",\"store_error\":null,\"sources\":[{\"source\":\"wecom_contact\",\"account\":\"acme\",\"up\":false,\
              \"day\":\"2026-11-18\",\"target_day\":\"2026-11-19\",\
              \"targets\":{\"ok\":40,\"no_data\":1,\"refused\":0,\"failed\":2,\"pending\":0},\"series\":280,\
              \"last_error\":\"code 60020: <b>add</b> \\\"203.0.113.7\\\"\\nto the trusted IPs\",\

@@ -227,7 +227,7 @@ async fn people_get_a_page_that_runs_nothing() {
     assert_eq!((style.0, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
     let report = server.get("/api/v1/status").await;
     assert_eq!(report.header("content-type"), Some("application/json"));
-    assert_eq!(report.text(), r#"{"version":"1.2.3","sources":[]}"#);
+    assert_eq!(report.text(), r#"{"version":"1.2.3","store_error":null,"sources":[]}"#);
 }
 
 #[tokio::test]
