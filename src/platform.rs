@@ -55,6 +55,10 @@ pub trait Platform: fmt::Debug + Send + Sync {
     /// # Errors
     /// A text that names the JSON path which is missing or of the wrong type.
     fn token(&self, body: &Value, now: Timestamp) -> Result<Token, String>;
+    /// How long the platform asks us to wait, by the headers of an answer; `header` gives the text of one.
+    fn wait(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
+        seconds(header("retry-after"))
+    }
     /// Says how `token` travels with a call.
     fn pass(&self, credential: &Credential, token: &Token) -> Pass;
     /// Tells whether the platform accepted the call of `api`, which may be a login.
@@ -168,6 +172,8 @@ pub struct Pass {
     pub query: Vec<(&'static str, SecretString)>,
     /// The value of an `Authorization: Bearer` header.
     pub bearer: Option<SecretString>,
+    /// Other headers that hold a token or secret; their names in lower case.
+    pub headers: Vec<(&'static str, SecretString)>,
 }
 
 /// A platform's answer.
@@ -175,7 +181,7 @@ pub struct Pass {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// What the platform's rate-limit header says: how long to wait.
+    /// How long to wait, as [`Platform::wait`] read it from the headers.
     pub reset: Option<Duration>,
     /// The body.
     pub body: Value,
@@ -281,6 +287,12 @@ impl Code {
     }
 }
 
+/// The time that a header gives in whole seconds.
+#[must_use]
+pub fn seconds(header: Option<String>) -> Option<Duration> {
+    header?.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// The whole number that `value` holds, as a number or as a text: gateways turn one into the other.
 #[must_use]
 pub fn whole(value: &Value) -> Option<i64> {
@@ -319,6 +331,23 @@ mod tests {
         assert_eq!(refusal.quoted.as_deref(), Some("ab[31m gnp.exe"));
         assert_eq!(refusal.to_string(), format!("code 7: {UNKNOWN}"));
         assert_eq!(Code::look_up(&[&[]], 7, "").quoted, None);
+    }
+
+    #[test]
+    fn a_platform_is_waited_for_as_its_own_header_says() {
+        let wait = |platform: &dyn Platform, headers: &[(&str, &str)]| {
+            let header =
+                |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            platform.wait(&header).map(|wait| wait.as_secs())
+        };
+        let both = [("retry-after", "3"), ("x-ogw-ratelimit-reset", " 7 ")];
+        assert_eq!((wait(&Feishu, &both), wait(&Feishu, &both[..1]), wait(&Feishu, &[])), (Some(7), Some(3), None));
+        for other in [&Wecom as &dyn Platform, &TencentDesk] {
+            assert_eq!((wait(other, &both), wait(other, &both[1..])), (Some(3), None), "{}", other.name());
+        }
+        for no_seconds in ["soon", "-1", "", "1.5"] {
+            assert_eq!(wait(&Wecom, &[("retry-after", no_seconds)]), None, "{no_seconds}");
+        }
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(super) fn judge(
 
 /// The texts that a request gives away: those of `pass`, and those in a `body` that holds a secret.
 fn secrets(pass: &Pass, body: Option<&SecretString>) -> Vec<SecretString> {
-    let mut secrets: Vec<_> = pass.query.iter().map(|(_, secret)| secret.clone()).chain(pass.bearer.clone()).collect();
+    let named = pass.query.iter().chain(&pass.headers).map(|(_, secret)| secret.clone());
+    let mut secrets: Vec<_> = named.chain(pass.bearer.clone()).collect();
     if let Some(Value::Object(body)) = body.and_then(|body| serde_json::from_str(body.expose_secret()).ok()) {
         secrets.extend(body.into_iter().filter_map(|(_, value)| value.as_str().map(Into::into)));
     }
@@ -64,10 +65,14 @@ mod tests {
 
     #[test]
     fn what_a_request_gives_away_is_known() {
-        let pass = Pass { query: vec![("corpsecret", "aaaaaaaa".into())], bearer: Some("bbbbbbbb".into()) };
+        let pass = Pass {
+            query: vec![("corpsecret", "aaaaaaaa".into())],
+            bearer: Some("bbbbbbbb".into()),
+            headers: vec![("x-token", "eeeeeeee".into())],
+        };
         let body: SecretString = r#"{"app_id": "cccccccc", "app_secret": "dddddddd", "n": 1}"#.into();
         let all = secrets(&pass, Some(&body));
         let all: Vec<_> = all.iter().map(ExposeSecret::expose_secret).collect();
-        assert_eq!(all, ["aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd"]);
+        assert_eq!(all, ["aaaaaaaa", "eeeeeeee", "bbbbbbbb", "cccccccc", "dddddddd"]);
     }
 }

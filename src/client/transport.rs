@@ -1,7 +1,6 @@
 //! One HTTP exchange: bounded in time and size, without redirects, and without a URL in any error.
 
-use std::time::Duration;
-
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -58,10 +57,18 @@ pub(super) async fn exchange(
     if let Some(bearer) = &pass.bearer {
         request = request.bearer_auth(bearer.expose_secret());
     }
+    for (name, secret) in &pass.headers {
+        // A log of headers does not show it then.
+        let mut value = HeaderValue::from_str(secret.expose_secret()).map_err(|_| {
+            unavailable("the token can't travel in a header: it has characters that no header may have")
+        })?;
+        value.set_sensitive(true);
+        request = request.header(*name, value);
+    }
     let mut response = request.send().await.map_err(|error| ExchangeError::Unavailable(advised(error, proxy)))?;
     let status = response.status().as_u16();
-    let reset = response.headers().get("x-ogw-ratelimit-reset").or_else(|| response.headers().get("retry-after"));
-    let reset = reset.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
+    let headers = response.headers();
+    let reset = account.credential.platform.wait(&|name| Some(headers.get(name)?.to_str().ok()?.to_owned()));
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| ExchangeError::Unavailable(words(error)))? {
         if bytes.len() + chunk.len() > MOST_BYTES {
@@ -100,5 +107,51 @@ pub(super) async fn exchange(
                 if page { "a page of HTML (does a proxy or a login page answer?) and no JSON" } else { "not JSON" };
             Err(ExchangeError::Malformed(format!("the answer is {what}: {error}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::Proxies;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_token_travels_where_its_pass_says_and_in_no_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let config = format!(
+            "feishu: [{{account: a, app_id: cli_a, app_secret: s3cret, base_url: \"{base_url}\", message_push: {{}}}}]"
+        );
+        let config = Config::parse(&config, "exporter.yaml").unwrap();
+        let account = &config.sources[0].account;
+        let connection = Connection::new(account, Proxies::default()).unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut request, mut bytes) = (Vec::new(), [0; 1024]);
+            while !request.ends_with(b"\r\n\r\n") {
+                let read = stream.read(&mut bytes).await.unwrap();
+                assert_ne!(read, 0, "the request ends early: {}", String::from_utf8_lossy(&request));
+                request.extend_from_slice(&bytes[..read]);
+            }
+            let answer = "HTTP/1.1 429 Too Many\r\nx-ogw-ratelimit-reset: 7\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let pass = |token: &str| Pass { headers: vec![("x-acs-token", token.into())], ..Pass::default() };
+        let call = Call::get("push", "open-apis/push", vec![]);
+        let reply = exchange(&connection, account, &call, &pass("tok-en/42"), None).await.unwrap();
+        assert_eq!((reply.status, reply.reset.map(|wait| wait.as_secs())), (429, Some(7)));
+        let request = server.await.unwrap();
+        assert!(request.starts_with("GET /open-apis/push HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nx-acs-token: tok-en/42\r\n"), "{request}");
+        let Err(ExchangeError::Unavailable(text)) = exchange(&connection, account, &call, &pass("a\nb"), None).await
+        else {
+            panic!("a line feed must not begin another header");
+        };
+        assert!(text.contains("can't travel in a header") && !text.contains("a\nb"), "{text}");
     }
 }

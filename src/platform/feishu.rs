@@ -14,7 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::Class::{Throttled, Unavailable, Unknown};
-use super::{Call, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, whole};
+use super::{
+    Call, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, seconds, whole,
+};
 
 /// A token is renewed this many seconds before its end: below half an hour Feishu gives a new one, and both hold.
 const RENEW_EARLY: i64 = 600;
@@ -66,8 +68,12 @@ impl Platform for Feishu {
         Ok(Token::lasting(value, now, seconds.ok_or("/expire is not a positive number")?, RENEW_EARLY))
     }
 
+    fn wait(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
+        seconds(header("x-ogw-ratelimit-reset").or_else(|| header("retry-after")))
+    }
+
     fn pass(&self, _: &Credential, token: &Token) -> Pass {
-        Pass { query: Vec::new(), bearer: Some(token.value.clone()) }
+        Pass { bearer: Some(token.value.clone()), ..Pass::default() }
     }
 
     fn judge(&self, api: &str, reply: &Reply) -> Result<(), Refusal> {

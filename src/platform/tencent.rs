@@ -91,7 +91,7 @@ impl Platform for TencentDesk {
             ("random", fastrand::u32(..).to_string().into()),
             ("contenttype", "json".to_owned().into()),
         ];
-        Pass { query, bearer: None }
+        Pass { query, ..Pass::default() }
     }
 
     fn judge(&self, _: &str, reply: &Reply) -> Result<(), Refusal> {

@@ -50,7 +50,7 @@ impl Platform for Wecom {
 
     fn admission(&self, credential: &Credential, secret: &SecretString, _: Timestamp) -> Login {
         let call = Call::get(GETTOKEN, "cgi-bin/gettoken", vec![("corpid", credential.id.clone())]);
-        let pass = Pass { query: vec![("corpsecret", secret.clone())], bearer: None };
+        let pass = Pass { query: vec![("corpsecret", secret.clone())], ..Pass::default() };
         Login::Ask { call, pass, body: None }
     }
 
@@ -62,7 +62,7 @@ impl Platform for Wecom {
     }
 
     fn pass(&self, _: &Credential, token: &Token) -> Pass {
-        Pass { query: vec![("access_token", token.value.clone())], bearer: None }
+        Pass { query: vec![("access_token", token.value.clone())], ..Pass::default() }
     }
 
     fn judge(&self, api: &str, reply: &Reply) -> Result<(), Refusal> {
