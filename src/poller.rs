@@ -11,6 +11,7 @@ mod probe;
 mod queue;
 mod report;
 mod round;
+mod targets;
 mod tend;
 mod timetable;
 mod trouble;
@@ -33,10 +34,11 @@ use crate::source::{Api, apis};
 use crate::store::{CompanyClaim, Store, StoreError};
 use crate::telemetry::Telemetry;
 
-pub(crate) use ask::{Answers, Halving, ask, may_share};
+pub(crate) use ask::{Answers, Halving, ask};
 pub(crate) use ledger::{FIRST_REFRESH, scattered};
 pub use probe::{Step, probe};
 pub(crate) use queue::UNAVAILABLE_IN_A_ROW;
+pub(crate) use targets::{TargetTree, batches};
 pub use tend::{settle_store, tend_store};
 pub use worker::Worker;
 

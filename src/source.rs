@@ -143,8 +143,17 @@ pub struct Target {
     pub definition: String,
 }
 
+/// Whether a target says itself what its rows are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// It names the one subject of its rows.
+    Named,
+    /// Its rows bring their subjects: it is a list of them.
+    Listed,
+}
+
 impl Target {
-    /// The target of one subject.
+    /// The target of one subject, or of a list of them where a label is missing.
     #[must_use]
     pub fn of(table: &'static Table, labels: Vec<String>) -> Self {
         Self {
@@ -157,6 +166,12 @@ impl Target {
             after: None,
             definition: String::new(),
         }
+    }
+
+    /// Whether it names the subject of its rows.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        if self.labels.len() < self.table.labels.len() { Subject::Listed } else { Subject::Named }
     }
 
     /// The values of [`Target::labels`] by which the platform knows it.

@@ -1,14 +1,13 @@
 //! What the store lacks of one source's days, and the fewest calls that fetch it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days};
-use crate::poller::{FIRST_REFRESH, may_share, scattered};
-use crate::source::{Paging, Target};
+use crate::poller::{FIRST_REFRESH, TargetTree, batches, scattered};
+use crate::source::{Paging, Subject, Target};
 use crate::store::{AnswerState, DayState, Store, StoreError, TargetAnswer};
 
 /// The days of a source that can be asked for at one time.
@@ -93,17 +92,14 @@ pub struct Plan {
     pub(super) config: SourceConfig,
     /// The days, all of them ready.
     pub(super) days: Days,
-    targets: Vec<PlanEntry>,
-    index: HashMap<String, usize>,
+    tree: TargetTree,
+    /// What is known of each target, by its place in the tree.
+    entries: Vec<PlanEntry>,
 }
 
-/// A target, and what is known of it on each of the plan's days.
-#[derive(Debug)]
+/// What is known of a target on each of the plan's days.
+#[derive(Clone, Debug)]
 struct PlanEntry {
-    target: Arc<Target>,
-    parent: Option<usize>,
-    /// How many targets are above it.
-    depth: usize,
     /// Whether the platform refuses it, by its newest answer.
     refused: bool,
     answered: Vec<bool>,
@@ -137,10 +133,9 @@ impl Plan {
             // yet.
             let early = plan.config.schedule.ready(day).checked_add(FIRST_REFRESH).unwrap_or(Timestamp::MAX);
             for answer in store.answers(api.name, &account, Days::one(day)).await? {
-                let Some(planned) = plan.index.get(&answer.target).map(|place| &mut plan.targets[*place]) else {
-                    continue;
-                };
-                if planned.target.definition == answer.definition {
+                let Some(place) = plan.tree.place(&answer.target) else { continue };
+                if plan.tree.target(place).definition == answer.definition {
+                    let planned = &mut plan.entries[place];
                     planned.refused = answer.state == AnswerState::Refused;
                     if let (Some(n), false) = (offset(days, day), planned.refused) {
                         planned.answered[n] = answer.last_at >= early;
@@ -153,18 +148,9 @@ impl Plan {
     }
 
     fn empty(config: SourceConfig, targets: Vec<Target>, days: Days) -> Self {
-        let index: HashMap<_, _> = targets.iter().enumerate().map(|(place, target)| (target.key(), place)).collect();
         let none = vec![false; days.count() as usize];
-        let mut planned: Vec<PlanEntry> = Vec::with_capacity(targets.len());
-        for (place, target) in targets.into_iter().enumerate() {
-            // Parents precede children. A list with a cycle yields a parent index >= ours: treat such a target as a
-            // root.
-            let parent = target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < place);
-            let depth = parent.map_or(0, |parent| planned[parent].depth + 1);
-            let (answered, figures) = (none.clone(), none.clone());
-            planned.push(PlanEntry { target: Arc::new(target), parent, depth, refused: false, answered, figures });
-        }
-        Self { config, days, targets: planned, index }
+        let entries = vec![PlanEntry { refused: false, answered: none.clone(), figures: none }; targets.len()];
+        Self { config, days, tree: TargetTree::new(targets), entries }
     }
 
     /// The source's name and its account.
@@ -188,7 +174,7 @@ impl Plan {
     /// How many targets there are, and how many of them the platform refuses, which are not asked.
     #[must_use]
     pub fn targets(&self) -> (usize, usize) {
-        (self.targets.len(), self.targets.iter().filter(|planned| planned.refused).count())
+        (self.entries.len(), self.entries.iter().filter(|planned| planned.refused).count())
     }
 
     /// How many calls the plan takes.
@@ -196,11 +182,11 @@ impl Plan {
     pub fn calls(&self) -> CallEstimate {
         let api = self.config.source.api();
         let sum = |depth| self.questions(depth, false).iter().map(|question| self.cost(question)).sum::<u64>();
-        let open = |planned: &PlanEntry| planned.target.labels.len() < planned.target.table.labels.len();
+        let lists = |target: &Arc<Target>| target.subject() == Subject::Listed;
         CallEstimate {
             sure: sum(0),
             below: (1..=self.deepest()).map(sum).sum(),
-            paged: api.shape.paging != Paging::Single && self.targets.iter().any(open),
+            paged: api.shape.paging != Paging::Single && self.tree.targets().iter().any(lists),
         }
     }
 
@@ -212,29 +198,29 @@ impl Plan {
 
     /// The depth of the deepest target.
     pub(super) fn deepest(&self) -> usize {
-        self.targets.iter().map(|planned| planned.depth).max().unwrap_or(0)
+        self.tree.deepest()
     }
 
     /// How many calls `question` takes, without further pages.
     pub(super) fn cost(&self, question: &Question) -> u64 {
-        let targets: Vec<_> = question.targets.iter().map(|place| &*self.targets[*place].target).collect();
+        let targets: Vec<_> = question.targets.iter().map(|place| &**self.tree.target(*place)).collect();
         self.config.source.calls(&targets, question.days, &self.config.schedule.zone).len() as u64
     }
 
     /// The targets of `question`, without those that are refused by now.
     pub(super) fn asked(&self, question: &Question) -> Vec<Arc<Target>> {
-        let targets = question.targets.iter().map(|place| &self.targets[*place]);
-        targets.filter(|planned| !planned.refused).map(|planned| Arc::clone(&planned.target)).collect()
+        let open = question.targets.iter().filter(|place| !self.entries[**place].refused);
+        open.map(|place| Arc::clone(self.tree.target(*place))).collect()
     }
 
     /// A place for the target at `place` that has nothing to do with those of its neighbours.
     pub(super) fn scattered(&self, place: usize) -> u64 {
-        scattered(&self.targets[place].target)
+        scattered(self.tree.target(place))
     }
 
     /// The place of `target`.
     pub(super) fn place(&self, target: &Target) -> Option<usize> {
-        self.index.get(&target.key()).copied()
+        self.tree.place(&target.key())
     }
 
     /// The questions for the targets at `depth`, newest days first.
@@ -244,50 +230,38 @@ impl Plan {
         let days_per_call = self.config.source.api().days_per_call;
         let mut possible: Vec<Vec<bool>> = Vec::new();
         let mut asked: Vec<(Days, usize)> = Vec::new();
-        for (place, planned) in self.targets.iter().enumerate() {
+        for (place, planned) in self.entries.iter().enumerate() {
             let wanted: Vec<bool> = (0..self.days.count() as usize)
                 .map(|n| {
-                    let above = match planned.parent {
+                    let above = match self.tree.parent(place) {
                         None => true,
-                        Some(parent) if certain => self.targets[parent].figures[n],
+                        Some(parent) if certain => self.entries[parent].figures[n],
                         Some(parent) => possible[parent][n],
                     };
                     above && !planned.answered[n] && !planned.refused
                 })
                 .collect();
-            if planned.depth == depth {
-                let ranges = ranges(self.days, planned.target.cycle, &wanted, days_per_call);
+            if self.tree.depth(place) == depth {
+                let ranges = ranges(self.days, self.tree.target(place).cycle, &wanted, days_per_call);
                 asked.extend(ranges.into_iter().map(|days| (days, place)));
             }
             let may_have = wanted.iter().zip(&planned.figures).map(|(wanted, figures)| *wanted || *figures);
             possible.push(may_have.collect());
         }
         asked.sort_by_key(|(days, place)| (std::cmp::Reverse(days.last), days.first, *place));
-        self.batches(asked)
-    }
-
-    /// Those questions together that one request may be about.
-    fn batches(&self, asked: Vec<(Days, usize)>) -> Vec<Question> {
-        let batch = self.config.source.api().batch;
-        let mut questions: Vec<Question> = Vec::new();
-        for (days, place) in asked {
-            let target = &self.targets[place].target;
-            let joins = |question: &&mut Question| {
-                question.days == days
-                    && question.targets.len() < batch
-                    && may_share(&self.targets[question.targets[0]].target, target)
-            };
-            match questions.last_mut().filter(joins) {
-                Some(question) => question.targets.push(place),
-                None => questions.push(Question { targets: vec![place], days }),
-            }
-        }
-        questions
+        let most = self.config.source.api().batch;
+        let asked = asked.into_iter().map(|(days, place)| (days, place, &**self.tree.target(place)));
+        let question = |batch: Vec<(Days, usize, &Target)>| Question {
+            days: batch[0].0,
+            targets: batch.into_iter().map(|(_, place, _)| place).collect(),
+        };
+        let batches = batches(asked, most, |(.., target)| target, |(days, ..)| *days);
+        batches.into_iter().map(question).collect()
     }
 
     /// Notes an answer for the target at `place`. One that the platform refuses need not be asked about other days.
     pub(super) fn note(&mut self, place: usize, answer: &TargetAnswer) {
-        let planned = &mut self.targets[place];
+        let planned = &mut self.entries[place];
         if answer.rows.is_err() {
             planned.refused = true;
             return;
@@ -302,14 +276,15 @@ impl Plan {
 
     /// The cycle of the targets of `question`.
     pub(super) fn cycle(&self, question: &Question) -> Cycle {
-        question.targets.first().map_or(Cycle::Day, |place| self.targets[*place].target.cycle)
+        question.targets.first().map_or(Cycle::Day, |place| self.tree.target(*place).cycle)
     }
 
     /// Whether anything of `cycle` was answered for a day after `day`.
     pub(super) fn has_newer(&self, cycle: Cycle, day: Day) -> bool {
         let newer = offset(self.days, day).map_or(0, |n| n + 1);
-        let of_cycle = self.targets.iter().filter(|planned| planned.target.cycle == cycle);
-        of_cycle.flat_map(|planned| planned.answered.iter().skip(newer)).any(|answered| *answered)
+        let targets = self.tree.targets().iter().zip(&self.entries);
+        let of_cycle = targets.filter(|(target, _)| target.cycle == cycle);
+        of_cycle.flat_map(|(_, planned)| planned.answered.iter().skip(newer)).any(|answered| *answered)
     }
 }
 

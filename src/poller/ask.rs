@@ -115,14 +115,6 @@ pub(crate) async fn ask(
     answers
 }
 
-/// Tells whether one request may be for both targets, as far as its size allows.
-pub(crate) fn may_share(one: &Target, other: &Target) -> bool {
-    // A target that takes every row cannot be batched: its rows can't be told from others'.
-    one.table.prefix == other.table.prefix
-        && one.labels.len() == other.labels.len()
-        && other.labels.len() == other.table.labels.len()
-}
-
 /// Makes the calls for one batch and adds up their answers.
 async fn ask_batch(
     client: &Client,
@@ -144,26 +136,4 @@ async fn ask_batch(
     }
     // A union of no members is an answer without figures.
     if parts.is_empty() { Ok(Decoder::new(api, asked).finish()?) } else { Ok(union(parts)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::apis;
-
-    #[test]
-    fn only_targets_of_one_table_that_name_one_subject_share_a_request() {
-        let tables = |name: &str| apis().into_iter().find(|api| api.name == name).unwrap().tables;
-        let target =
-            |table, labels: &[&str]| Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect());
-        let kf = tables("wecom_kf");
-        let (owner, agent) = (tables("wecom_groupchat_owner")[0], tables("tencent_desk_agent")[0]);
-        assert!(may_share(&target(owner, &["a"]), &target(owner, &["b"])));
-        assert!(!may_share(&target(owner, &["a"]), &target(agent, &["a"])));
-        assert!(
-            !may_share(&target(agent, &[]), &target(agent, &["a"]))
-                && !may_share(&target(agent, &[]), &target(agent, &[]))
-        );
-        assert!(!may_share(&target(kf[0], &["wk"]), &target(kf[1], &["wk", "a"])));
-    }
 }

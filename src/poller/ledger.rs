@@ -1,12 +1,13 @@
 //! What is known of each target for one day, and so what to ask next and whether the day may be shown.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::targets::TargetTree;
 use super::trouble::{Memory, Trouble};
 use crate::client::Failure;
 use crate::day::Day;
@@ -47,16 +48,16 @@ pub(super) struct Ledger {
     pub(super) day: Day,
     /// How many days a question covers.
     lookback: u32,
-    targets: Vec<Entry>,
-    index: HashMap<String, usize>,
+    tree: TargetTree,
+    /// What is known of each target, by its place in the tree.
+    entries: Vec<Entry>,
     /// What tells whether another ledger is of the same targets.
     pub(super) identity: u64,
 }
 
-#[derive(Debug)]
+/// What is known of a target.
+#[derive(Debug, Default)]
 struct Entry {
-    target: Arc<Target>,
-    parent: Option<usize>,
     answer: Option<LedgerEntry>,
     /// Whether there are figures on any day of the span that is asked for.
     figures: bool,
@@ -82,34 +83,34 @@ pub(super) enum Grouping {
 impl Ledger {
     /// The ledger of `targets`, parents before their children, for `day`; a question covers `lookback` days.
     pub(super) fn new(day: Day, lookback: u32, targets: Vec<Target>) -> Self {
-        let keys: Vec<_> = targets.iter().map(Target::key).collect();
         let mut hasher = DefaultHasher::new();
-        targets.iter().zip(&keys).for_each(|(target, key)| (key, &target.definition).hash(&mut hasher));
-        let index: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), n)).collect();
-        let entries = targets.into_iter().enumerate().map(|(n, target)| Entry {
-            // Parents precede children. A list with a cycle yields a parent index >= ours: treat such a target as a
-            // root.
-            parent: target.after.as_ref().and_then(|key| index.get(key).copied()).filter(|parent| *parent < n),
-            target: Arc::new(target),
-            answer: None,
-            figures: false,
-            trouble: None,
-            invalid: 0,
-            refused_before: None,
-        });
-        Self { day, lookback, targets: entries.collect(), index, identity: hasher.finish() }
+        targets.iter().for_each(|target| (target.key(), &target.definition).hash(&mut hasher));
+        let entries = targets.iter().map(|_| Entry::default()).collect();
+        Self { day, lookback, tree: TargetTree::new(targets), entries, identity: hasher.finish() }
+    }
+
+    /// The target with this key, and what is known of it.
+    fn find(&mut self, key: &str) -> Option<(&Target, &mut Entry)> {
+        let place = self.tree.place(key)?;
+        Some((self.tree.target(place), &mut self.entries[place]))
+    }
+
+    /// Whether the target at `place` is below another that has no figures.
+    fn lacks_parent_figures(&self, place: usize) -> bool {
+        self.tree.parent(place).is_some_and(|parent| !self.entries[parent].figures)
     }
 
     /// Takes up an answer, where it is of a target as it is now defined.
     pub(super) fn note(&mut self, answer: LedgerEntry) {
-        let Some(entry) = self.index.get(&answer.target).map(|n| &mut self.targets[*n]) else { return };
-        if entry.target.definition != answer.definition {
+        let (day, lookback) = (self.day, self.lookback);
+        let Some((target, entry)) = self.find(&answer.target) else { return };
+        if target.definition != answer.definition {
             return;
         }
         // A week's last day is among the days that are looked up, but says nothing about the children's day.
-        let asked = entry.target.days(self.day, self.lookback).contains(answer.day);
+        let asked = target.days(day, lookback).contains(answer.day);
         entry.figures |= asked && answer.state == AnswerState::Ok;
-        if answer.day == entry.target.day(self.day) {
+        if answer.day == target.day(day) {
             entry.trouble = None;
             entry.answer = Some(answer);
         }
@@ -117,8 +118,8 @@ impl Ledger {
 
     /// Takes up an answer of the day before.
     pub(super) fn note_day_before(&mut self, answer: &LedgerEntry) {
-        let Some(entry) = self.index.get(&answer.target).map(|n| &mut self.targets[*n]) else { return };
-        if entry.target.definition == answer.definition && answer.state == AnswerState::Refused {
+        let Some((target, entry)) = self.find(&answer.target) else { return };
+        if target.definition == answer.definition && answer.state == AnswerState::Refused {
             entry.refused_before = Some(answer.code);
         }
     }
@@ -126,15 +127,15 @@ impl Ledger {
     /// Forgets what is known of the target's figures, before the answers of a new request are noted: it has so many
     /// `invalid` ones.
     pub(super) fn renew(&mut self, key: &str, invalid: usize) {
-        if let Some(n) = self.index.get(key) {
-            self.targets[*n].figures = false;
-            self.targets[*n].invalid = invalid;
+        if let Some((_, entry)) = self.find(key) {
+            entry.figures = false;
+            entry.invalid = invalid;
         }
     }
 
     /// Notes that no usable answer came for the target; an earlier answer stays.
     pub(super) fn fail(&mut self, key: &str, failure: &Failure, now: Timestamp) {
-        if let Some(entry) = self.index.get(key).map(|n| &mut self.targets[*n]) {
+        if let Some((_, entry)) = self.find(key) {
             entry.trouble = Some(entry.trouble.take().unwrap_or_default().after(failure, now));
         }
     }
@@ -143,19 +144,19 @@ impl Ledger {
     ///
     /// One that has figures of the day keeps them.
     pub(super) fn settled(&self) -> Vec<(Arc<Target>, Refusal)> {
-        if !self.targets.iter().any(|entry| entry.answer.is_some() && entry.trouble.is_none()) {
+        if !self.entries.iter().any(|entry| entry.answer.is_some() && entry.trouble.is_none()) {
             return Vec::new();
         }
-        let refusal = |entry: &Entry| {
+        let refusal = |(target, entry): (&Arc<Target>, &Entry)| {
             let known = match &entry.answer {
                 None => entry.refused_before,
                 Some(answer) if answer.state == AnswerState::Refused => Some(answer.code),
                 Some(_) => return None,
             };
             let refusal = entry.trouble.as_ref()?.settled(known)?;
-            Some((Arc::clone(&entry.target), refusal.clone()))
+            Some((Arc::clone(target), refusal.clone()))
         };
-        self.targets.iter().filter_map(refusal).collect()
+        self.tree.targets().iter().zip(&self.entries).filter_map(refusal).collect()
     }
 
     /// Takes up what is remembered of the targets.
@@ -164,13 +165,13 @@ impl Ledger {
             return;
         }
         for (key, trouble) in &memory.troubles {
-            if let Some(n) = self.index.get(key) {
-                self.targets[*n].trouble = Some(trouble.clone());
+            if let Some((_, entry)) = self.find(key) {
+                entry.trouble = Some(trouble.clone());
             }
         }
         for (key, invalid) in &memory.invalid {
-            if let Some(n) = self.index.get(key) {
-                self.targets[*n].invalid = *invalid;
+            if let Some((_, entry)) = self.find(key) {
+                entry.invalid = *invalid;
             }
         }
     }
@@ -178,13 +179,12 @@ impl Ledger {
     /// What is to be remembered of the targets.
     pub(super) fn memory(&self) -> Memory {
         let mut memory = Memory { day: Some(self.day), ..Memory::default() };
-        for (key, n) in &self.index {
-            let entry = &self.targets[*n];
+        for (target, entry) in self.tree.targets().iter().zip(&self.entries) {
             if let Some(trouble) = &entry.trouble {
-                memory.troubles.insert(key.clone(), trouble.clone());
+                memory.troubles.insert(target.key(), trouble.clone());
             }
             if entry.invalid > 0 {
-                memory.invalid.insert(key.clone(), entry.invalid);
+                memory.invalid.insert(target.key(), entry.invalid);
             }
         }
         memory
@@ -192,16 +192,16 @@ impl Ledger {
 
     /// Whether some targets have no answer.
     pub(super) fn lacks_answers(&self) -> bool {
-        self.targets.iter().any(|entry| entry.answer.is_none())
+        self.entries.iter().any(|entry| entry.answer.is_none())
     }
 
     /// What is known of each target.
     fn states(&self) -> Vec<State> {
-        let mut states: Vec<State> = Vec::with_capacity(self.targets.len());
-        for entry in &self.targets {
-            let inherited = entry.parent.and_then(|parent| match states[parent] {
+        let mut states: Vec<State> = Vec::with_capacity(self.entries.len());
+        for (place, entry) in self.entries.iter().enumerate() {
+            let inherited = self.tree.parent(place).and_then(|parent| match states[parent] {
                 // Its figures are part of the parent's, of which there are none.
-                State::NoData if !self.targets[parent].figures => Some(State::NoData),
+                State::NoData if !self.entries[parent].figures => Some(State::NoData),
                 State::Refused => Some(State::Refused),
                 _ => None,
             });
@@ -238,15 +238,15 @@ impl Ledger {
     pub(super) fn is_asked(&self) -> bool {
         let states = self.states();
         let mut unasked = vec![false; states.len()];
-        self.targets.iter().enumerate().all(|(n, entry)| {
-            unasked[n] = entry.parent.is_some_and(|parent| states[parent] == State::Failed || unasked[parent]);
+        (0..states.len()).all(|n| {
+            unasked[n] = self.tree.parent(n).is_some_and(|parent| states[parent] == State::Failed || unasked[parent]);
             states[n] != State::Pending || unasked[n]
         })
     }
 
     /// Whether there are no targets.
     pub(super) fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.entries.is_empty()
     }
 
     /// The targets to ask at `now`, without those `asked` already: the ones never asked, then those due for a refresh,
@@ -261,13 +261,13 @@ impl Ledger {
         asked: &HashSet<String>,
     ) -> Vec<(Arc<Target>, Grouping)> {
         let when = self.when(now, refresh, produced);
-        let mut waits = Vec::with_capacity(self.targets.len());
+        let mut waits = Vec::with_capacity(self.entries.len());
         let (mut first, mut refreshes, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in &self.targets {
-            let blocked = entry.parent.is_some_and(|n| waits[n] || !self.targets[n].figures);
-            let due = when(entry) <= now && !asked.contains(&entry.target.key());
-            waits.push(due || entry.parent.is_some_and(|n| waits[n]));
-            if !due || blocked {
+        for (place, (target, entry)) in self.tree.targets().iter().zip(&self.entries).enumerate() {
+            let parent_waits = self.tree.parent(place).is_some_and(|parent| waits[parent]);
+            let due = when(entry) <= now && !asked.contains(&target.key());
+            waits.push(due || parent_waits);
+            if !due || parent_waits || self.lacks_parent_figures(place) {
                 continue;
             }
             let (queue, grouping) = match (&entry.trouble, &entry.answer) {
@@ -277,9 +277,9 @@ impl Ledger {
                 (None, None) if entry.refused_before.is_some() => (&mut first, Grouping::Alone),
                 (None, None) => (&mut first, Grouping::Any),
             };
-            queue.push((Arc::clone(&entry.target), grouping));
+            queue.push((Arc::clone(target), grouping));
         }
-        if self.targets.iter().any(|entry| entry.trouble.is_some()) {
+        if self.entries.iter().any(|entry| entry.trouble.is_some()) {
             // Lists are ordered by department, and a part of the platform that is ill by neighbours: asked in their
             // order, they would end each round at the same place.
             first.sort_by_cached_key(|(target, _)| scattered(target));
@@ -294,8 +294,8 @@ impl Ledger {
     pub(super) fn next_due(&self, now: Timestamp, refresh: Duration, produced: bool) -> Option<Timestamp> {
         let when = self.when(now, refresh, produced);
         // One below another without figures waits for that.
-        let open = self.targets.iter().filter(|entry| entry.parent.is_none_or(|n| self.targets[n].figures));
-        open.map(when).min()
+        let open = (0..self.entries.len()).filter(|place| !self.lacks_parent_figures(*place));
+        open.map(|place| when(&self.entries[place])).min()
     }
 
     /// When a target is due.
@@ -323,7 +323,7 @@ impl Ledger {
 
     /// The same if `day` were the target day.
     pub(super) fn days_at(&self, day: Day) -> Vec<Day> {
-        kept_days(self.targets.iter().map(|entry| &*entry.target), day)
+        kept_days(self.tree.targets().iter().map(|target| &**target), day)
     }
 
     /// A test for rows of `table`, by labels and the day that they are kept under: whether their target is ok.
@@ -334,15 +334,15 @@ impl Ledger {
             let whole = labels.len();
             [whole, whole.saturating_sub(1)].iter().any(|count| {
                 let key = Target::key_of(table, &labels[..*count]);
-                let ok = |n: &usize| states[*n] == State::Ok && self.targets[*n].target.day(self.day) == day;
-                self.index.get(&key).is_some_and(ok)
+                let ok = |place: usize| states[place] == State::Ok && self.tree.target(place).day(self.day) == day;
+                self.tree.place(&key).is_some_and(ok)
             })
         }
     }
 
     /// All values of labels of all targets.
     pub(super) fn ids(&self) -> HashSet<&str> {
-        self.targets.iter().flat_map(|entry| &entry.target.labels).map(String::as_str).collect()
+        self.tree.targets().iter().flat_map(|target| &target.labels).map(String::as_str).collect()
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Context;
-use super::ask::{Halving, ask, may_share};
+use super::ask::{Halving, ask};
+use super::targets::batches;
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::{Day, Days};
@@ -135,14 +136,8 @@ impl Trial {
             tried.extend(of_table().take(if one_suffices { MOST_CALLS } else { 1 }));
         }
         let batch = if one_suffices { 1 } else { config.source.api().batch };
-        let mut batches: Vec<Vec<Arc<Target>>> = Vec::new();
-        for target in &tried {
-            let target = Arc::new((*target).clone());
-            match batches.last_mut() {
-                Some(others) if others.len() < batch && may_share(&others[0], &target) => others.push(target),
-                _ => batches.push(vec![target]),
-            }
-        }
+        let targets = tried.iter().map(|target| Arc::new((*target).clone()));
+        let mut batches = batches(targets, batch, |target| target, |_| ());
         batches.truncate(MOST_CALLS);
         let left = tried.len() - batches.iter().map(Vec::len).sum::<usize>();
         Self { table, batches, named, left, one_suffices }

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Context;
-use super::ask::{Answers, Halving, ask, may_share};
+use super::ask::{Answers, Halving, ask};
 use super::ledger::{Grouping, Ledger};
+use super::targets::batches;
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::Days;
@@ -106,28 +107,24 @@ pub(super) fn questions(
     due: Vec<(Arc<Target>, Grouping)>,
     ledger: &Ledger,
 ) -> VecDeque<Question> {
-    let batch = config.source.api().batch;
-    let mut questions: VecDeque<Question> = VecDeque::new();
-    // Those that are asked alone don't part the others.
-    let (alone, together): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, grouping)| *grouping == Grouping::Alone);
-    for (target, grouping) in together {
+    let with_days = |(target, grouping): (Arc<Target>, Grouping)| {
         let days = target.days(ledger.day, config.lookback_days);
-        let joins = |others: &Question| {
-            others.targets.len() < batch
-                && others.days == days
-                && others.grouping == grouping
-                && may_share(&others.targets[0], &target)
-        };
-        match questions.back_mut().filter(|others| joins(others)) {
-            Some(others) => others.targets.push(target),
-            None => questions.push_back(Question { targets: vec![target], days, grouping }),
-        }
-    }
+        (target, days, grouping)
+    };
+    // Those that are asked alone don't part the others.
+    let (alone, together): (Vec<_>, Vec<_>) =
+        due.into_iter().map(with_days).partition(|(_, _, grouping)| *grouping == Grouping::Alone);
+    let most = config.source.api().batch;
+    let batches = batches(together, most, |(target, ..)| target, |(_, days, grouping)| (*days, *grouping));
+    let question = |batch: Vec<(Arc<Target>, Days, Grouping)>| {
+        let (_, days, grouping) = batch[0];
+        Question { targets: batch.into_iter().map(|(target, ..)| target).collect(), days, grouping }
+    };
+    let mut questions: VecDeque<Question> = batches.into_iter().map(question).collect();
     let first_failed = questions.iter().position(|question| question.grouping == Grouping::Failed);
     let place = first_failed.unwrap_or(questions.len());
-    for (n, (target, grouping)) in alone.into_iter().enumerate() {
-        let days = target.days(ledger.day, config.lookback_days);
-        questions.insert(place + n, Question { targets: vec![target], days, grouping });
+    for (n, one) in alone.into_iter().enumerate() {
+        questions.insert(place + n, question(vec![one]));
     }
     questions
 }

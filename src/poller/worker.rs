@@ -223,7 +223,11 @@ impl Worker {
         let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
         self.health.set_counts(ledger.counts());
         self.report(day);
-        let mut report = self.ask(&mut ledger, &directory, started).await?;
+        let asked = self.ask(&mut ledger, &directory, started).await;
+        if asked.is_err() {
+            self.end_round_early().await;
+        }
+        let mut report = asked?;
         self.page.store_names(day, &report.names).await?;
         self.health.note_left_out(std::mem::take(&mut report.left_out));
         self.memory = ledger.memory();
@@ -263,23 +267,13 @@ impl Worker {
         let late = self.timetable.is_late(ledger.day, started);
         self.round = Some(Round::new(self.context.clone(), self.config.clone(), late));
         while let Some(round) = &mut self.round {
-            let more = match round.step(ledger).await {
-                Ok(more) => more,
-                Err(error) => {
-                    self.end_round_early().await;
-                    return Err(error);
-                }
-            };
-            if !more {
+            if !round.step(ledger).await? {
                 break;
             }
             let usable = round.report().usable;
             if self.context.clock.now().duration_since(looked) >= LOOK {
                 looked = self.context.clock.now();
-                if let Err(error) = self.look_in_mid_round(ledger, directory, usable).await {
-                    self.end_round_early().await;
-                    return Err(error);
-                }
+                self.look_in_mid_round(ledger, directory, usable).await?;
             }
         }
         Ok(self.round.take().map(Round::into_report).unwrap_or_default())

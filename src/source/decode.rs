@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::table::{Field, Table};
-use super::{Api, Target};
+use super::{Api, Subject, Target};
 use crate::day::{Day, Days, Zone};
 use crate::sample::Row;
 
@@ -95,7 +95,7 @@ impl Query<'_> {
     /// How many subjects are asked for by id; `None` where a target takes every subject of the answer.
     #[must_use]
     pub fn named(&self) -> Option<u64> {
-        let all_named = self.targets.iter().all(|target| target.labels.len() == target.table.labels.len());
+        let all_named = self.targets.iter().all(|target| target.subject() == Subject::Named);
         all_named.then_some(self.targets.len() as u64)
     }
 }
@@ -281,7 +281,7 @@ impl Reader<'_> {
             return targets.first().map(|target| (0, target.labels.clone()));
         };
         targets.iter().enumerate().find_map(|(index, target)| {
-            if target.labels.len() == self.table.labels.len() {
+            if target.subject() == Subject::Named {
                 let is_asked = target.ids().last().is_some_and(|id| self.table.same_subject(id, subject));
                 is_asked.then(|| (index, target.labels.clone()))
             } else {

@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::rows::Writing;
 use super::{AnswerState, DayState, LedgerEntry, TargetAnswer};
 use crate::day::{Day, Days};
+use crate::source::Subject;
 
 const UPSERT: &str = "
 INSERT INTO answer (source, day, target, definition, state, code, first_at, last_at, answers)
@@ -117,7 +118,7 @@ fn write(
         for DayState { day, state, code } in answer.states() {
             // A target that names all labels has one row at most, and inserting replaces it.
             if let Some(writing) = &mut writing
-                && (state == AnswerState::NoData || target.labels.len() < target.table.labels.len())
+                && (state == AnswerState::NoData || target.subject() == Subject::Listed)
             {
                 writing.delete(account, spelled.of(day), &target.labels)?;
             }
