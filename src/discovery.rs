@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
 use crate::client::{Client, Failure};
 use crate::config::{Account, SourceConfig};
 use crate::day::{Clock, Day};
-use crate::source::{Directory, Entry, ListEntry, ListPaging, ListRequest, Malformed, Need, Pseudonyms, person_key};
+use crate::source::{Directory, Entry, ListEntry, ListRequest, Malformed, Need, Pseudonyms, person_key};
 use crate::store::{Store, StoreError};
 
 /// No company has more of anything; a list that goes on beyond is broken.
@@ -343,13 +342,9 @@ impl Discovery {
             if seen.len() > MOST_ENTRIES {
                 return Err(malformed(Malformed::new("/", "a list that ends")));
             }
-            let goes_on = page.read(|body| match next_page(listing, body, count)? {
+            let goes_on = page.read(|body| match listing.paging.turn(&mut call, body, count)? {
                 true if seen.len() == before => Err(Malformed::new("/", "a list that gets on")),
-                true => {
-                    turn_page(&mut call, listing.paging, body);
-                    Ok(true)
-                }
-                false => Ok(false),
+                goes_on => Ok(goes_on),
             });
             if !goes_on.map_err(malformed)? {
                 // A list of which nothing can be read is no list.
@@ -399,35 +394,4 @@ pub(crate) fn stored_key(account: &Account, key: &str, people: bool) -> String {
 /// The pseudonyms of the people on the list, where they have any.
 fn hidden<'a>(account: &'a Account, listing: &ListRequest) -> Option<&'a Pseudonyms> {
     account.pseudonyms.as_deref().filter(|_| listing.people)
-}
-
-/// Tells whether another page follows one with `count` entries.
-fn next_page(listing: &ListRequest, page: &Value, count: usize) -> Result<bool, Malformed> {
-    match listing.paging {
-        ListPaging::Single => Ok(false),
-        ListPaging::Offset(limit) => Ok(count >= limit),
-        ListPaging::PageToken => match page.pointer("/data/has_more") {
-            None | Some(Value::Null | Value::Bool(false)) => Ok(false),
-            Some(Value::Bool(true)) if page.pointer("/data/page_token").is_some_and(Value::is_string) => Ok(true),
-            _ => Err(Malformed::new("/data/page_token", "a text, though there is more")),
-        },
-    }
-}
-
-/// Makes `call` ask for the page after `page`.
-fn turn_page(call: &mut crate::platform::Call, paging: ListPaging, page: &Value) {
-    match paging {
-        ListPaging::Single => {}
-        ListPaging::Offset(limit) => {
-            if let Some(body) = &mut call.body {
-                let offset = body["offset"].as_u64().unwrap_or(0);
-                body["offset"] = json!(offset + limit as u64);
-            }
-        }
-        ListPaging::PageToken => {
-            let token = page.pointer("/data/page_token").and_then(Value::as_str).unwrap_or_default().to_owned();
-            call.query.retain(|(key, _)| *key != "page_token");
-            call.query.push(("page_token", token));
-        }
-    }
 }

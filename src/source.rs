@@ -25,7 +25,7 @@ use crate::platform::{Call, Platform};
 use crate::yaml::Key;
 
 pub use decode::{DecodedAnswer, Decoder, InvalidFigures, Malformed, Query, decode};
-pub use listing::{Directory, Entry, ListEntry, ListPaging, ListRequest, Need, lists_people};
+pub use listing::{Carrier, Directory, Entry, ListEntry, ListPaging, ListRequest, Need, lists_people};
 pub use pseudonyms::{PseudonymizedSource, Pseudonyms, RealIds};
 pub use selection::Selection;
 pub use shape::{NoRows, Paging, Shape};

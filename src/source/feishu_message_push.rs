@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::listing::{array, id, text};
 use super::{
-    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need, NoRows,
-    Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
+    Api, Block, Carrier, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need,
+    NoRows, Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
 };
 use crate::day::{Cycle, Days, Zone};
 use crate::platform::{Call, Feishu};
@@ -185,7 +185,11 @@ impl Params {
         Some(ListRequest {
             key: key.to_owned(),
             call: Call::get(path, format!("open-apis/contact/v3/departments/{ROOT}/children"), query),
-            paging: ListPaging::PageToken,
+            paging: ListPaging::Cursor {
+                more: "/data/has_more",
+                next: "/data/page_token",
+                carrier: Carrier::Query("page_token"),
+            },
             read: read_departments,
             need: Need::Required,
             people: false,

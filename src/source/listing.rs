@@ -66,8 +66,65 @@ pub enum ListPaging {
     Single,
     /// By `offset` and `limit` in the body, until a page has fewer than this many entries.
     Offset(usize),
-    /// By `page_token` in the query, while `/data/has_more`.
-    PageToken,
+    /// By what each page gives for the next one, while it says that there is more.
+    Cursor {
+        /// Where a page says whether there is more.
+        more: &'static str,
+        /// Where it gives the cursor.
+        next: &'static str,
+        /// Where the next call carries it.
+        carrier: Carrier,
+    },
+}
+
+/// The part of a call that carries a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// This parameter of the query; such a cursor is a text.
+    Query(&'static str),
+    /// This field of the body; such a cursor is a text or a whole number.
+    Body(&'static str),
+}
+
+impl ListPaging {
+    /// Makes `call` ask for the page after `page`, which has `count` entries; false where none follows.
+    ///
+    /// # Errors
+    /// Where `page` does not say which one follows.
+    pub fn turn(self, call: &mut Call, page: &Value, count: usize) -> Result<bool, Malformed> {
+        match self {
+            Self::Single => Ok(false),
+            Self::Offset(limit) if count < limit => Ok(false),
+            Self::Offset(limit) => {
+                if let Some(body) = &mut call.body {
+                    let offset = body["offset"].as_u64().unwrap_or(0);
+                    body["offset"] = (offset + limit as u64).into();
+                }
+                Ok(true)
+            }
+            Self::Cursor { more, next, carrier } => {
+                let cursor = page.pointer(next);
+                match (page.pointer(more), carrier, cursor) {
+                    (None | Some(Value::Null | Value::Bool(false)), ..) => Ok(false),
+                    (Some(Value::Bool(true)), Carrier::Query(name), Some(Value::String(cursor))) => {
+                        call.query.retain(|(key, _)| *key != name);
+                        call.query.push((name, cursor.clone()));
+                        Ok(true)
+                    }
+                    (Some(Value::Bool(true)), Carrier::Body(name), Some(cursor))
+                        if cursor.is_string() || cursor.is_u64() =>
+                    {
+                        if let Some(Value::Object(body)) = &mut call.body {
+                            body.insert(name.to_owned(), cursor.clone());
+                        }
+                        Ok(true)
+                    }
+                    (_, Carrier::Query(_), _) => Err(Malformed::new(next, "a text, though there is more")),
+                    (_, Carrier::Body(_), _) => Err(Malformed::new(next, "a text or a number, though there is more")),
+                }
+            }
+        }
+    }
 }
 
 /// One entry of a list's page.
@@ -148,6 +205,36 @@ mod tests {
             Entry::Odd(malformed) => malformed.path,
         });
         Ok(ids.collect())
+    }
+
+    #[test]
+    fn a_cursor_travels_in_the_query_or_in_the_body() {
+        let paging = |carrier| ListPaging::Cursor { more: "/data/has_more", next: "/data/next", carrier };
+        let page = |next: Value| json!({"data": {"has_more": true, "next": next}});
+        let (query, body) = (paging(Carrier::Query("page_token")), paging(Carrier::Body("cursor")));
+
+        let mut call = Call::get("list", "list", vec![("page_size", "50".to_owned())]);
+        for cursor in ["one", "two"] {
+            assert_eq!(query.turn(&mut call, &page(json!(cursor)), 50), Ok(true));
+            assert_eq!(call.query, [("page_size", "50".to_owned()), ("page_token", cursor.to_owned())]);
+        }
+        let mut call = Call::post("list", "list", json!({"size": 50}));
+        for cursor in [json!("one"), json!(100)] {
+            assert_eq!(body.turn(&mut call, &page(cursor.clone()), 50), Ok(true));
+            assert_eq!(call.body, Some(json!({"size": 50, "cursor": cursor})));
+        }
+
+        let asked = call.clone();
+        for end in [json!({}), json!({"data": {"has_more": false, "next": 7}}), json!({"data": {"has_more": null}})] {
+            assert_eq!(body.turn(&mut call, &end, 50), Ok(false), "{end}");
+        }
+        for odd in [page(Value::Null), page(json!([1])), page(json!(-1)), json!({"data": {"has_more": 1, "next": 7}})] {
+            let error = body.turn(&mut call, &odd, 50).unwrap_err().to_string();
+            assert!(error.contains("/data/next") && error.contains("a text or a number"), "{error}");
+        }
+        assert_eq!(call, asked, "the call stays as it is where no page follows");
+        let error = query.turn(&mut call, &page(json!(7)), 50).unwrap_err().to_string();
+        assert!(error.contains("a text, though there is more"), "{error}");
     }
 
     #[test]
