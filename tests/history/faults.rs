@@ -44,13 +44,19 @@ async fn a_platform_that_wants_a_pause_gets_it_and_nothing_is_missing() {
     assert_eq!(past.plan("feishu_message_push", span).await.calls().most(), 0);
 }
 
+/// A gateway that wants no calls for so many seconds.
+fn pause_of(seconds: u32) -> Effect {
+    let headers = vec![("retry-after".to_owned(), seconds.to_string())];
+    Effect::Raw { status: 429, headers, body: Vec::new() }
+}
+
 #[tokio::test]
 async fn a_pause_of_an_hour_is_waited_for() {
     let past = Past::new(4).await;
     // One question: nothing is stored meanwhile.
     let span = days("2026-11-19", "2026-11-19");
     let config = past.sources().into_iter().find(|config| config.source.api().name == "tencent_desk_agent").unwrap();
-    past.simulator.faults().add(Fault::on(DESK, Effect::TooManyRequests(Some(3600))).times(1));
+    past.simulator.faults().add(Fault::on(DESK, pause_of(3600)).times(1));
     let mut fetching = std::pin::pin!(past.fetch("tencent_desk_agent", span));
     let paused = async {
         while past.context.client.pause_left(&config.account, DESK).is_zero() {
@@ -75,7 +81,7 @@ async fn a_pause_of_an_hour_is_waited_for() {
 #[tokio::test]
 async fn a_platform_that_wants_a_pause_for_ever_is_told_and_ends_the_backfill() {
     let past = Past::new(4).await;
-    past.simulator.faults().add(Fault::on(DESK, Effect::TooManyRequests(Some(7))));
+    past.simulator.faults().add(Fault::on(DESK, pause_of(7)));
     let running = async {
         loop {
             past.clock.advance(Duration::from_secs(1));
