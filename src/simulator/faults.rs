@@ -61,7 +61,7 @@ pub enum Effect {
     Empty,
     /// A gateway answers with this HTTP status and a page of HTML: 500, 502, 503 for a platform that is down.
     Html(u16),
-    /// HTTP 429; with `x-ogw-ratelimit-reset` where seconds are given.
+    /// HTTP 429; where seconds are given with Feishu's `x-ogw-ratelimit-reset`, or `Retry-After` of the others.
     TooManyRequests(Option<u32>),
     /// The connection breaks in the middle of the right answer.
     Reset,

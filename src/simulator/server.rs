@@ -153,12 +153,13 @@ fn refuse(place: usize, code: i64) -> Answer {
 }
 
 fn too_many(platform: Platform, reset: Option<u32>) -> Answer {
-    let mut answer = match platform {
-        Platform::Feishu => feishu::envelope(Err(feishu::refuse(99_991_400))),
-        Platform::Wecom | Platform::TencentDesk => Answer::html(429, "Too Many Requests"),
+    let (mut answer, header) = match platform {
+        Platform::Feishu => (feishu::envelope(Err(feishu::refuse(99_991_400))), "x-ogw-ratelimit-reset"),
+        // Their pages know no 429: it is of a gateway before them, and so is the header.
+        Platform::Wecom | Platform::TencentDesk => (Answer::html(429, "Too Many Requests"), "retry-after"),
     };
     if let Some(seconds) = reset {
-        answer.headers.push(("x-ogw-ratelimit-reset".to_owned(), seconds.to_string()));
+        answer.headers.push((header.to_owned(), seconds.to_string()));
     }
     answer
 }
