@@ -77,8 +77,8 @@ async fn each_source_says_how_it_stands_and_what_to_do_about_it() {
             "<small>the target day</small>",
             "<small class=\"warn\">target day 20",
             " ago<small><time datetime=\"20",
-            // What is denied is asked at the first waking after ten minutes, what was answered with the refresh.
-            "in 19 min<small><time datetime=\"20",
+            // What is denied is asked after ten minutes, what was answered with the refresh.
+            "in 9 min<small><time datetime=\"20",
             "in 69 min<small><time datetime=\"20",
             "<td data-of=\"denied\" class=\"number\">",
             "href=\"metrics?collect%5B%5D=tencent_desk_agent\"",

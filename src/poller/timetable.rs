@@ -63,6 +63,13 @@ impl Timetable {
         others.fold(self.poll_after(now).min(self.day_after(day)), Timestamp::min)
     }
 
+    /// `next`, or the end of a refusal of the account shortly after it: a waking just before that end would ask nothing, and
+    /// the account would stay refused for one more poll interval.
+    pub(super) fn past_denial(&self, next: Timestamp, denied: Option<Timestamp>) -> Timestamp {
+        let shortly = next.saturating_add(self.config.poll_interval / 10).unwrap_or(Timestamp::MAX);
+        denied.filter(|until| (next..=shortly).contains(until)).unwrap_or(next)
+    }
+
     /// When something is asked again, if the worker wakes at `next` and then every poll interval.
     pub(super) fn next_asking(&self, day: Day, now: Timestamp, next: Timestamp, obstacles: &Obstacles) -> Timestamp {
         let Obstacles { due, denied, paused } = *obstacles;

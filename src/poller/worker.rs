@@ -156,6 +156,7 @@ impl Worker {
             Some(denial) => self.hold(day, denial.text).await?,
         }
         let next = self.timetable.next_waking(day, now, self.health.shown());
+        let next = self.timetable.past_denial(next, self.denied());
         self.health.set_next_round(Some(self.next_asking(day, next)));
         self.report(day);
         Ok(next)
@@ -383,11 +384,17 @@ impl Worker {
         Ok(ledger)
     }
 
+    /// Until when the account or the API is refused.
+    fn denied(&self) -> Option<Timestamp> {
+        let denial = self.context.client.denial(&self.config.account, self.config.source.api().path);
+        denial.map(|denial| denial.until)
+    }
+
     /// When something is asked again, if the worker wakes at `next` and then every poll interval.
     fn next_asking(&self, day: Day, next: Timestamp) -> Timestamp {
         let (account, path) = (&self.config.account, self.config.source.api().path);
         let now = self.context.clock.now();
-        let denied = self.context.client.denial(account, path).map(|denial| denial.until);
+        let denied = self.denied();
         let paused = now.checked_add(self.context.client.pause_left(account, path)).unwrap_or(Timestamp::MAX);
         self.timetable.next_asking(day, now, next, &Obstacles { due: self.next_due, denied, paused })
     }
