@@ -66,7 +66,7 @@ pub enum Failure {
     #[error("{}", .0.text)]
     Denied(Denial),
     /// The API is paused for longer than is worth waiting.
-    #[error("the platform wants no calls of this API for {} s: {}", .0.left.as_secs(), .0.why)]
+    #[error("rate limited: the API is paused for {} s: {}", .0.left.as_secs(), .0.why)]
     Throttled(Pause),
     /// It may work later.
     #[error("{0}")]

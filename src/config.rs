@@ -111,7 +111,7 @@ impl Config {
         config.warnings.extend(rights_remark(path, false).map(|remark| format!("--config.file: {remark}")));
         if let Some(path) = inline_secret.filter(|_| others_read) {
             config.warnings.push(format!(
-                "{path}: the secret stands in {file}, which others may read: chmod 600 {file}, or write {{file: PATH}}"
+                "{path}: the secret is written in {file}, which others may read: chmod 600 {file}, or write {{file: PATH}}"
             ));
         }
         Ok(config)

@@ -331,7 +331,7 @@ impl Discovery {
                 };
                 read += more.len();
                 if lists > MOST_LISTS || read > 2 * MOST_ENTRIES {
-                    return Err(malformed(Malformed::new("/", "a list of so few lists and entries")));
+                    return Err(malformed(Malformed::new("/", "a list of at most 100000 lists and 1000000 entries")));
                 }
                 // The first spelling of a person's id is the one of the labels.
                 let identity = |id| if listing.people { person_key(id) } else { Cow::Borrowed(id) };
@@ -340,10 +340,10 @@ impl Discovery {
                     .extend(more.iter().filter(|subject| seen.insert(identity(&subject.id).into_owned())).cloned());
             }
             if seen.len() > MOST_ENTRIES {
-                return Err(malformed(Malformed::new("/", "a list that ends")));
+                return Err(malformed(Malformed::new("/", "a list of at most 1000000 entries")));
             }
             let goes_on = page.read(|body| match listing.paging.turn(&mut call, body, count)? {
-                true if seen.len() == before => Err(Malformed::new("/", "a list that gets on")),
+                true if seen.len() == before => Err(Malformed::new("/", "a page with new entries")),
                 goes_on => Ok(goes_on),
             });
             if !goes_on.map_err(malformed)? {

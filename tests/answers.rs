@@ -160,7 +160,7 @@ async fn an_answer_that_does_not_come_is_asked_for_three_times_and_the_source_is
         (Effect::Html(403), "HTTP 403"),
         (Effect::Reset, "the exchange broke off"),
         (Effect::Refuse(-1), "busy"),
-        (status(302, &[("location", "http://127.0.0.1:1/elsewhere")], ""), "sends us elsewhere"),
+        (status(302, &[("location", "http://127.0.0.1:1/elsewhere")], ""), "unexpected redirect"),
         (status(200, &[], "{}"), "errcode"),
         (status(200, &[], r#"["a"]"#), "errcode"),
     ] {

@@ -118,7 +118,7 @@ async fn a_throttled_api_is_told_at_once_with_the_code() {
     let started = Instant::now();
     let (code, told) = checked(&simulator, "wecom: [{$wecom, contact: {users: [WangWu]}}]").await;
     assert_eq!(code, Some(1), "{told}");
-    line(&told, &["FAIL", "wants no calls of this API for 60 s", "code 45009", "quota"]);
+    line(&told, &["FAIL", "the API is paused for 60 s", "code 45009", "quota"]);
     assert!(started.elapsed() < Duration::from_secs(20), "nothing waits for the pause");
 }
 

@@ -99,10 +99,10 @@ async fn who_is_listed_at_last_is_shown_within_half_an_hour() {
     stage.every(FOLLOW, raw(r#"{"errcode": 0, "errmsg": "ok", "follow_user": []}"#));
     stage.wake().await;
     let told = |stage: &Stage| (stage.up("wecom_contact"), stage.error("wecom_contact"));
-    assert!(told(&stage).1.contains("nobody to ask about"), "{:?}", told(&stage));
+    assert!(told(&stage).1.contains("there are no subjects"), "{:?}", told(&stage));
     stage.restart().await;
     stage.wake_at("2026-11-20T12:00:00").await;
-    assert!(told(&stage).1.contains("nobody to ask about"), "{:?}", told(&stage));
+    assert!(told(&stage).1.contains("there are no subjects"), "{:?}", told(&stage));
     assert_eq!(stage.shown("wecom_contact"), None, "a page without anybody is none, of which an alert tells");
     stage.mend();
     stage.wake_at("2026-11-20T12:30:00").await;

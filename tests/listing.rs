@@ -152,8 +152,8 @@ async fn lists_without_an_end_are_given_up_before_they_fill_the_memory() {
     let config = stage.sources().remove(0);
     stage.every(CHILDREN, departments(&[], &json!({"has_more": true, "page_token": "next"})));
     for (read, calls, words) in [
-        (many as fn(&Value, &ListRequest) -> Result<Vec<Entry>, Malformed>, 2, "a list that ends"),
-        (lists, 4, "a list of so few lists and entries"),
+        (many as fn(&Value, &ListRequest) -> Result<Vec<Entry>, Malformed>, 2, "a list of at most 1000000 entries"),
+        (lists, 4, "a list of at most 100000 lists"),
     ] {
         let listing = ListRequest { read, key: words.to_owned(), ..first_list(&config) };
         let list = stage.context.discovery.list(&config.account, &listing, day("2026-11-19"));

@@ -51,7 +51,7 @@ fn no_tokens() -> Vec<(Effect, &'static str)> {
         (page(200, "<html><body>Sign in to the guest network</body></html>"), "HTML"),
         (page(403, "<html>blocked</html>"), "HTTP 403"),
         (page(404, "not found"), "HTTP 404"),
-        (redirect, "sends us elsewhere"),
+        (redirect, "unexpected redirect"),
         (raw(r#"{"status": "denied", "by": "proxy"}"#), "is base_url"),
         (raw("[]"), "is base_url"),
         (raw("{}"), "is base_url"),

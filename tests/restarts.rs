@@ -185,7 +185,7 @@ async fn a_reload_asks_anew_for_a_list_that_came_empty() {
     stage.every("externalcontact/get_follow_user_list", raw(r#"{"errcode": 0, "errmsg": "ok", "follow_user": []}"#));
     stage.workers.clear();
     let mut poller = Poller::start(stage.context.clone(), stage.sources()).await.unwrap();
-    stage.until("nobody is listed", |stage| stage.error("wecom_contact").contains("nobody to ask about")).await;
+    stage.until("nobody is listed", |stage| stage.error("wecom_contact").contains("there are no subjects")).await;
     stage.mend();
     poller.replace(stage.sources()).await;
     stage.until("they are shown at once", |stage| stage.shown("wecom_contact").is_some()).await;

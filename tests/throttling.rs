@@ -51,7 +51,7 @@ async fn an_api_that_is_throttled_again_after_its_pause_rests_for_an_hour() {
     let users = stage.company().follow_users().count();
     let [ok, _, _, failed, pending] = stage.targets("wecom_contact");
     assert_eq!((ok, failed + pending), (0, users));
-    assert!(stage.error("wecom_contact").contains("wants no calls"), "{}", stage.error("wecom_contact"));
+    assert!(stage.error("wecom_contact").contains("rate limited"), "{}", stage.error("wecom_contact"));
     assert!(!stage.up("wecom_contact"), "nothing of it could be used");
     assert!(stage.up("wecom_groupchat_owner"));
     stage.mend();

@@ -157,8 +157,8 @@ async fn it_is_tried_again_at_the_next_waking() {
         (Effect::Html(500), "the server failed"),
         (Effect::Html(502), "the server failed"),
         (Effect::Html(404), "HTTP 404 and no JSON"),
-        (redirect(302), "sends us elsewhere"),
-        (redirect(307), "sends us elsewhere"),
+        (redirect(302), "unexpected redirect"),
+        (redirect(307), "unexpected redirect"),
         (raw("{}"), "is base_url"),
         (raw("null"), "is base_url"),
     ] {

@@ -87,7 +87,7 @@ pub(super) async fn exchange(
         // What is wrong with the page of a failing server is of no interest.
         Err(_) if status == 429 || status >= 500 || status == 407 => Ok(Reply { status, reset, body: Value::Null }),
         Err(_) if (300..400).contains(&status) => {
-            Err(ExchangeError::Foreign(format!("the server sends us elsewhere (HTTP {status}): check base_url")))
+            Err(ExchangeError::Foreign(format!("unexpected redirect (HTTP {status}): check base_url")))
         }
         Err(_) if status >= 400 => Err(ExchangeError::Foreign(format!(
             "HTTP {status} and no JSON{}: check base_url, and any proxy or firewall on the way",

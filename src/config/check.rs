@@ -179,7 +179,7 @@ impl Checking<'_> {
             params.warn(&path, &mut self.warnings);
             let sources = params.sources(&id);
             if sources.is_empty() {
-                self.warnings.push(format!("{path}: nothing is polled: it selects nobody"));
+                self.warnings.push(format!("{path}: nothing is polled: it selects no subject"));
             }
             let account_of_block = own.map(|proof| with_proof(block.name, proof)).or_else(|| shared.clone());
             let Some(account_of_block) = account_of_block else { continue };

@@ -42,7 +42,7 @@ impl Checking<'_> {
     ) -> Option<Proof> {
         let of_token = format!("{path}.{}", keys.token);
         if secret.is_some() && token.is_written() {
-            self.faults.push(format!("{of_token}: it stands in place of {}: leave one of both out", keys.secret));
+            self.faults.push(format!("{of_token}: it replaces {}: leave one of both out", keys.secret));
         }
         let secret = self.issued_secret(secret, &format!("{path}.{}", keys.secret));
         let (folder, read) = (self.folder, self.read);
@@ -125,7 +125,7 @@ fn hardly_a_secret(text: &str) -> Option<&'static str> {
     if text.starts_with('$') {
         Some("it begins with `$` and is taken as it is: for an environment variable write {env: NAME}")
     } else if around('<', '>') {
-        Some("it stands in `<` and `>`, as what is to be replaced does: write the secret itself")
+        Some("it is in `<` and `>`, like a placeholder: write the secret itself")
     } else if text.contains(char::is_whitespace) {
         Some("there are blanks in it, which no platform's secret has")
     } else {

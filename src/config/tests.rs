@@ -180,10 +180,10 @@ fn what_is_missing_is_told() {
 #[test]
 fn duplicates_are_refused() {
     let message = told("wecom:\n- account: a\n  names: true\n  account: b\n");
-    assert_eq!(message, "exporter.yaml:4:3: wecom[0].account: key `account` stands twice in this map");
+    assert_eq!(message, "exporter.yaml:4:3: wecom[0].account: key `account` occurs twice in this map");
     let message = told("wecom:\n- contact:\n    teams:\n      north: {users: [a]}\n      north: {users: [b]}\n");
     assert!(
-        message.starts_with("exporter.yaml:5:7: wecom[0].contact.teams.north: key `north` stands twice"),
+        message.starts_with("exporter.yaml:5:7: wecom[0].contact.teams.north: key `north` occurs twice"),
         "{message}"
     );
     let two = SMALL.to_owned() + SMALL.trim_start_matches("wecom:\n");
@@ -233,7 +233,7 @@ fn what_polls_nothing_is_a_warning() {
         parse("wecom: [{account: a, corp_id: b}, {account: c, corp_id: d, secret: e, contact: {users: none}}]");
     let warnings = config.unwrap().warnings;
     assert_eq!(warnings[0], "wecom[0]: nothing is polled: it has no block (contact, groupchat, kf)");
-    assert_eq!(warnings[1], "wecom[1].contact: nothing is polled: it selects nobody");
+    assert_eq!(warnings[1], "wecom[1].contact: nothing is polled: it selects no subject");
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
         Config::load(file.path()).unwrap().warnings
     };
     assert_eq!(warnings(0o600), Vec::<String>::new());
-    assert!(warnings(0o640)[0].starts_with("wecom[0].secret: the secret stands in"), "{:?}", warnings(0o640));
+    assert!(warnings(0o640)[0].starts_with("wecom[0].secret: the secret is written in"), "{:?}", warnings(0o640));
     // The secrets of all other kinds, each of them the only one in the file.
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
@@ -380,7 +380,7 @@ fn a_secret_in_a_file_that_others_read_is_a_warning() {
     ] {
         std::fs::write(file.path(), without.clone() + line).unwrap();
         let told = warnings(0o640);
-        assert!(told.iter().any(|told| told.starts_with(&format!("{place}: the secret stands in"))), "{told:?}");
+        assert!(told.iter().any(|told| told.starts_with(&format!("{place}: the secret is written in"))), "{told:?}");
         assert!(!told.concat().contains("s3cret"), "{told:?}");
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         }
         // The iterator continues after the last unit, so that each unit occurs once, the longer ones first.
         let Some((_, millis)) = units.find(|(name, _)| *name == unit) else {
-            return Err(fault("each unit stands once, the longest first"));
+            return Err(fault("each unit occurs once, the longest first"));
         };
         let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*millis));
         match part.and_then(|part| total.checked_add(part)) {

@@ -187,7 +187,7 @@ mod tests {
             ("basic_auth_user: {}", "unknown key `basic_auth_user`; did you mean `basic_auth_users`?"),
             (
                 "basic_auth_users:\n  ann: a\n  ann: b\n",
-                "web.yml:3:3: basic_auth_users.ann: key `ann` stands twice in this map",
+                "web.yml:3:3: basic_auth_users.ann: key `ann` occurs twice in this map",
             ),
             ("basic_auth_users: {ann: secret}", "basic_auth_users.ann: is not a bcrypt hash"),
             ("http_server_config: {headers: {Server: x}}", "http_server_config.headers.Server: cannot be set"),

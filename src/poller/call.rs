@@ -122,7 +122,7 @@ impl Pages<'_> {
             return Ok(Turn::End { counts_others });
         }
         if reached <= self.offset || count == 0 {
-            return Err(Malformed::new(self.next.unwrap_or(self.shape.rows), "a page that gets on"));
+            return Err(Malformed::new(self.next.unwrap_or(self.shape.rows), "an offset beyond the last page's"));
         }
         self.offset = reached;
         Ok(Turn::Next)

@@ -177,14 +177,14 @@ impl SourcePage {
             match self.context.discovery.list(&self.config.account, &listing, day).await {
                 Ok(listed) => {
                     if let Some(failure) = listed.stale {
-                        tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                        tracing::debug!(list = listing.key, "no names from this list: {failure}");
                     }
                     news |= directory.get(&listing.key) != Some(&listed.list);
                     directory.insert(listing.key, listed.list);
                 }
                 Err(DiscoveryError::Store(error)) => return Err(error),
                 Err(DiscoveryError::Platform { failure, .. }) => {
-                    tracing::debug!(list = listing.key, "names can't be had: {failure}");
+                    tracing::debug!(list = listing.key, "no names from this list: {failure}");
                 }
             }
         }

@@ -103,7 +103,7 @@ impl Asker<'_> {
         self.sum(answers)
     }
 
-    /// The sum of the answers; nobody to ask about is an answer without figures.
+    /// The sum of the answers; a union of no members is an answer without figures.
     fn sum(&self, answers: Vec<DecodedAnswer>) -> Result<DecodedAnswer, Failure> {
         if answers.is_empty() {
             let asked = Query { targets: &[self.target], days: self.days, zone: &self.config.schedule.zone };

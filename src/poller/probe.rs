@@ -46,7 +46,7 @@ pub async fn probe(context: &Context, config: &SourceConfig) -> Result<Vec<Step>
     let targets = config.targets(&directory);
     let all_listed = steps.iter().all(|step| step.result.is_ok());
     if targets.is_empty() && all_listed {
-        let nobody = "there is nobody to ask about: the lists are empty".to_owned();
+        let nobody = "there are no subjects: the lists are empty".to_owned();
         steps.push(Step { what: config.source.api().path.to_owned(), result: Err(nobody) });
     }
     for table in config.source.api().tables {

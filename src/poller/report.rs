@@ -7,7 +7,7 @@ use crate::platform::Refusal;
 use crate::source::Malformed;
 
 /// What is said where the lists have no entry, and nothing is asked without.
-const NOBODY: &str = "there is nobody to ask about, as the lists came empty";
+const NOBODY: &str = "there are no subjects, as the lists came empty";
 
 /// How a round went.
 #[derive(Debug, Default)]

@@ -193,7 +193,7 @@ impl<'a> Decoder<'a> {
         let stranger = || {
             Malformed::new(
                 api.shape.rows,
-                "about those only who were asked for (is each id as the platform writes it?)",
+                "only about subjects that were asked for (is each id as the platform writes it?)",
             )
         };
         decoded.is_empty = self.rows == 0;

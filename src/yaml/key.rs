@@ -357,9 +357,9 @@ impl Visitor<'_> for Id<'_> {
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
         match scalar::taken_for(text).filter(|_| !self.quoted.contains(text)) {
             None => Ok(text.to_owned()),
-            Some(kind) if self.secret || text.is_empty() => Err(E::custom(format!(
-                "YAML takes this text for {kind}, as it stands without quotes: write it in quotes"
-            ))),
+            Some(kind) if self.secret || text.is_empty() => {
+                Err(E::custom(format!("without quotes YAML takes this text for {kind}: write it in quotes")))
+            }
             Some(kind) => Err(E::custom(format!(
                 "without quotes YAML takes `{0}` for {kind}: write it in quotes: '{0}'",
                 message::cut(text)

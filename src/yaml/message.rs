@@ -97,7 +97,7 @@ fn without_secret(path: &str, secrets: &[&str]) -> String {
 
 /// Messages of the library that say nothing to an operator, and what they mean.
 const PLAINER: &[(&str, &str)] = &[
-    ("recursion limit exceeded", "lists and maps stand too deep in each other"),
+    ("recursion limit exceeded", "lists and maps are nested too deep"),
     ("repetition limit exceeded", TOO_LARGE),
     (
         "deserializing from YAML containing more than one document is not supported",

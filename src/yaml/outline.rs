@@ -173,10 +173,10 @@ impl Visitor<'_> for Key<'_> {
         }
         if self.seen.contains(key) {
             if self.map.secret {
-                return Err(E::custom("a key stands twice in this map"));
+                return Err(E::custom("a key occurs twice in this map"));
             }
             let shown = show_key(key);
-            let message = format!("key `{shown}` stands twice in this map");
+            let message = format!("key `{shown}` occurs twice in this map");
             self.map.twice.replace(Some(shown));
             return Err(E::custom(message));
         }

@@ -93,7 +93,7 @@ async fn a_platform_that_wants_a_pause_for_ever_is_told_and_ends_the_backfill() 
         () = running => unreachable!(),
     };
     assert_eq!(missing(&summary), 1, "{summary:?}");
-    assert!(summary.troubles[0].failure.contains("wants no calls of this API"), "{summary:?}");
+    assert!(summary.troubles[0].failure.contains("the API is paused"), "{summary:?}");
     assert_eq!(past.calls(DESK), 5 * 3, "asked five times, with two repetitions each");
 }
 

@@ -21,7 +21,7 @@ fn a_token_from_outside_is_one_of_three_and_no_secret_beside_it() {
         "the token server http://h:1/"
     );
     for (keys, place, why) in [
-        ("secret: s3cret, access_token: {file: x}", "access_token: ", "in place of secret"),
+        ("secret: s3cret, access_token: {file: x}", "access_token: ", "it replaces secret"),
         (
             "access_token: {file: x, command: [y]}",
             "access_token: ",

@@ -81,8 +81,8 @@ const LOGIN: &[Code] = &[
         behind the same address. Correct the secret, wait an hour, or lift the ban at \
         https://open.work.weixin.qq.com/wwopen/devtool/checkCorpSpamBlock",
     ),
-    Code(41002, Account, "WeCom saw no corp_id: is it empty, or does a proxy on the way drop what stands in the URL?"),
-    Code(41004, Account, "WeCom saw no secret: is it empty, or does a proxy on the way drop what stands in the URL?"),
+    Code(41002, Account, "WeCom saw no corp_id: is it empty, or does a proxy on the way drop the query of the URL?"),
+    Code(41004, Account, "WeCom saw no secret: is it empty, or does a proxy on the way drop the query of the URL?"),
     Code(40058, Account, BAD_SECRET),
 ];
 
