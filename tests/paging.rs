@@ -148,7 +148,7 @@ async fn pages_that_never_end_or_go_back_are_given_up() {
     stage.every("kf/account/list", raw(json!({"errcode": 0, "account_list": accounts}).to_string()));
     stage.wake_slowly().await;
     assert_eq!(stage.calls("kf/account/list"), 2);
-    assert!(stage.error("wecom_kf").contains("gets on"), "{}", stage.error("wecom_kf"));
+    assert!(stage.error("wecom_kf").contains("a page with new entries"), "{}", stage.error("wecom_kf"));
 }
 
 #[tokio::test]
@@ -219,7 +219,11 @@ async fn lists_that_never_end_are_given_up() {
     stage.every(CHILDREN, endless);
     stage.wake_slowly().await;
     assert_eq!(stage.calls(CHILDREN), 2);
-    assert!(stage.error("feishu_message_push").contains("gets on"), "{}", stage.error("feishu_message_push"));
+    assert!(
+        stage.error("feishu_message_push").contains("a page with new entries"),
+        "{}",
+        stage.error("feishu_message_push")
+    );
 }
 
 #[tokio::test]
