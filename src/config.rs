@@ -5,6 +5,7 @@
 
 mod check;
 mod checking;
+mod file;
 mod key_paths;
 mod keys;
 mod proof;
@@ -12,7 +13,6 @@ mod proxy;
 mod shard;
 mod token;
 mod units;
-mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ impl Config {
         file: &str,
         read: checking::ReadSecret<'_>,
     ) -> Result<(Self, Option<String>), ConfigError> {
-        let mut written = written::Written::new();
+        let mut written = file::ConfigFile::new();
         let Some(faults) = yaml::read_into(&mut written, text, file, &key_paths::secrets())? else {
             return Err(ConfigError::Faults { file: file.to_owned(), faults: vec![check::nothing_written()] });
         };

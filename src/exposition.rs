@@ -21,7 +21,7 @@ use crate::source::{Api, Info, ListEntry, Table};
 use crate::telemetry::Telemetry;
 
 use body::Part;
-use render::{AccountLabels, Infos, Named, parts, render};
+use render::{AccountLabels, IdName, Infos, parts, render};
 
 pub use body::Scrape;
 pub use format::Format;
@@ -58,7 +58,7 @@ struct Inner {
     telemetry: Telemetry,
     apis: Vec<&'static Api>,
     /// By API; locked while a part is rendered, never by a scrape.
-    pages: Vec<Mutex<Shown>>,
+    pages: Vec<Mutex<ApiPages>>,
     /// The days of these pages, by the place of the API and the account; locked for a moment only.
     days: Mutex<BTreeMap<(usize, String), Day>>,
     /// By the place of the API and the account.
@@ -71,7 +71,7 @@ struct Inner {
 
 /// What is shown of one API, by account.
 #[derive(Clone, Default)]
-struct Shown {
+struct ApiPages {
     pages: BTreeMap<String, Arc<Page>>,
     /// The labels that the account gives to all its series.
     labels: AccountLabels,
@@ -210,7 +210,7 @@ impl Exposition {
                     if let Some(name) = &found.name {
                         let key = (account.clone(), found.id.clone());
                         let named =
-                            || Named { parent: found.parent.clone(), name: name.clone(), labels: labels.clone() };
+                            || IdName { parent: found.parent.clone(), name: name.clone(), labels: labels.clone() };
                         names.entry(key).or_insert_with(named);
                     }
                 }
@@ -258,7 +258,7 @@ impl Exposition {
 
     /// Renders `pages`, in which that of `account` has changed, and shows them. Their lock is held: else older parts
     /// could replace newer ones.
-    fn show(&self, place: usize, account: &str, shown: &mut Shown, pages: BTreeMap<String, Arc<Page>>) {
+    fn show(&self, place: usize, account: &str, shown: &mut ApiPages, pages: BTreeMap<String, Arc<Page>>) {
         let parts = parts(self.0.apis[place], &pages, &shown.labels);
         self.swap(|snapshot| snapshot.apis[place] = parts);
         let key = (place, account.to_owned());

@@ -20,6 +20,6 @@ pub use names::{StoredName, stored_names};
 pub use openmetrics::{export_openmetrics, openmetrics_bytes};
 pub use plan::{Bounds, CallEstimate, OutOfBounds, Plan};
 pub use remote_write::{
-    Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write, may_hold_secret,
+    Authorization, Receiver, ReceiverError, RemoteWriteError, SendProgress, export_remote_write, may_hold_secret,
 };
 pub use summary::{Edge, Invalid, Progress, Summary, Trouble};

@@ -32,7 +32,7 @@ use crate::telemetry::Telemetry;
 pub use browser::AllowedHosts;
 pub use healthcheck::{HealthcheckError, healthcheck};
 pub use listen::{ListenError, is_public};
-pub use serve::{Drained, Listeners, bind};
+pub use serve::{Listeners, ServeEnd, bind};
 pub use systemd::Supervisor;
 pub use web_config::{WebConfig, WebConfigError};
 

@@ -17,11 +17,11 @@ mod known;
 mod lane;
 mod ledger;
 mod open;
+mod pending;
 mod person;
 mod retention;
 mod rows;
 mod schema;
-mod unwritten;
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -39,7 +39,7 @@ use change::Change;
 
 pub use entry::{AnswerState, CompanyClaim, DayState, ErrorKind, LedgerEntry, SourceError, SourceState, TargetAnswer};
 pub use error::StoreError;
-pub use person::Forgotten;
+pub use person::ForgetCounts;
 
 /// The store: a handle that is cheap to clone, all clones being the same store.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct Store {
 
 /// A store that was opened.
 #[derive(Debug)]
-pub struct Opened {
+pub struct StoreFile {
     /// The store.
     pub store: Store,
     /// Where a damaged file was moved to; then the store begins empty, and the operator wants to know.
@@ -70,9 +70,9 @@ impl Store {
     /// [`StoreError::Unusable`] and [`StoreError::ReadOnly`] where there is no file and none can be made,
     /// [`StoreError::Newer`] and [`StoreError::Foreign`] where the file is of another program (it is then left as it
     /// is), else as SQLite says.
-    pub fn open(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Opened, StoreError> {
+    pub fn open(dir: Option<&Path>, apis: &[&'static Api]) -> Result<StoreFile, StoreError> {
         let (store, set_aside) = Self::open_for(dir, apis, Purpose::Serve)?;
-        Ok(Opened { store, set_aside })
+        Ok(StoreFile { store, set_aside })
     }
 
     /// The same for a command that writes beside an exporter: a damaged file stays where it is, as the exporter has it
@@ -110,7 +110,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::OtherCompany`] where it has, else as SQLite says.
     pub async fn claim(&self, claims: Vec<CompanyClaim>) -> Result<(), StoreError> {
-        let others = if self.inner.unwritten.lock().waits() {
+        let others = if self.inner.pending.lock().waits() {
             let claims = claims.clone();
             self.inner.read(move |connection| company::others(connection, &claims)).await
         } else {
@@ -154,7 +154,7 @@ impl Store {
     pub async fn answers(&self, source: &str, account: &str, days: Days) -> Result<Vec<LedgerEntry>, StoreError> {
         let (name, owner) = (source.to_owned(), account.to_owned());
         let mut answers = self.inner.read(move |connection| ledger::answers(connection, &name, &owner, days)).await?;
-        self.inner.unwritten.lock().over_answers(source, account, days, &mut answers);
+        self.inner.pending.lock().over_answers(source, account, days, &mut answers);
         Ok(answers)
     }
 
@@ -175,7 +175,7 @@ impl Store {
                 self.inner.block(None, read).await?
             }
         };
-        self.inner.unwritten.lock().over_rows(table, account, day, &mut rows);
+        self.inner.pending.lock().over_rows(table, account, day, &mut rows);
         Ok(rows)
     }
 
@@ -250,7 +250,7 @@ impl Store {
         let of = keys.clone();
         let read = self.inner.read(move |connection| known::list(connection, of.each_ref().map(String::as_str)));
         let mut list = read.await?;
-        self.inner.unwritten.lock().over_list(&keys, &mut list);
+        self.inner.pending.lock().over_list(&keys, &mut list);
         Ok(list)
     }
 
@@ -275,7 +275,7 @@ impl Store {
     pub async fn names(&self, info: &str, account: &str) -> Result<Vec<ListEntry>, StoreError> {
         let (of, owner) = (info.to_owned(), account.to_owned());
         let names = self.inner.read(move |connection| known::names(connection, &of, &owner)).await?;
-        Ok(self.inner.unwritten.lock().over_names(info, account, names))
+        Ok(self.inner.pending.lock().over_names(info, account, names))
     }
 
     /// Keeps the state of `source` of `account`.
@@ -296,7 +296,7 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn status(&self, source: &str, account: &str) -> Result<Option<SourceState>, StoreError> {
-        if let Some(status) = self.inner.unwritten.lock().status(source, account) {
+        if let Some(status) = self.inner.pending.lock().status(source, account) {
             return Ok(Some(status));
         }
         let (source, account) = (source.to_owned(), account.to_owned());
@@ -322,13 +322,13 @@ impl Store {
     /// Why the file can't be written now, in words; what comes is kept in memory then.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        self.inner.unwritten.lock().cause().map(ToString::to_string)
+        self.inner.pending.lock().cause().map(ToString::to_string)
     }
 
     /// How many answers wait in memory to be stored.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.inner.unwritten.lock().count()
+        self.inner.pending.lock().count()
     }
 
     /// How many bytes the file, its write-ahead log and damaged files beside it take; 0 where all is in memory.
@@ -360,9 +360,9 @@ impl Store {
     async fn change(&self, change: Change) -> Result<(), StoreError> {
         let change = Arc::new(change);
         {
-            let mut unwritten = self.inner.unwritten.lock();
-            if unwritten.waits() {
-                unwritten.keep(&change);
+            let mut pending = self.inner.pending.lock();
+            if pending.waits() {
+                pending.keep(&change);
                 return Ok(());
             }
         }

@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 pub use key::{Each, Group, Key, Slot, Words};
 pub(crate) use message::cut;
 
-use key::Reading;
+use key::ReadState;
 
 /// Why a file can't be read as what it should be: the first such place. No text of a secret is in it.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ pub(crate) fn read_into(
     secrets: &[&str],
 ) -> Result<Option<Vec<String>>, YamlError> {
     let Some(quoted) = outline::check(text, file, secrets)? else { return Ok(None) };
-    let mut reading = Reading { quoted, ..Reading::default() };
+    let mut reading = ReadState { quoted, ..ReadState::default() };
     let read = key::InGroup { group, path: "", secret: false, reading: &mut reading };
     match read.deserialize(serde_yaml::Deserializer::from_str(text)) {
         Ok(()) => Ok(Some(reading.faults)),

@@ -14,7 +14,7 @@ use super::estimate::words;
 use super::output::{answer, remark};
 use super::progress::{Display, State, TICK};
 use super::selection::Selection;
-use super::signals::Ending;
+use super::signals::EndSignals;
 use super::{Flags, program};
 use crate::client::Proxies;
 use crate::config::SourceConfig;
@@ -46,7 +46,7 @@ pub(super) async fn backfill(flags: &Flags, args: BackfillArgs) -> anyhow::Resul
     let sources = args.selection.of(flags.config()?.sources)?;
     let sources = within_bounds(sources, Days { first: args.from, last: args.to })?;
     ensure_kept(&sources, flags.retention_days)?;
-    let mut ending = Ending::listen()?;
+    let mut ending = EndSignals::listen()?;
     let proxies = Proxies::from_env()?;
     let context = program::assemble_beside(&flags.storage_path)?;
     context.client.go_through(proxies);
@@ -179,7 +179,7 @@ fn announce(plans: &[Plan]) -> anyhow::Result<()> {
 }
 
 /// Makes the calls; tells whether nothing is missing.
-async fn carry_out(context: &Context, plans: Vec<Plan>, ending: &mut Ending) -> anyhow::Result<bool> {
+async fn carry_out(context: &Context, plans: Vec<Plan>, ending: &mut EndSignals) -> anyhow::Result<bool> {
     let stop = CancellationToken::new();
     let names: Vec<_> = plans.iter().map(|plan| format!("{} of {}", plan.name().0, plan.name().1)).collect();
     let configs: Vec<_> = plans.iter().map(|plan| plan.config().clone()).collect();

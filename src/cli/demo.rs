@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::output::{answer, answer_with};
-use super::signals::Ending;
+use super::signals::EndSignals;
 use super::{Flags, Log, program, serve};
 use crate::config::Config;
 use crate::day::Clock;
@@ -83,7 +83,7 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs, log: &Log) -> anyhow::Res
 
 /// Serves the simulated platforms alone.
 pub(super) async fn simulate(args: SimulateArgs) -> anyhow::Result<ExitCode> {
-    let mut ending = Ending::listen()?;
+    let mut ending = EndSignals::listen()?;
     let simulator = start(args.demo, args.address, !args.no_limits).await?;
     answer(format_args!(
         "# The platforms are simulated on {}. This configuration talks to them:",

@@ -19,8 +19,8 @@ use crate::config::{Config, parse_duration};
 use crate::day::{Day, Days};
 use crate::files::{WholeFile, read_all};
 use crate::history::{
-    Authorization, ExportHistory, Receiver, Sent, StoredName, Tally, export_csv, export_names_csv, export_openmetrics,
-    export_remote_write, may_hold_secret, openmetrics_bytes, stored_names,
+    Authorization, ExportHistory, Receiver, SendProgress, StoredName, Tally, export_csv, export_names_csv,
+    export_openmetrics, export_remote_write, may_hold_secret, openmetrics_bytes, stored_names,
 };
 use crate::printable::count;
 
@@ -223,7 +223,7 @@ async fn send(history: ExportHistory, args: &ExportArgs, setting: &'static str) 
              a query: give it by {URL}, and a password by --remote-write.password-file or {PASSWORD}"
         ));
     }
-    let sent = Sent::default();
+    let sent = SendProgress::default();
     let state = || State {
         done: sent.samples(),
         most: None,

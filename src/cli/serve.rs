@@ -13,7 +13,7 @@ use super::signals::Signals;
 use super::{Flags, Log, program};
 use crate::client::Proxies;
 use crate::config::{Config, SourceConfig};
-use crate::http::{Access, AllowedHosts, App, Drained, Listeners, Reload, Supervisor, bind};
+use crate::http::{Access, AllowedHosts, App, Listeners, Reload, ServeEnd, Supervisor, bind};
 use crate::poller::{Context, Poller, keep_house, settle_store, tend_store};
 
 /// Serves the configuration file.
@@ -104,7 +104,7 @@ pub(super) async fn run(
     shutdown.cancel();
     let drained = tokio::select! {
         drained = serving => drained?,
-        () = signals.end() => Drained::Cut(0),
+        () = signals.end() => ServeEnd::Cut(0),
     };
     if let Some(mut poller) = poller.lock().await.take() {
         poller.stop().await;
@@ -113,7 +113,7 @@ pub(super) async fn run(
     tended.await?;
     settle_store(&context).await;
     watchdog.abort();
-    if let Drained::Cut(connections) = drained {
+    if let ServeEnd::Cut(connections) = drained {
         tracing::warn!(connections, "connections were cut");
     }
     Ok(ExitCode::SUCCESS)

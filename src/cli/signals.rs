@@ -41,13 +41,13 @@ pub(super) fn ignore_others() {
 /// The signals that the program obeys.
 pub(super) struct Signals {
     hangup: Signal,
-    ending: Ending,
+    ending: EndSignals,
 }
 
 impl Signals {
     /// From now on none of them ends the program by itself.
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self { hangup: signal(SignalKind::hangup())?, ending: Ending::listen()? })
+        Ok(Self { hangup: signal(SignalKind::hangup())?, ending: EndSignals::listen()? })
     }
 
     /// Reloads at each SIGHUP, until a signal to end comes.
@@ -70,12 +70,12 @@ impl Signals {
 }
 
 /// SIGTERM and SIGINT.
-pub(super) struct Ending {
+pub(super) struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Ending {
+impl EndSignals {
     /// From now on neither ends the program by itself.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
@@ -94,7 +94,7 @@ impl Ending {
 ///
 /// By itself the system does so too, but not to the first process of a container.
 pub(super) fn end_at_signals(log: &Log) -> io::Result<()> {
-    let mut ending = Ending::listen()?;
+    let mut ending = EndSignals::listen()?;
     let log = log.clone();
     // Whatever else it does may block its thread.
     tokio::spawn(async move {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::checking::{Checking, ReadSecret};
+use super::checking::{FileChecks, ReadSecret};
+use super::file::{AccountEntry, BlockEntry, Common, ConfigFile};
 use super::proof::{first_inline, search_remark, way};
-use super::written::{Common, Written, WrittenAccount, WrittenBlock};
 use super::{Account, Config, ConfigError, Rate, SourceConfig, keys, proxy, units};
 use crate::day::{Schedule, Zone};
 use crate::files::rights_remark;
@@ -51,7 +51,7 @@ type Rates = BTreeMap<(&'static str, String), BTreeMap<&'static str, (Rate, Stri
 /// Checks what was written in a file in `folder`, in which `faults` were found before, and fills in the defaults;
 /// tells also the key path of the first secret that is inline in the file.
 pub(super) fn check(
-    written: Written,
+    written: ConfigFile,
     faults: Vec<String>,
     file: &str,
     folder: &Path,
@@ -59,7 +59,7 @@ pub(super) fn check(
 ) -> Result<(Config, Option<String>), ConfigError> {
     let poll_interval = written.poll_interval.unwrap_or(POLL_INTERVAL);
     let accounts = written.into_accounts();
-    let mut checking = Checking { folder, read, faults, warnings: Vec::new() };
+    let mut checking = FileChecks { folder, read, faults, warnings: Vec::new() };
     if accounts.is_empty() {
         checking.faults.push(nothing_written());
     }
@@ -85,10 +85,10 @@ pub(super) fn nothing_written() -> String {
     format!("no account: write a list of accounts under {} (see exporter.example.yaml)", platforms.join(" or "))
 }
 
-impl Checking<'_> {
-    fn unique_names(&mut self, accounts: &[WrittenAccount]) {
+impl FileChecks<'_> {
+    fn unique_names(&mut self, accounts: &[AccountEntry]) {
         let mut seen = BTreeMap::new();
-        for WrittenAccount { platform, path, name, .. } in accounts {
+        for AccountEntry { platform, path, name, .. } in accounts {
             let Some(name) = name else { continue };
             if let Some(first) = seen.insert((platform.name(), name), path) {
                 self.faults.push(format!("{path}.{}: `{name}` is already the name of {first}", keys::ACCOUNT));
@@ -96,7 +96,7 @@ impl Checking<'_> {
         }
     }
 
-    fn rates(&mut self, accounts: &[WrittenAccount]) -> Rates {
+    fn rates(&mut self, accounts: &[AccountEntry]) -> Rates {
         let mut rates = Rates::new();
         for account in accounts {
             let Some(id) = &account.id else { continue };
@@ -121,12 +121,12 @@ impl Checking<'_> {
     }
 
     /// The sources of an account; what is wrong with it is a fault, and then the sources don't matter.
-    fn account(&mut self, account: WrittenAccount, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
+    fn account(&mut self, account: AccountEntry, rates: &Rates, poll_interval: Duration) -> Vec<SourceConfig> {
         let Reach { base_url, proxy_url, ca_file } = self.reach(&account);
         let pseudonyms = self.pseudonyms(&account);
         let labels = self.labels(&account);
         let insecure_http = account.insecure_http.unwrap_or(false);
-        let WrittenAccount { platform, path, blocks, .. } = account;
+        let AccountEntry { platform, path, blocks, .. } = account;
         let credential = platform.keys();
         let mut required = vec![(keys::ACCOUNT, true), (credential.id, true)];
         required.extend(credential.caller.map(|caller| (caller, true)));
@@ -172,7 +172,7 @@ impl Checking<'_> {
         };
         let shared = proof.map(|proof| with_proof("", proof));
         let mut configs = Vec::new();
-        for WrittenBlock { block, path, mut common, params } in blocks {
+        for BlockEntry { block, path, mut common, params } in blocks {
             let (secret, token) = (common.secret.take(), std::mem::take(&mut common.token));
             let own = self.proof(secret, token, credential, &path, insecure_http);
             self.lookback(&path, block.apis, &common);
@@ -191,7 +191,7 @@ impl Checking<'_> {
     }
 
     /// The labels that `account` gives to all its series.
-    fn labels(&mut self, account: &WrittenAccount) -> Arc<[(String, String)]> {
+    fn labels(&mut self, account: &AccountEntry) -> Arc<[(String, String)]> {
         let path = format!("{}.{}", account.path, keys::LABELS);
         let written = &account.labels.0;
         if written.len() > MOST_LABELS {
@@ -209,7 +209,7 @@ impl Checking<'_> {
     }
 
     /// What `account` puts in the place of ids of people.
-    fn pseudonyms(&mut self, account: &WrittenAccount) -> Option<Arc<Pseudonyms>> {
+    fn pseudonyms(&mut self, account: &AccountEntry) -> Option<Arc<Pseudonyms>> {
         let path = format!("{}.{}", account.path, keys::PSEUDONYMIZE);
         if account.pseudonymize.key.is_some() && account.names == Some(true) {
             self.faults.push(format!("{path}: names would tell who is behind each pseudonym: leave one of both out"));
@@ -229,7 +229,7 @@ impl Checking<'_> {
         Some(Arc::new(Pseudonyms::new(key, account.platform.name(), company)))
     }
 
-    fn reach(&mut self, account: &WrittenAccount) -> Reach {
+    fn reach(&mut self, account: &AccountEntry) -> Reach {
         let path = &account.path;
         let base_url = account.base_url.as_deref().unwrap_or_else(|| account.platform.base_url());
         let base_url = units::base_url(base_url, account.insecure_http.unwrap_or(false)).unwrap_or_else(|why| {

@@ -10,7 +10,7 @@ use crate::platform::{Secret, SecretError};
 pub(super) type ReadSecret<'a> = &'a dyn Fn(&Secret) -> Result<SecretString, SecretError>;
 
 /// The checks of one file: where it is, and what was found so far.
-pub(super) struct Checking<'a> {
+pub(super) struct FileChecks<'a> {
     pub(super) folder: &'a Path,
     pub(super) read: ReadSecret<'a>,
     pub(super) faults: Vec<String>,

@@ -1,20 +1,20 @@
 //! All keys that the file may have, as `written` has them.
 
-use super::written::Written;
+use super::file::ConfigFile;
 use crate::yaml::{Each, Group, Key, Slot};
 
 /// Every key path that the file may have, but for names of the operator's, such as `wecom[].contact.users`.
 #[must_use]
 pub fn known_keys() -> Vec<String> {
     let mut paths = Vec::new();
-    each_key(&mut Written::new(), "", &mut |path, _| paths.push(path.to_owned()));
+    each_key(&mut ConfigFile::new(), "", &mut |path, _| paths.push(path.to_owned()));
     paths
 }
 
 /// The keys below which nothing may be repeated, wherever they were written.
 pub(super) fn secrets() -> Vec<&'static str> {
     let mut secrets = Vec::new();
-    each_key(&mut Written::new(), "", &mut |_, key| {
+    each_key(&mut ConfigFile::new(), "", &mut |_, key| {
         if key.secret && !secrets.contains(&key.name) {
             secrets.push(key.name);
         }

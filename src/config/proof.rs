@@ -4,17 +4,17 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::checking::Checking;
+use super::checking::FileChecks;
+use super::file::{AccountEntry, BlockEntry};
 use super::keys;
 use super::token::WrittenToken;
-use super::written::{WrittenAccount, WrittenBlock};
 use crate::files::rights_remark;
 use crate::platform::{CredentialKeys, Proof, Secret, TokenSource};
 use crate::printable::is_printable;
 
 /// The key path of the first secret of `account` that is inline in the file.
-pub(super) fn first_inline(account: &WrittenAccount) -> Option<String> {
-    let WrittenAccount { platform, path, .. } = account;
+pub(super) fn first_inline(account: &AccountEntry) -> Option<String> {
+    let AccountEntry { platform, path, .. } = account;
     let key = platform.keys().secret;
     let inline = |secret: &Option<Secret>, path: String| matches!(secret, Some(Secret::Inline(_))).then_some(path);
     let token = platform.keys().token;
@@ -23,14 +23,14 @@ pub(super) fn first_inline(account: &WrittenAccount) -> Option<String> {
         .or_else(|| inline(&account.proxy_url, format!("{path}.{}", keys::PROXY_URL)))
         .or_else(|| inline(&account.pseudonymize.key, format!("{path}.{}.{}", keys::PSEUDONYMIZE, keys::PSEUDONYM_KEY)))
         .or_else(|| {
-            account.blocks.iter().find_map(|WrittenBlock { path, common, .. }| {
+            account.blocks.iter().find_map(|BlockEntry { path, common, .. }| {
                 let own = inline(&common.secret, format!("{path}.{key}"));
                 own.or_else(|| common.token.first_inline(&format!("{path}.{token}")))
             })
         })
 }
 
-impl Checking<'_> {
+impl FileChecks<'_> {
     /// The secret, or the token in its place, that was written at `path`.
     pub(super) fn proof(
         &mut self,

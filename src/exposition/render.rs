@@ -146,11 +146,11 @@ impl EncodeLabelSet for Labels<'_> {
 }
 
 /// The names of an info metric's ids, by account and id.
-pub(super) type Names = BTreeMap<(String, String), Named>;
+pub(super) type Names = BTreeMap<(String, String), IdName>;
 
 /// What an info metric says of an id.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct IdName {
     pub(super) parent: Option<String>,
     pub(super) name: String,
     /// The labels of the account.
@@ -170,7 +170,7 @@ impl Collector for Infos {
             // The encoder adds the suffix.
             let family = family.strip_suffix("_info").unwrap_or(family);
             let mut metric = encoder.encode_descriptor(family, info.help, None, MetricType::Info)?;
-            for ((account, id), Named { parent, name, labels: added }) in names {
+            for ((account, id), IdName { parent, name, labels: added }) in names {
                 let mut labels = vec![("account", account.as_str()), (info.id, id)];
                 // Without a parent the label is empty, which Prometheus takes for absent.
                 labels.extend(info.parent.map(|label| (label, parent.as_deref().unwrap_or_default())));

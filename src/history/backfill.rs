@@ -65,7 +65,7 @@ pub async fn backfill(
 }
 
 /// A question under way.
-struct Asking {
+struct Attempt {
     question: Question,
     /// How often it was asked before.
     tries: u32,
@@ -79,8 +79,8 @@ struct Run<'a> {
     context: &'a Context,
     plan: Plan,
     progress: &'a Progress,
-    queue: VecDeque<Asking>,
-    running: JoinSet<(Asking, Answers)>,
+    queue: VecDeque<Attempt>,
+    running: JoinSet<(Attempt, Answers)>,
     /// How many questions in a row the platform could not answer.
     unavailable: usize,
     /// Whether the questions that wait come in an order of their own, and not by the list.
@@ -105,7 +105,7 @@ impl Run<'_> {
         let calls: u64 = questions.iter().map(|question| self.plan.cost(question)).sum();
         let most = self.progress.done() + calls + self.plan.calls_below(depth);
         self.progress.most.store(most, Ordering::Relaxed);
-        let asking = |question| Asking { question, tries: 0, again: false, without: None };
+        let asking = |question| Attempt { question, tries: 0, again: false, without: None };
         self.queue = questions.into_iter().map(asking).collect();
         let mut under_way: HashMap<tokio::task::Id, usize> = HashMap::new();
         loop {
@@ -149,8 +149,8 @@ impl Run<'_> {
     ///
     /// A batch of which nothing was answered yet waits while the same one is under way for other days: who in it is
     /// refused is looked for once.
-    fn next(&mut self, under_way: &HashMap<tokio::task::Id, usize>) -> Option<Asking> {
-        let waits = |asking: &Asking| {
+    fn next(&mut self, under_way: &HashMap<tokio::task::Id, usize>) -> Option<Attempt> {
+        let waits = |asking: &Attempt| {
             let places = &asking.question.targets;
             let unproven = places.len() > 1 && !places.iter().any(|place| self.proven.contains(place));
             unproven && under_way.values().any(|first| places.contains(first))
@@ -160,7 +160,7 @@ impl Run<'_> {
     }
 
     /// Asks, unless its day is known to be gone or its targets to be refused.
-    fn start(&mut self, mut asking: Asking) -> Option<tokio::task::Id> {
+    fn start(&mut self, mut asking: Attempt) -> Option<tokio::task::Id> {
         let cycle = self.plan.cycle(&asking.question);
         if let Some(edge) = self.edges.get(&cycle)
             && cycle == Cycle::Day
@@ -188,7 +188,7 @@ impl Run<'_> {
     }
 
     /// Notes what came of a question; gives what is to be stored of it.
-    fn take(&mut self, asking: Asking, answers: Answers) -> Vec<TargetAnswer> {
+    fn take(&mut self, asking: Attempt, answers: Answers) -> Vec<TargetAnswer> {
         let mut stored = Vec::new();
         self.count_invalid(&answers);
         self.names.extend(answers.names);
@@ -213,7 +213,7 @@ impl Run<'_> {
     }
 
     /// Notes the targets of a question that have no usable answer, and asks again about those for which that may help.
-    fn take_failed(&mut self, asking: Asking, failed: Vec<(Arc<Target>, Failure)>) {
+    fn take_failed(&mut self, asking: Attempt, failed: Vec<(Arc<Target>, Failure)>) {
         let days = asking.question.days;
         let (mut throttled, mut deferred) = (Vec::new(), Vec::new());
         let mut unavailable = None;
@@ -247,28 +247,28 @@ impl Run<'_> {
         } else if self.unavailable >= UNAVAILABLE_AFTER_ALL {
             self.ended = self.ended.take().or(unavailable);
         }
-        let Asking { question, tries, again, without } = asking;
+        let Attempt { question, tries, again, without } = asking;
         if !deferred.is_empty() {
             let question = Question { targets: deferred, days };
-            self.queue.push_back(Asking { question, tries, again: true, without });
+            self.queue.push_back(Attempt { question, tries, again: true, without });
         } else if throttled.is_empty() {
             self.progress.done.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
         }
         if !throttled.is_empty() {
             let question = Question { targets: throttled, days };
-            self.queue.push_front(Asking { question, tries: tries + 1, again, without });
+            self.queue.push_front(Attempt { question, tries: tries + 1, again, without });
         }
     }
 
     /// Whether `code`, which the target at `place` got, is about the days of the question and not about the target: then
     /// those that the platform may still have are asked for.
-    fn is_about_days(&mut self, asking: &Asking, place: usize, target: &Target, code: i64) -> bool {
-        let Asking { question: Question { days, .. }, tries, again, without } = asking;
+    fn is_about_days(&mut self, asking: &Attempt, place: usize, target: &Target, code: i64) -> bool {
+        let Attempt { question: Question { days, .. }, tries, again, without } = asking;
         if without.is_none() && self.may_begin_too_early(target, *days, code) {
             let question = Question { targets: vec![place], days: Days { first: days.first.plus(1), ..*days } };
             self.progress.most.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
             let without = Some((days.first, code));
-            self.queue.push_front(Asking { question, tries: *tries, again: *again, without });
+            self.queue.push_front(Attempt { question, tries: *tries, again: *again, without });
             return true;
         }
         self.is_gone(target, *days, code)
@@ -278,7 +278,7 @@ impl Run<'_> {
     /// often neighbours in the list, and would keep all behind them waiting.
     fn scatter(&mut self) {
         self.scattered = true;
-        let place = |asking: &Asking| asking.question.targets.first().map_or(0, |place| self.plan.scattered(*place));
+        let place = |asking: &Attempt| asking.question.targets.first().map_or(0, |place| self.plan.scattered(*place));
         self.queue.make_contiguous().sort_by_cached_key(|asking| {
             let days = asking.question.days;
             (asking.again, std::cmp::Reverse(days.last), days.first, place(asking))
@@ -330,7 +330,7 @@ impl Run<'_> {
             Some(failure) => format!("not asked, since: {failure}"),
             None => "not asked, since the program was told to stop".to_owned(),
         };
-        for Asking { question, .. } in std::mem::take(&mut self.queue) {
+        for Attempt { question, .. } in std::mem::take(&mut self.queue) {
             let example = self.plan.asked(&question).first().map(|target| target.key()).unwrap_or_default();
             self.trouble(&example, question.targets.len(), question.days, &why);
         }

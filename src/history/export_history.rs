@@ -54,21 +54,21 @@ pub struct ExportHistory {
     labels: Vec<(String, String)>,
     apis: Vec<&'static Api>,
     /// By source and account.
-    sources: BTreeMap<(&'static str, String), Configured>,
+    sources: BTreeMap<(&'static str, String), ExportSource>,
     /// The accounts that are written; `None` for all that the store has.
     accounts: Option<BTreeSet<String>>,
 }
 
 /// What the configuration says of a source.
 #[derive(Debug)]
-struct Configured {
+struct ExportSource {
     show_times: ShowTimes,
     /// The labels of the account, then those that are added to all series.
     labels: Vec<(String, String)>,
 }
 
 /// The row of one subject on one day, and the times at which it is on show.
-pub(super) struct Shown<'a> {
+pub(super) struct HistoryRow<'a> {
     pub(super) account: &'a str,
     pub(super) row: &'a Row,
     pub(super) show_times: &'a ShowTimes,
@@ -78,7 +78,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// The days that a source has shown: those for which anybody was answered.
-pub(super) struct ShownDays<'a> {
+pub(super) struct SourceDays<'a> {
     pub(super) source: &'static str,
     pub(super) account: &'a str,
     pub(super) show_times: &'a ShowTimes,
@@ -111,7 +111,7 @@ impl ExportHistory {
             let of_account = &config.account.labels;
             check_labels(&labels, &apis, of_account)?;
             let labels = of_account.iter().chain(&labels).cloned().collect();
-            by_name.insert((api.name, config.account.name.clone()), Configured { show_times, labels });
+            by_name.insert((api.name, config.account.name.clone()), ExportSource { show_times, labels });
         }
         check_labels(&labels, &apis, &[])?;
         Ok(Self { store, days, labels, apis, sources: by_name, accounts: None })
@@ -147,14 +147,14 @@ impl ExportHistory {
         &self,
         api: &'static Api,
         table: &'static Table,
-        each: &mut dyn FnMut(Shown<'_>) -> Result<(), E>,
+        each: &mut dyn FnMut(HistoryRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut failed = Ok(());
         let scanned = self.store.scan(table, self.days, &mut |account, row, _| {
             let known = self.has(&account).then(|| self.sources.get(&(api.name, account.clone()))).flatten();
-            let Some(Configured { show_times, labels }) = known else { return ControlFlow::Continue(()) };
+            let Some(ExportSource { show_times, labels }) = known else { return ControlFlow::Continue(()) };
             let cycle = cycle(table, &row.labels);
-            match each(Shown { account: &account, row: &row, show_times, labels, cycle }) {
+            match each(HistoryRow { account: &account, row: &row, show_times, labels, cycle }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Err(error);
@@ -175,10 +175,10 @@ impl ExportHistory {
         api: &'static Api,
         table: &'static Table,
         tally: &mut Tally,
-        each: &mut dyn FnMut(&mut Tally, Shown<'_>) -> Result<(), E>,
+        each: &mut dyn FnMut(&mut Tally, HistoryRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut failed = Ok(());
-        let mut source: Option<(String, Option<&Configured>)> = None;
+        let mut source: Option<(String, Option<&ExportSource>)> = None;
         let scanned = self.store.scan_series(table, self.days, &mut |account, row, _| {
             if !self.has(&account) {
                 return ControlFlow::Continue(());
@@ -190,12 +190,12 @@ impl ExportHistory {
                 }
                 source = Some((account.clone(), found));
             }
-            let Some((_, Some(Configured { show_times, labels }))) = &source else {
+            let Some((_, Some(ExportSource { show_times, labels }))) = &source else {
                 return ControlFlow::Continue(());
             };
             let cycle = cycle(table, &row.labels);
             tally.cut |= show_times.is_cut(row.day);
-            match each(tally, Shown { account: &account, row: &row, show_times, labels, cycle }) {
+            match each(tally, HistoryRow { account: &account, row: &row, show_times, labels, cycle }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Err(error);
@@ -211,11 +211,11 @@ impl ExportHistory {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn shown_days(&self) -> Result<Vec<ShownDays<'_>>, StoreError> {
+    pub(super) fn shown_days(&self) -> Result<Vec<SourceDays<'_>>, StoreError> {
         let chosen = self.sources.iter().filter(|((_, account), _)| self.has(account));
-        let each = chosen.map(|((source, account), Configured { show_times, .. })| {
+        let each = chosen.map(|((source, account), ExportSource { show_times, .. })| {
             let days = self.store.answered_days(source, account, self.days)?;
-            Ok(ShownDays { source, account, show_times, days })
+            Ok(SourceDays { source, account, show_times, days })
         });
         each.collect()
     }

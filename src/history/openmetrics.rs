@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::export_history::{ExportError, ExportHistory, Shown, ShownDays, Tally};
+use super::export_history::{ExportError, ExportHistory, HistoryRow, SourceDays, Tally};
 use crate::source::{Api, Table};
 use crate::telemetry::STAT_TIMESTAMP;
 
@@ -37,15 +37,19 @@ pub fn openmetrics_bytes(history: &ExportHistory) -> Result<u64, ExportError> {
     for (api, table) in history.tables() {
         let names: Vec<_> = table.fields.iter().map(|field| table.metric(field).len()).collect();
         let of_table: usize = table.labels.iter().map(|label| label.len() + QUOTES).sum();
-        history.rows_by_day::<ExportError>(api, table, &mut |Shown { account, row, show_times, labels, cycle }| {
-            let added: usize = labels.iter().map(|(name, value)| name.len() + value.len() + QUOTES).sum();
-            let ids: usize = row.labels.iter().map(String::len).sum();
-            let series = "account".len() + account.len() + QUOTES + of_table + ids + added;
-            let values = row.values.iter().zip(&names).filter(|(value, _)| value.is_some());
-            let line: usize = values.map(|(_, name)| name + series + VALUE_AND_TIME).sum();
-            bytes += (show_times.instants(row.day, cycle).len() * line) as u64;
-            Ok(())
-        })?;
+        history.rows_by_day::<ExportError>(
+            api,
+            table,
+            &mut |HistoryRow { account, row, show_times, labels, cycle }| {
+                let added: usize = labels.iter().map(|(name, value)| name.len() + value.len() + QUOTES).sum();
+                let ids: usize = row.labels.iter().map(String::len).sum();
+                let series = "account".len() + account.len() + QUOTES + of_table + ids + added;
+                let values = row.values.iter().zip(&names).filter(|(value, _)| value.is_some());
+                let line: usize = values.map(|(_, name)| name + series + VALUE_AND_TIME).sum();
+                bytes += (show_times.instants(row.day, cycle).len() * line) as u64;
+                Ok(())
+            },
+        )?;
     }
     Ok(bytes)
 }
@@ -77,7 +81,7 @@ impl<'a> Writer<'a> {
         let (name, help) = (table.metric(field), table.help(field, api.title));
         let mut subject: Option<(String, Vec<String>)> = None;
         self.announced = false;
-        history.rows(api, table, tally, &mut |tally, Shown { account, row, show_times, labels: added, cycle }| {
+        history.rows(api, table, tally, &mut |tally, HistoryRow { account, row, show_times, labels: added, cycle }| {
             let Some(value) = row.values.get(place).copied().flatten() else { return Ok(()) };
             let instants = show_times.instants(row.day, cycle);
             if instants.len() == 0 {
@@ -96,7 +100,7 @@ impl<'a> Writer<'a> {
     fn stat_timestamps(&mut self, history: &ExportHistory, tally: &mut Tally) -> Result<(), ExportError> {
         let (name, help) = STAT_TIMESTAMP;
         self.announced = false;
-        for ShownDays { source, account, show_times, days } in history.shown_days()? {
+        for SourceDays { source, account, show_times, days } in history.shown_days()? {
             self.begin(name, [("source", source), ("account", account)], history.labels());
             let before = tally.samples;
             for day in days {

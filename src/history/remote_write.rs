@@ -25,7 +25,7 @@ pub(super) type Waiting = Mutex<Option<String>>;
 
 /// What was sent so far; others may read it meanwhile.
 #[derive(Debug, Default)]
-pub struct Sent {
+pub struct SendProgress {
     samples: AtomicU64,
     batches: AtomicU64,
     bytes: AtomicU64,
@@ -33,7 +33,7 @@ pub struct Sent {
     waiting: Waiting,
 }
 
-impl Sent {
+impl SendProgress {
     /// How many samples the receiver took.
     pub fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
@@ -73,7 +73,7 @@ pub enum RemoteWriteError {
 pub async fn export_remote_write(
     history: ExportHistory,
     receiver: &Receiver,
-    sent: &Sent,
+    sent: &SendProgress,
 ) -> Result<Tally, RemoteWriteError> {
     let (sender, mut batches) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || batch::fill(&history, sender));

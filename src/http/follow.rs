@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::server::Server;
-use super::web_config::Refreshed;
+use super::web_config::RefreshResult;
 
 /// How often the web configuration is looked at; certificates are renewed weeks before they end.
 const WEB_CONFIG_CHECK: Duration = Duration::from_secs(5);
@@ -34,12 +34,12 @@ pub(super) async fn follow_web_config(server: Arc<Server>, addresses: Vec<String
         let Ok(refreshed) = refreshed else { continue };
         let now = server.app.clock.now();
         match refreshed {
-            Ok(Refreshed::Same) => {}
-            Ok(Refreshed::Mended) => {
+            Ok(RefreshResult::Same) => {}
+            Ok(RefreshResult::Mended) => {
                 fault = None;
                 tracing::info!("the web configuration can be used again; it is the one that was in force all the time");
             }
-            Ok(Refreshed::Changed) => {
+            Ok(RefreshResult::Changed) => {
                 fault = None;
                 tracing::info!("loaded the changed web configuration");
                 for remark in server.app.web.remarks(&addresses, now) {

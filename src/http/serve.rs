@@ -40,7 +40,7 @@ pub struct Listeners {
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
+pub enum ServeEnd {
     /// Every request that had begun was answered.
     Whole,
     /// So many connections were still busy after 10 s, and were cut.
@@ -80,7 +80,7 @@ impl Listeners {
     }
 
     /// Answers requests until `shutdown`, then no new ones, and waits for those under way.
-    pub async fn serve(self, app: App, shutdown: CancellationToken) -> Drained {
+    pub async fn serve(self, app: App, shutdown: CancellationToken) -> ServeEnd {
         let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
         let peers = Peers::new(MOST_OF_A_PEER);
         let current = Mutex::new(shutdown.child_token());
@@ -96,11 +96,11 @@ impl Listeners {
         while accepting.join_next().await.is_some() {}
         // Every connection holds a slot until it has ended.
         if timeout(DRAIN, slots_held.acquire_many(MOST_CONNECTIONS)).await.is_ok() {
-            return Drained::Whole;
+            return ServeEnd::Whole;
         }
         let busy = MOST_CONNECTIONS as usize - slots_held.available_permits();
         server.cut.cancel();
-        Drained::Cut(busy)
+        ServeEnd::Cut(busy)
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn app() -> App {
 pub(super) struct Running {
     pub(super) address: String,
     shutdown: CancellationToken,
-    serving: JoinHandle<Drained>,
+    serving: JoinHandle<ServeEnd>,
 }
 
 pub(super) async fn start(app: App) -> Running {
@@ -187,7 +187,7 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     assert_eq!(&first, b"HTTP/1.1 200");
     server.shutdown.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(2), server.serving).await.unwrap().unwrap();
-    assert_eq!(ended, Drained::Whole);
+    assert_eq!(ended, ServeEnd::Whole);
     assert!(TcpStream::connect(&server.address).await.is_err());
 }
 
@@ -212,7 +212,7 @@ async fn a_request_under_way_is_answered_before_the_end() {
     };
     let (answer, ()) = tokio::join!(server.send("POST /-/reload HTTP/1.1"), stop);
     assert_eq!(answer.0, 200);
-    assert_eq!(server.serving.await.unwrap(), Drained::Whole);
+    assert_eq!(server.serving.await.unwrap(), ServeEnd::Whole);
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_client_that_does_not_read_is_cut_ten_seconds_after_the_end() {
     tokio::time::pause();
     let begun = tokio::time::Instant::now();
     server.shutdown.cancel();
-    assert_eq!(server.serving.await.unwrap(), Drained::Cut(1));
+    assert_eq!(server.serving.await.unwrap(), ServeEnd::Cut(1));
     assert_eq!(begun.elapsed().as_secs(), 10);
     drop(stuck);
 }
@@ -308,12 +308,12 @@ async fn several_addresses_serve_the_same() {
     let serving = tokio::spawn(bound.serve(app(), shutdown.clone()));
     for address in all {
         let shutdown = shutdown.clone();
-        let idle = tokio::spawn(async { Drained::Whole });
+        let idle = tokio::spawn(async { ServeEnd::Whole });
         let server = Running { address: address.to_string(), shutdown, serving: idle };
         assert_eq!(server.get("/-/healthy").await.0, 200);
     }
     shutdown.cancel();
-    assert_eq!(serving.await.unwrap(), Drained::Whole);
+    assert_eq!(serving.await.unwrap(), ServeEnd::Whole);
 }
 
 #[tokio::test]

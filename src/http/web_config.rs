@@ -33,12 +33,12 @@ use users::Users;
 pub struct WebConfig {
     path: Option<PathBuf>,
     settings: RwLock<Arc<Settings>>,
-    seen: Mutex<Seen>,
+    seen: Mutex<LastRead>,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-struct Seen {
+struct LastRead {
     /// The fingerprint of what is in force.
     in_force: u64,
     /// The fingerprint of what was read last and could be read, and what is wrong with it.
@@ -48,7 +48,7 @@ struct Seen {
 
 /// What came of reading the file again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refreshed {
+pub(super) enum RefreshResult {
     /// Nothing is new.
     Same,
     /// Other settings are in force.
@@ -82,7 +82,7 @@ impl WebConfig {
     pub fn load(path: &Path) -> Result<Self, WebConfigError> {
         let files = Files::read(path)?;
         let fingerprint = files.fingerprint();
-        let seen = Seen { in_force: fingerprint, last: fingerprint, fault: None };
+        let seen = LastRead { in_force: fingerprint, last: fingerprint, fault: None };
         let settings = RwLock::new(Arc::new(files.settings()?));
         Ok(Self { path: Some(path.to_owned()), settings, seen: Mutex::new(seen) })
     }
@@ -113,8 +113,8 @@ impl WebConfig {
     ///
     /// # Errors
     /// What is wrong, each time; the settings stay as they were.
-    pub(super) fn refresh(&self) -> Result<Refreshed, Arc<WebConfigError>> {
-        let Some(path) = &self.path else { return Ok(Refreshed::Same) };
+    pub(super) fn refresh(&self) -> Result<RefreshResult, Arc<WebConfigError>> {
+        let Some(path) = &self.path else { return Ok(RefreshResult::Same) };
         let mut seen = self.seen.lock();
         let files = Files::read(path).map_err(|error| {
             let error = Arc::new(error);
@@ -126,7 +126,7 @@ impl WebConfig {
         let fingerprint = files.fingerprint();
         if fingerprint == seen.in_force {
             seen.last = fingerprint;
-            return Ok(if seen.fault.take().is_some() { Refreshed::Mended } else { Refreshed::Same });
+            return Ok(if seen.fault.take().is_some() { RefreshResult::Mended } else { RefreshResult::Same });
         }
         if fingerprint == seen.last
             && let Some(fault) = &seen.fault
@@ -138,7 +138,7 @@ impl WebConfig {
             Ok(()) => {
                 seen.in_force = fingerprint;
                 seen.fault = None;
-                Ok(Refreshed::Changed)
+                Ok(RefreshResult::Changed)
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -226,9 +226,9 @@ mod tests {
         header("0");
         let config = WebConfig::load(&path).unwrap();
         let shown = || config.settings().headers[0].1.to_str().unwrap().to_owned();
-        assert_eq!(config.refresh().unwrap(), Refreshed::Same);
+        assert_eq!(config.refresh().unwrap(), RefreshResult::Same);
         header("1");
-        assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
+        assert_eq!(config.refresh().unwrap(), RefreshResult::Changed);
         assert_eq!(shown(), "1");
         for _ in 0..2 {
             std::fs::write(&path, "{").unwrap();
@@ -241,10 +241,10 @@ mod tests {
             assert_eq!(shown(), "1");
         }
         header("1");
-        assert_eq!(config.refresh().unwrap(), Refreshed::Mended);
-        assert_eq!(config.refresh().unwrap(), Refreshed::Same);
+        assert_eq!(config.refresh().unwrap(), RefreshResult::Mended);
+        assert_eq!(config.refresh().unwrap(), RefreshResult::Same);
         header("0");
-        assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
+        assert_eq!(config.refresh().unwrap(), RefreshResult::Changed);
         assert_eq!(shown(), "0");
     }
 
@@ -296,7 +296,7 @@ mod tests {
         }
         // Other users and clients are no loss.
         std::fs::write(&path, whole.replace("  - b.example\n", "  - c.example\n").replace("  bob", "  eve")).unwrap();
-        assert_eq!(config.refresh().unwrap(), Refreshed::Changed);
+        assert_eq!(config.refresh().unwrap(), RefreshResult::Changed);
     }
 
     /// Each beginning of the file, as it is read while it is being written over a slow line.

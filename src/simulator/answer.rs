@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// A request that has arrived whole.
-pub(super) struct Received {
+pub(super) struct ApiRequest {
     pub(super) method: Method,
     /// The ids in the path.
     pub(super) ids: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Received {
     pub(super) now: Timestamp,
 }
 
-impl Received {
+impl ApiRequest {
     /// The query parameter of that name, decoded.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::World;
-use super::answer::{Answer, Received, Refusal};
+use super::answer::{Answer, ApiRequest, Refusal};
 use super::apis;
 use super::company::Agent;
 use super::draw::{Draw, number, rhythm, weekday};
@@ -153,7 +153,7 @@ impl Tally {
 }
 
 /// Answers a call of `describe_agent_statistics`, the API at `place` in [`apis::APIS`].
-pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer {
+pub(super) fn answer(world: &World, place: usize, received: &ApiRequest) -> Answer {
     envelope(admit(world, place, received).and_then(|()| statistics(world, received)))
 }
 
@@ -199,7 +199,7 @@ pub(super) fn envelope(outcome: Result<Value, Refusal>) -> Answer {
     }
 }
 
-fn admit(world: &World, place: usize, received: &Received) -> Result<(), Refusal> {
+fn admit(world: &World, place: usize, received: &ApiRequest) -> Result<(), Refusal> {
     if received.method != apis::APIS[place].verb {
         return Err(refuse(60002));
     }
@@ -226,7 +226,7 @@ fn admit(world: &World, place: usize, received: &Received) -> Result<(), Refusal
     if received.json.as_ref().is_some_and(Value::is_object) { Ok(()) } else { Err(refuse(60003)) }
 }
 
-fn statistics(world: &World, received: &Received) -> Result<Value, Refusal> {
+fn statistics(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let company = &world.company;
     let days = days(received)?;
     let number_of = |name: &str, default: u64| match received.field(name) {
@@ -275,7 +275,7 @@ fn named<'a>(world: &'a World, id: &Value) -> Result<&'a Agent, Refusal> {
 }
 
 /// The days from a first midnight to a last second before midnight, all of them over.
-fn days(received: &Received) -> Result<Days, Refusal> {
+fn days(received: &ApiRequest) -> Result<Days, Refusal> {
     let time = |name: &str| received.field(name).and_then(Value::as_i64).ok_or_else(|| refuse(141_004));
     let china = Zone::china();
     let first = Day::from_midnight(time("From")?, &china).ok_or_else(|| refuse(141_004))?;

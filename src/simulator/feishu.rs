@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::World;
-use super::answer::{Answer, Received, Refusal};
+use super::answer::{Answer, ApiRequest, Refusal};
 use super::apis::{self, APIS};
-use super::quota::Exceeded;
-use super::tokens::{Credential, Standing};
+use super::quota::OverQuota;
+use super::tokens::{Credential, TokenState};
 
 pub(super) use rules::refuse;
 
@@ -20,7 +20,7 @@ pub(super) use rules::refuse;
 const RENEWED: SignedDuration = SignedDuration::from_mins(30);
 
 /// Answers a call of the API at `place` in [`APIS`].
-pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer {
+pub(super) fn answer(world: &World, place: usize, received: &ApiRequest) -> Answer {
     envelope(match APIS[place].path {
         apis::TENANT_TOKEN => login(world, place, received),
         path => admit(world, place, received).and_then(|()| {
@@ -35,7 +35,7 @@ pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer
 }
 
 /// The refusal of a call too many.
-pub(super) fn throttle(exceeded: &Exceeded) -> Refusal {
+pub(super) fn throttle(exceeded: &OverQuota) -> Refusal {
     let headers = vec![
         ("x-ogw-ratelimit-limit", exceeded.limit.to_string()),
         ("x-ogw-ratelimit-reset", exceeded.reset.to_string()),
@@ -69,7 +69,7 @@ pub(super) fn envelope(outcome: Result<Value, Refusal>) -> Answer {
     answer
 }
 
-fn login(world: &World, place: usize, received: &Received) -> Result<Value, Refusal> {
+fn login(world: &World, place: usize, received: &ApiRequest) -> Result<Value, Refusal> {
     world.quota.admit(place, received.now).map_err(|exceeded| throttle(&exceeded))?;
     is_json(received)?;
     let text = |name: &str| received.field(name).and_then(Value::as_str).ok_or_else(|| refuse(10003));
@@ -84,17 +84,17 @@ fn login(world: &World, place: usize, received: &Received) -> Result<Value, Refu
     Ok(json!({ "tenant_access_token": token, "expire": expire }))
 }
 
-fn admit(world: &World, place: usize, received: &Received) -> Result<(), Refusal> {
+fn admit(world: &World, place: usize, received: &ApiRequest) -> Result<(), Refusal> {
     let authorization = received.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = authorization.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(|| refuse(99_991_661))?;
-    if world.tokens.standing(token, received.now) != Standing::Valid(Credential::Feishu) {
+    if world.tokens.standing(token, received.now) != TokenState::Valid(Credential::Feishu) {
         return Err(refuse(99_991_663));
     }
     world.quota.admit(place, received.now).map_err(|exceeded| throttle(&exceeded))?;
     if APIS[place].verb == hyper::Method::POST { is_json(received) } else { Ok(()) }
 }
 
-fn is_json(received: &Received) -> Result<(), Refusal> {
+fn is_json(received: &ApiRequest) -> Result<(), Refusal> {
     let content_type = received.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let said = content_type.to_ascii_lowercase().starts_with("application/json");
     let is = received.json.as_ref().is_some_and(Value::is_object);

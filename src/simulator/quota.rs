@@ -12,7 +12,7 @@ const HOUR: SignedDuration = SignedDuration::from_secs(3600);
 
 /// A call too many.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Exceeded {
+pub(super) struct OverQuota {
     /// The calls that the window allows.
     pub(super) limit: u32,
     /// Seconds until calls are answered again, at least 1.
@@ -70,7 +70,7 @@ impl Quota {
     }
 
     /// Counts a call of the API at `place` in [`APIS`].
-    pub(super) fn admit(&self, place: usize, now: Timestamp) -> Result<(), Exceeded> {
+    pub(super) fn admit(&self, place: usize, now: Timestamp) -> Result<(), OverQuota> {
         if !self.enforced {
             return Ok(());
         }
@@ -79,7 +79,7 @@ impl Quota {
         let per_hour = if self.calls_per_minute.is_some() || api.per_hour == 0 { u32::MAX } else { api.per_hour };
         let mut counter = self.counters[place].lock();
         if let Some(until) = counter.shut_until.filter(|until| *until > now) {
-            return Err(Exceeded { limit: per_minute, reset: seconds(now, until) });
+            return Err(OverQuota { limit: per_minute, reset: seconds(now, until) });
         }
         let minute_ends = counter.minute.count(now, MINUTE);
         let hour_ends = counter.hour.count(now, HOUR);
@@ -100,7 +100,7 @@ impl Quota {
         if length == HOUR {
             counter.hour.ends = None;
         }
-        Err(Exceeded { limit, reset: seconds(now, until) })
+        Err(OverQuota { limit, reset: seconds(now, until) })
     }
 
     /// Counts a login with wrong credentials.
@@ -138,8 +138,8 @@ mod tests {
         let (contact, _) = find("/cgi-bin/externalcontact/get_user_behavior_data").unwrap();
         assert_eq!(quota.admit(contact, at(0)), Ok(()));
         assert_eq!(quota.admit(contact, at(50)), Ok(()));
-        assert_eq!(quota.admit(contact, at(59)), Err(Exceeded { limit: 2, reset: 60 }));
-        assert_eq!(quota.admit(contact, at(118)), Err(Exceeded { limit: 2, reset: 1 }));
+        assert_eq!(quota.admit(contact, at(59)), Err(OverQuota { limit: 2, reset: 60 }));
+        assert_eq!(quota.admit(contact, at(118)), Err(OverQuota { limit: 2, reset: 1 }));
         assert_eq!(quota.admit(contact, at(119)), Ok(()));
         let (other, _) = find("/cgi-bin/kf/get_servicer_statistic").unwrap();
         assert_eq!(quota.admit(other, at(59)), Ok(()));
@@ -152,7 +152,7 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(quota.admit(push, at(0)), Ok(()));
         }
-        assert_eq!(quota.admit(push, at(40)), Err(Exceeded { limit: 100, reset: 20 }));
+        assert_eq!(quota.admit(push, at(40)), Err(OverQuota { limit: 100, reset: 20 }));
         assert_eq!(quota.admit(push, at(60)), Ok(()));
     }
 
@@ -174,7 +174,7 @@ mod tests {
         for call in 0..150_000 {
             assert_eq!(quota.admit(contact, at(call / 9000 * 60)), Ok(()));
         }
-        assert_eq!(quota.admit(contact, at(1000)), Err(Exceeded { limit: 150_000, reset: 3600 }));
+        assert_eq!(quota.admit(contact, at(1000)), Err(OverQuota { limit: 150_000, reset: 3600 }));
         assert!(quota.admit(contact, at(4599)).is_err());
         assert_eq!(quota.admit(contact, at(4600)), Ok(()));
     }

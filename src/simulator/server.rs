@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::World;
-use super::answer::{Answer, Payload, Received, decode_query};
+use super::answer::{Answer, ApiRequest, Payload, decode_query};
 use super::apis::{APIS, Platform, find, platform_of};
 use super::faults::Effect;
 use super::journal::{LoggedCall, UNKNOWN};
@@ -65,7 +65,7 @@ async fn respond(world: Arc<World>, request: Request<Incoming>) -> Result<Respon
         });
         return Ok(answer.into_response());
     };
-    let received = Received {
+    let received = ApiRequest {
         method: head.method,
         ids,
         query: decode_query(head.uri.query().unwrap_or_default()),
@@ -87,7 +87,7 @@ async fn respond(world: Arc<World>, request: Request<Incoming>) -> Result<Respon
     Ok(answer.into_response())
 }
 
-fn logged(place: usize, subjects: &[String], days: Option<Days>, received: &Received, answer: &Answer) -> LoggedCall {
+fn logged(place: usize, subjects: &[String], days: Option<Days>, received: &ApiRequest, answer: &Answer) -> LoggedCall {
     LoggedCall {
         api: APIS[place].path,
         subject: subjects.join(","),
@@ -99,7 +99,7 @@ fn logged(place: usize, subjects: &[String], days: Option<Days>, received: &Rece
 }
 
 /// What the platform of the API at `place` answers, as a fault leaves it.
-fn answer(world: &World, place: usize, received: &Received, subjects: &[String], effect: Option<Effect>) -> Answer {
+fn answer(world: &World, place: usize, received: &ApiRequest, subjects: &[String], effect: Option<Effect>) -> Answer {
     let platform = APIS[place].platform;
     let honest = || match platform {
         Platform::Wecom => wecom::answer(world, place, received),

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::answer::Received;
+use super::answer::ApiRequest;
 use super::apis;
 use super::feishu::message_push::period;
 use crate::day::{Day, Days, Zone};
 
 /// The ids that a call of the API with that path names, and the days that it asks for.
-pub(super) fn of(path: &str, received: &Received) -> (Vec<String>, Option<Days>) {
+pub(super) fn of(path: &str, received: &ApiRequest) -> (Vec<String>, Option<Days>) {
     let text = |name| received.field(name).map(plain);
     match path {
         apis::CONTACT => {
@@ -44,7 +44,7 @@ pub(super) fn of(path: &str, received: &Received) -> (Vec<String>, Option<Days>)
     }
 }
 
-fn parameter(received: &Received, name: &str) -> Vec<String> {
+fn parameter(received: &ApiRequest, name: &str) -> Vec<String> {
     received.parameter(name).map(str::to_owned).into_iter().collect()
 }
 
@@ -56,7 +56,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn days(received: &Received, first: &str, last: &str) -> Option<Days> {
+fn days(received: &ApiRequest, first: &str, last: &str) -> Option<Days> {
     let first = day(received.field(first)?)?;
     Some(Days { first, last: received.field(last).and_then(day).unwrap_or(first) })
 }

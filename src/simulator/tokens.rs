@@ -26,7 +26,7 @@ pub enum Credential {
 
 /// What a token that came with a call is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TokenState {
     Valid(Credential),
     Expired,
     Unknown,
@@ -90,11 +90,11 @@ impl Tokens {
     }
 
     /// What `token` is worth.
-    pub(super) fn standing(&self, token: &str, now: Timestamp) -> Standing {
+    pub(super) fn standing(&self, token: &str, now: Timestamp) -> TokenState {
         match self.state.read().issued.get(token) {
-            Some((credential, ends)) if *ends > now => Standing::Valid(*credential),
-            Some(_) => Standing::Expired,
-            None => Standing::Unknown,
+            Some((credential, ends)) if *ends > now => TokenState::Valid(*credential),
+            Some(_) => TokenState::Expired,
+            None => TokenState::Unknown,
         }
     }
 
@@ -135,8 +135,8 @@ mod tests {
         let (first, life) = tokens.issue(Credential::Wecom, at(0), SignedDuration::ZERO);
         assert_eq!(life, 7200);
         assert_eq!(tokens.issue(Credential::Wecom, at(7000), SignedDuration::ZERO), (first.clone(), 200));
-        assert_eq!(tokens.standing(&first, at(7199)), Standing::Valid(Credential::Wecom));
-        assert_eq!(tokens.standing(&first, at(7200)), Standing::Expired);
+        assert_eq!(tokens.standing(&first, at(7199)), TokenState::Valid(Credential::Wecom));
+        assert_eq!(tokens.standing(&first, at(7200)), TokenState::Expired);
         assert_ne!(tokens.issue(Credential::Wecom, at(7200), SignedDuration::ZERO).0, first);
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let (second, life) = tokens.issue(Credential::Feishu, at(5500), margin);
         assert_ne!(first, second);
         assert_eq!(life, 7200);
-        assert_eq!(tokens.standing(&first, at(5600)), Standing::Valid(Credential::Feishu));
+        assert_eq!(tokens.standing(&first, at(5600)), TokenState::Valid(Credential::Feishu));
     }
 
     #[test]
@@ -158,9 +158,9 @@ mod tests {
         let (kf, _) = tokens.issue(Credential::WecomKf, at(0), SignedDuration::ZERO);
         let secret = tokens.rotate(Credential::Wecom);
         assert_eq!(tokens.secret(Credential::Wecom), secret);
-        assert_eq!(tokens.standing(&old, at(1)), Standing::Unknown);
-        assert_eq!(tokens.standing(&kf, at(1)), Standing::Valid(Credential::WecomKf));
+        assert_eq!(tokens.standing(&old, at(1)), TokenState::Unknown);
+        assert_eq!(tokens.standing(&kf, at(1)), TokenState::Valid(Credential::WecomKf));
         tokens.revoke();
-        assert_eq!(tokens.standing(&kf, at(1)), Standing::Unknown);
+        assert_eq!(tokens.standing(&kf, at(1)), TokenState::Unknown);
     }
 }

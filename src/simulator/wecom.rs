@@ -12,15 +12,15 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::World;
-use super::answer::{Answer, Received, Refusal};
+use super::answer::{Answer, ApiRequest, Refusal};
 use super::apis::{self, APIS};
-use super::tokens::{Credential, Standing};
+use super::tokens::{Credential, TokenState};
 
 pub(super) use rules::refuse;
 use rules::refuse_for;
 
 /// Answers a call of the API at `place` in [`APIS`].
-pub(super) fn answer(world: &World, place: usize, received: &Received) -> Answer {
+pub(super) fn answer(world: &World, place: usize, received: &ApiRequest) -> Answer {
     let path = APIS[place].path;
     envelope(
         path,
@@ -64,7 +64,7 @@ pub(super) fn envelope(path: &str, outcome: Result<Value, Refusal>) -> Answer {
     answer
 }
 
-fn login(world: &World, place: usize, received: &Received) -> Result<Value, Refusal> {
+fn login(world: &World, place: usize, received: &ApiRequest) -> Result<Value, Refusal> {
     if world.quota.logins_shut(received.now) || world.quota.admit(place, received.now).is_err() {
         return Err(refuse(45009));
     }
@@ -91,13 +91,13 @@ fn login(world: &World, place: usize, received: &Received) -> Result<Value, Refu
     Ok(json!({ "access_token": token, "expires_in": lifetime }))
 }
 
-fn admit(world: &World, place: usize, received: &Received) -> Result<(), Refusal> {
+fn admit(world: &World, place: usize, received: &ApiRequest) -> Result<(), Refusal> {
     let api = &APIS[place];
     let token = received.parameter("access_token").filter(|token| !token.is_empty());
     let credential = match world.tokens.standing(token.ok_or_else(|| refuse(41001))?, received.now) {
-        Standing::Valid(credential) => credential,
-        Standing::Expired => return Err(refuse(42001)),
-        Standing::Unknown => return Err(refuse(40014)),
+        TokenState::Valid(credential) => credential,
+        TokenState::Expired => return Err(refuse(42001)),
+        TokenState::Unknown => return Err(refuse(40014)),
     };
     match credential {
         Credential::Wecom => {}

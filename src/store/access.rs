@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::change::Change;
 use super::error::StoreError;
 use super::lane::Lane;
-use super::unwritten::Unwritten;
+use super::pending::PendingAnswers;
 use super::{CompanyClaim, company, damage, ledger, open};
 use crate::source::Table;
 
@@ -43,7 +43,7 @@ pub(super) struct Inner {
     /// Where the file is; `None` where all is in memory.
     pub(super) place: Option<Place>,
     /// What waits until the file can be written.
-    pub(super) unwritten: Mutex<Unwritten>,
+    pub(super) pending: Mutex<PendingAnswers>,
     /// Told when that begins and when it ends.
     pub(super) turned: Notify,
     /// Whose figures are stored: to be noted in each file that takes the place of another.
@@ -73,7 +73,7 @@ impl Inner {
             writer: Lane::new(connection),
             reader: None,
             place: None,
-            unwritten: Mutex::default(),
+            pending: Mutex::default(),
             turned: Notify::new(),
             claims: Mutex::default(),
             tables,
@@ -136,7 +136,7 @@ impl Inner {
     /// The file, where it may be opened once more for a long read.
     pub(super) fn own_file(&self) -> Option<&Path> {
         let place = self.place.as_ref().filter(|place| !place.frozen)?;
-        (self.unwritten.lock().cause().is_none() && self.check_there().is_ok()).then_some(&place.file)
+        (self.pending.lock().cause().is_none() && self.check_there().is_ok()).then_some(&place.file)
     }
 
     /// Makes sure that the file is still where it was: SQLite goes on with one that was deleted, and all would be lost.
@@ -160,7 +160,7 @@ impl Inner {
     /// Notes that the file can't be written, and says so once.
     pub(super) fn begin_to_keep(&self, cause: StoreError, first: Option<&Arc<Change>>) {
         let words = cause.to_string();
-        if self.unwritten.lock().begin(cause, first) {
+        if self.pending.lock().begin(cause, first) {
             tracing::error!(
                 "the store cannot be written: {words}; figures are kept in memory only, and stored when it can be written"
             );
@@ -220,7 +220,7 @@ impl Inner {
     }
 
     fn hangs(&self) -> bool {
-        matches!(self.unwritten.lock().cause(), Some(StoreError::Hung { .. }))
+        matches!(self.pending.lock().cause(), Some(StoreError::Hung { .. }))
     }
 
     /// Does `work` on a thread that may block. Where it takes too long, it goes on, and keeps its turn.
@@ -263,10 +263,10 @@ impl Inner {
         let inner = Arc::clone(self);
         let tended = self.block(Some(writing), move || {
             let _reading = reading;
-            if inner.unwritten.lock().cause().is_none() {
+            if inner.pending.lock().cause().is_none() {
                 return inner.check_there();
             }
-            if matches!(inner.unwritten.lock().cause(), Some(StoreError::Damaged { .. })) {
+            if matches!(inner.pending.lock().cause(), Some(StoreError::Damaged { .. })) {
                 // Other processes may have it open: only a start sets it aside.
                 return Ok(());
             }
@@ -302,23 +302,23 @@ impl Inner {
         if let Some((claim, stored)) = others.into_iter().next() {
             return Err(claim.refused(stored));
         }
-        let count = self.unwritten.lock().count();
+        let count = self.pending.lock().count();
         loop {
             // Not in the heads of the loops, which would keep the lock.
-            let some = self.unwritten.lock().some_answers();
+            let some = self.pending.lock().some_answers();
             let Some((source, answers)) = some else { break };
             ledger::settle(&mut connection, source.0, &source.1, &answers).map_err(explain)?;
-            self.unwritten.lock().forget_answers(&source, &answers);
+            self.pending.lock().forget_answers(&source, &answers);
         }
-        let rest = self.unwritten.lock().rest();
+        let rest = self.pending.lock().rest();
         for change in &rest {
             change.store(&mut connection).map_err(explain)?;
         }
-        let mut unwritten = self.unwritten.lock();
-        unwritten.forget_rest(&rest);
+        let mut pending = self.pending.lock();
+        pending.forget_rest(&rest);
         // What came meanwhile is stored the next time.
-        if unwritten.end() {
-            drop(unwritten);
+        if pending.end() {
+            drop(pending);
             tracing::info!(answers = count, "the store can be written again: what was kept in memory is stored");
             self.turned.notify_one();
         }

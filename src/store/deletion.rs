@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Forgotten, Store, StoreError, damage, known, open, person, retention};
+use super::{ForgetCounts, Store, StoreError, damage, known, open, person, retention};
 use crate::day::Day;
 
 impl Store {
@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// As SQLite says; what is forgotten by then stays so.
     pub async fn forget(&self, today: Day, days: u32) -> Result<u64, StoreError> {
-        if self.inner.unwritten.lock().waits() {
+        if self.inner.pending.lock().waits() {
             return Ok(0);
         }
         let tables = self.inner.tables.clone();
@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// As SQLite says; [`StoreError::Full`] also where there is no space for the new file: the tables are done then.
-    pub async fn forget_person(&self, account: &str, id: &str) -> Result<Forgotten, StoreError> {
+    pub async fn forget_person(&self, account: &str, id: &str) -> Result<ForgetCounts, StoreError> {
         let (tables, account, id) = (self.inner.tables.clone(), account.to_owned(), id.to_owned());
         let forget = self.inner.write(move |connection| person::forget(connection, &tables, &account, &id));
         let mut forgotten = forget.await?;
@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// As SQLite says.
     pub async fn forget_names(&self, account: &str, infos: Vec<&'static str>) -> Result<usize, StoreError> {
-        if self.inner.unwritten.lock().waits() {
+        if self.inner.pending.lock().waits() {
             return Ok(0);
         }
         let account = account.to_owned();

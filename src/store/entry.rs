@@ -169,7 +169,7 @@ pub enum ErrorKind {
 
 /// What a target was answered for a day, while it could not be stored.
 #[derive(Clone, Debug)]
-pub(super) struct UnwrittenAnswer {
+pub(super) struct PendingAnswer {
     pub(super) target: Arc<Target>,
     pub(super) state: AnswerState,
     pub(super) code: i64,
@@ -182,7 +182,7 @@ pub(super) struct UnwrittenAnswer {
     pub(super) rows: Option<(Timestamp, Vec<Row>)>,
 }
 
-impl UnwrittenAnswer {
+impl PendingAnswer {
     /// The ledger's entry for it.
     pub(super) fn entry(&self, day: Day) -> LedgerEntry {
         LedgerEntry {

@@ -9,9 +9,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, Transactio
 
 use super::column::{Iso, Millis};
 use super::damage::intact;
-use super::entry::UnwrittenAnswer;
+use super::entry::PendingAnswer;
 use super::error::StoreError;
-use super::rows::Writing;
+use super::rows::RowWriter;
 use super::{AnswerState, DayState, LedgerEntry, TargetAnswer};
 use crate::day::{Day, Days};
 use crate::source::Subject;
@@ -93,10 +93,10 @@ fn write(
     answers: &[TargetAnswer],
 ) -> rusqlite::Result<()> {
     let source = source_id(transaction, source, account)?;
-    let mut targets = Numbering::new(transaction, FIND_TARGET, NUMBER_TARGET)?;
-    let mut texts = Numbering::new(transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
+    let mut targets = TextNumbers::new(transaction, FIND_TARGET, NUMBER_TARGET)?;
+    let mut texts = TextNumbers::new(transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
     let mut upsert = transaction.prepare_cached(UPSERT)?;
-    let mut writings: HashMap<(&str, usize), Writing<'_>> = HashMap::new();
+    let mut writings: HashMap<(&str, usize), RowWriter<'_>> = HashMap::new();
     let mut definitions: HashMap<(&str, Day), i64> = HashMap::new();
     let mut spelled = DaySpellings::default();
     for answer in answers {
@@ -112,7 +112,7 @@ fn write(
             (Err(_), _) => None,
             (Ok(_), hash_map::Entry::Occupied(known)) => Some(known.into_mut()),
             (Ok(_), hash_map::Entry::Vacant(new)) => {
-                Some(new.insert(Writing::new(transaction, target.table, target.labels.len())?))
+                Some(new.insert(RowWriter::new(transaction, target.table, target.labels.len())?))
             }
         };
         for DayState { day, state, code } in answer.states() {
@@ -142,13 +142,13 @@ pub(super) fn settle(
     connection: &mut Connection,
     source: &str,
     account: &str,
-    answers: &[(Day, Arc<UnwrittenAnswer>)],
+    answers: &[(Day, Arc<PendingAnswer>)],
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let source = source_id(&transaction, source, account)?;
     {
-        let mut targets = Numbering::new(&transaction, FIND_TARGET, NUMBER_TARGET)?;
-        let mut texts = Numbering::new(&transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
+        let mut targets = TextNumbers::new(&transaction, FIND_TARGET, NUMBER_TARGET)?;
+        let mut texts = TextNumbers::new(&transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
         let mut upsert = transaction.prepare_cached(UPSERT)?;
         let mut known = transaction
             .prepare_cached("SELECT 1 FROM answer WHERE source = ? AND day = ? AND target = ? AND last_at > ?")?;
@@ -162,7 +162,7 @@ pub(super) fn settle(
                 continue;
             }
             if let Some((at, rows)) = &answer.rows {
-                let mut writing = Writing::new(&transaction, target.table, target.labels.len())?;
+                let mut writing = RowWriter::new(&transaction, target.table, target.labels.len())?;
                 writing.delete(account, &day, &target.labels)?;
                 for row in rows {
                     writing.insert(account, &day, row, *at)?;
@@ -264,12 +264,12 @@ const NUMBER_DEFINITION: &str = "INSERT INTO definition (text, day) VALUES (?, ?
     ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id";
 
 /// The statements that give texts their numbers.
-struct Numbering<'a> {
+struct TextNumbers<'a> {
     find: CachedStatement<'a>,
     number: CachedStatement<'a>,
 }
 
-impl<'a> Numbering<'a> {
+impl<'a> TextNumbers<'a> {
     fn new(transaction: &'a Transaction<'_>, find: &str, number: &str) -> rusqlite::Result<Self> {
         Ok(Self { find: transaction.prepare_cached(find)?, number: transaction.prepare_cached(number)? })
     }

@@ -7,7 +7,7 @@ use crate::source::{ListEntry, Table, Target, lists_people};
 
 /// What was stored of a person, and is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct ForgetCounts {
     /// Rows of figures.
     pub figures: usize,
     /// Entries of the ledger.
@@ -24,7 +24,7 @@ pub struct Forgotten {
     pub log_remains: bool,
 }
 
-impl Forgotten {
+impl ForgetCounts {
     /// Whether the store's tables had anything of the person.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -41,9 +41,9 @@ pub(super) fn forget(
     tables: &[&Table],
     account: &str,
     id: &str,
-) -> rusqlite::Result<Forgotten> {
+) -> rusqlite::Result<ForgetCounts> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut forgotten = Forgotten::default();
+    let mut forgotten = ForgetCounts::default();
     for table in tables {
         let Some(person) = table.person else { continue };
         let sql =

@@ -23,13 +23,13 @@ pub(super) enum Order {
 }
 
 /// The statements that write rows of one table.
-pub(super) struct Writing<'a> {
+pub(super) struct RowWriter<'a> {
     table: &'a Table,
     delete: CachedStatement<'a>,
     insert: CachedStatement<'a>,
 }
 
-impl<'a> Writing<'a> {
+impl<'a> RowWriter<'a> {
     /// Those for targets that name the first `labels` labels of `table`.
     ///
     /// # Errors

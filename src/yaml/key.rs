@@ -112,7 +112,7 @@ impl<'a> Key<'a> {
 
 /// What is told beside what is read.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct ReadState {
     /// What is wrong with single values, each with its key path.
     pub(super) faults: Vec<String>,
     /// The key at which the reading ended, as it may be shown.
@@ -130,7 +130,7 @@ struct InSlot<'s, 'a, 'r> {
     slot: &'s mut Slot<'a>,
     path: &'r str,
     secret: bool,
-    reading: &'r mut Reading,
+    reading: &'r mut ReadState,
 }
 
 impl<'de> DeserializeSeed<'de> for InSlot<'_, '_, '_> {
@@ -169,7 +169,7 @@ pub(super) struct InGroup<'r> {
     pub(super) group: &'r mut dyn Group,
     pub(super) path: &'r str,
     pub(super) secret: bool,
-    pub(super) reading: &'r mut Reading,
+    pub(super) reading: &'r mut ReadState,
 }
 
 impl<'de> DeserializeSeed<'de> for InGroup<'_> {
@@ -219,7 +219,7 @@ impl<'de> Visitor<'de> for InGroup<'_> {
 /// Reads a key that must be one of these, so that an unknown one is told with its own line and column.
 struct KeyOf<'r, 'a> {
     keys: &'r [Key<'a>],
-    reading: &'r mut Reading,
+    reading: &'r mut ReadState,
 }
 
 impl<'de> DeserializeSeed<'de> for KeyOf<'_, '_> {
@@ -252,7 +252,7 @@ struct InEach<'r> {
     each: &'r mut dyn Each,
     path: &'r str,
     secret: bool,
-    reading: &'r mut Reading,
+    reading: &'r mut ReadState,
 }
 
 impl<'de> Visitor<'de> for InEach<'_> {
@@ -289,7 +289,7 @@ struct InEntry<'r> {
     name: &'r str,
     path: &'r str,
     secret: bool,
-    reading: &'r mut Reading,
+    reading: &'r mut ReadState,
 }
 
 impl<'de> DeserializeSeed<'de> for InEntry<'_> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imstats_exporter::client::Proxies;
 use imstats_exporter::day::{Clock, Days};
-use imstats_exporter::history::{Authorization, Bounds, Receiver, ReceiverError, RemoteWriteError, Sent};
+use imstats_exporter::history::{Authorization, Bounds, Receiver, ReceiverError, RemoteWriteError, SendProgress};
 use imstats_exporter::history::{Summary, export_remote_write};
 use imstats_exporter::simulator::{Effect, Fault};
 use jiff::Timestamp;
@@ -336,7 +336,7 @@ async fn a_receiver_that_misbehaves_is_told_of_and_gets_no_secret_elsewhere() {
         let (url, serving) = receiver(answer, is_endless).await;
         let receiver = Receiver::new(&url, Authorization::None, Proxies::default(), Duration::ZERO).unwrap();
         let history = past.history(span, "2026-11-20T12:00:00+08:00", &[]);
-        let sent = Sent::default();
+        let sent = SendProgress::default();
         let sending = export_remote_write(history, &receiver, &sent);
         let error = tokio::time::timeout(Duration::from_secs(20), sending).await.expect(expected).unwrap_err();
         let RemoteWriteError::Receiver(ReceiverError::Refused { .. } | ReceiverError::Unavailable { .. }) = &error

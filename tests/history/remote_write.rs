@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imstats_exporter::client::Proxies;
-use imstats_exporter::history::{Authorization, Receiver, ReceiverError, RemoteWriteError, Sent, export_remote_write};
+use imstats_exporter::history::{
+    Authorization, Receiver, ReceiverError, RemoteWriteError, SendProgress, export_remote_write,
+};
 
 use super::export::{openmetrics, parse};
 use super::receiver::ReceiverServer;
@@ -35,7 +37,7 @@ async fn a_receiver_that_is_down_for_a_while_gets_everything_once() {
     let receiver =
         Receiver::new(&server.url("me:s3cret@"), Authorization::None, Proxies::default(), Duration::from_millis(1))
             .unwrap();
-    let sent = Sent::default();
+    let sent = SendProgress::default();
     let labels = [("job", "imstats")];
     let tally = export_remote_write(past.history(span, UNTIL, &labels), &receiver, &sent).await.unwrap();
     let received = server.received.lock().unwrap();
@@ -70,7 +72,8 @@ async fn what_is_refused_for_good_is_not_sent_again_and_tells_no_secret() {
             let receiver =
                 Receiver::new(&server.url("me:hidden@"), authorization, Proxies::default(), Duration::from_millis(1))
                     .unwrap();
-            let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await;
+            let sending =
+                export_remote_write(past.history(span, UNTIL, &[]), &receiver, &SendProgress::default()).await;
             let error = sending.unwrap_err();
             let RemoteWriteError::Receiver(ReceiverError::Refused { status: told, .. }) = &error else {
                 panic!("{error}")
@@ -96,7 +99,7 @@ async fn a_tenant_is_named_in_each_request() {
     let receiver =
         Receiver::new(&server.url(""), Authorization::None, Proxies::default(), Duration::from_millis(1)).unwrap();
     let receiver = receiver.with_header("X-Scope-OrgID", "acme").unwrap();
-    export_remote_write(past.history(span, UNTIL, &[]), &receiver, &Sent::default()).await.unwrap();
+    export_remote_write(past.history(span, UNTIL, &[]), &receiver, &SendProgress::default()).await.unwrap();
     assert_eq!(server.received.lock().unwrap().tenant.as_deref(), Some("acme"));
 }
 
@@ -108,7 +111,7 @@ async fn a_scheme_that_is_wrong_ends_it_at_once() {
     let server = ReceiverServer::start(&[]).await;
     let url = server.url("").replace("http://", "https://");
     let receiver = Receiver::new(&url, Authorization::None, Proxies::default(), Duration::from_mins(1)).unwrap();
-    let sent = Sent::default();
+    let sent = SendProgress::default();
     let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &sent);
     let error = soon(sending).await.unwrap_err().to_string();
     assert!(error.contains("no connection to https://") && error.contains("http instead of https"), "{error}");
@@ -124,7 +127,7 @@ async fn a_certificate_that_nobody_vouches_for_ends_it_at_once() {
     wire.leads_to(past.simulator.address());
     let url = format!("{}/api/v1/write", wire.base()).replace("127.0.0.1", "localhost");
     let receiver = Receiver::new(&url, Authorization::None, Proxies::default(), Duration::from_mins(1)).unwrap();
-    let sent = Sent::default();
+    let sent = SendProgress::default();
     let sending = export_remote_write(past.history(span, UNTIL, &[]), &receiver, &sent);
     let error = soon(sending).await.unwrap_err().to_string();
     assert!(error.contains("no connection to https://localhost") && error.contains("SSL_CERT_FILE"), "{error}");

@@ -20,18 +20,18 @@ const MOST_BYTES: usize = 256 << 10;
 
 /// The queue. Cloning gives another handle to the same one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Queue(Arc<Shared>);
+pub(super) struct Queue(Arc<QueueState>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct QueueState {
+    state: Mutex<Lines>,
     filled: Condvar,
     drained: Condvar,
     dropped: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Lines {
     lines: VecDeque<Vec<u8>>,
     /// The size of these lines, and of the one that is being written.
     bytes: usize,

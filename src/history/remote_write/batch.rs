@@ -5,7 +5,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::message::{Label, Sample, TimeSeries, WriteRequest};
 use crate::day::Cycle;
-use crate::history::export_history::{ExportError, ExportHistory, Shown, ShownDays, Tally};
+use crate::history::export_history::{ExportError, ExportHistory, HistoryRow, SourceDays, Tally};
 use crate::telemetry::STAT_TIMESTAMP;
 
 /// The most series in a request.
@@ -42,14 +42,14 @@ impl From<ExportError> for Stop {
 /// [`ExportError`].
 pub(super) fn fill(history: &ExportHistory, sender: Sender<Batch>) -> Result<Tally, ExportError> {
     let mut tally = Tally::default();
-    let mut filling = Filling { sender, request: WriteRequest::default(), bytes: 0, open: Vec::new() };
+    let mut filling = BatchFiller { sender, request: WriteRequest::default(), bytes: 0, open: Vec::new() };
     match filling.all(history, &mut tally) {
         Ok(()) | Err(Stop::NoSender) => Ok(tally),
         Err(Stop::Export(error)) => Err(error),
     }
 }
 
-struct Filling {
+struct BatchFiller {
     sender: Sender<Batch>,
     request: WriteRequest,
     /// About how many bytes the request has.
@@ -58,7 +58,7 @@ struct Filling {
     open: Vec<Option<usize>>,
 }
 
-impl Filling {
+impl BatchFiller {
     fn all(&mut self, history: &ExportHistory, tally: &mut Tally) -> Result<(), Stop> {
         for (api, table) in history.tables() {
             let names: Vec<_> = table.fields.iter().map(|field| table.metric(field)).collect();
@@ -67,7 +67,7 @@ impl Filling {
                 api,
                 table,
                 tally,
-                &mut |tally, Shown { account, row, show_times, labels: added, cycle }| {
+                &mut |tally, HistoryRow { account, row, show_times, labels: added, cycle }| {
                     if subject.as_ref().is_none_or(|(of, labels, _)| of != account || *labels != row.labels) {
                         subject = Some((account.to_owned(), row.labels.clone(), vec![false; names.len()]));
                         self.open = vec![None; names.len()];
@@ -90,7 +90,7 @@ impl Filling {
                 },
             )?;
         }
-        for ShownDays { source, account, show_times, days } in history.shown_days().map_err(ExportError::from)? {
+        for SourceDays { source, account, show_times, days } in history.shown_days().map_err(ExportError::from)? {
             self.open = vec![None];
             let series = || labels(STAT_TIMESTAMP.0, [("source", source), ("account", account)], history.labels());
             let before = tally.samples;
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_batch_is_bounded_and_a_long_series_goes_on_in_the_next_one() {
         let (sender, mut batches) = mpsc::channel(100);
-        let mut filling = Filling { sender, request: WriteRequest::default(), bytes: 0, open: vec![None] };
+        let mut filling = BatchFiller { sender, request: WriteRequest::default(), bytes: 0, open: vec![None] };
         let series = || labels("x", [("b", "2"), ("a", "1"), ("c", "")], &[]);
         filling.add(0, &series, 5.0, 0..100_000).ok().unwrap();
         filling.flush().ok().unwrap();

@@ -32,8 +32,8 @@ const HEADERS: &[(&str, &[&str])] = &[
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    tls_server_config: Option<tls::Written>,
+struct WebFile {
+    tls_server_config: Option<tls::TlsSection>,
     http_server_config: Option<WrittenHttp>,
     basic_auth_users: Option<BTreeMap<String, String>>,
     rate_limit: Option<WrittenLimit>,
@@ -58,7 +58,7 @@ struct WrittenLimit {
 /// The file and those that it names, read at one moment.
 pub(super) struct Files {
     path: PathBuf,
-    written: Written,
+    written: WebFile,
     pem: tls::Pem,
     text: String,
 }
@@ -74,7 +74,7 @@ impl Files {
         };
         let text = String::from_utf8(read(path)?)
             .map_err(|error| WebConfigError::Syntax(format!("{}: {error}", path.display())))?;
-        let written: Option<Written> = yaml::read(&text, &path.display().to_string())
+        let written: Option<WebFile> = yaml::read(&text, &path.display().to_string())
             .map_err(|error| WebConfigError::Syntax(error.to_string()))?;
         let written = written.unwrap_or_default();
         let pem = match &written.tls_server_config {
@@ -113,11 +113,11 @@ impl Files {
     /// What to tell of the rights of the files.
     fn rights(&self) -> Vec<String> {
         let tls = self.written.tls_server_config.as_ref();
-        let named = tls.into_iter().flat_map(tls::Written::files);
+        let named = tls.into_iter().flat_map(tls::TlsSection::files);
         let named = named
             .map(|(key, name, is_secret)| (format!("tls_server_config.{key}"), beside(&self.path, name), is_secret));
         // It holds hashes of passwords, which can be guessed offline, or a key.
-        let has_secret = tls.is_some_and(tls::Written::has_key)
+        let has_secret = tls.is_some_and(tls::TlsSection::has_key)
             || self.written.basic_auth_users.as_ref().is_some_and(|users| !users.is_empty());
         let all = std::iter::once(("--web.config.file".to_owned(), self.path.clone(), has_secret)).chain(named);
         all.filter_map(|(key, path, is_secret)| {

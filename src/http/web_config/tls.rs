@@ -17,7 +17,7 @@ use super::{certificate, key};
 /// The section as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Written {
+pub(super) struct TlsSection {
     cert: Option<String>,
     key: Option<String>,
     client_ca: Option<String>,
@@ -77,7 +77,7 @@ impl Tls {
     }
 }
 
-impl Written {
+impl TlsSection {
     /// Gathers the PEM texts; `read` reads the file of a name.
     pub(super) fn pem(&self, read: impl Fn(&str) -> Result<Vec<u8>, WebConfigError>) -> Result<Pem, WebConfigError> {
         let of = |key: &str, text: &Option<String>, file: &Option<String>| match (filled(text), filled(file)) {
@@ -115,7 +115,7 @@ impl Written {
 }
 
 /// What the section asks for; `None` for plain HTTP.
-pub(super) fn build(written: &Written, pem: &Pem) -> Result<Option<Tls>, WebConfigError> {
+pub(super) fn build(written: &TlsSection, pem: &Pem) -> Result<Option<Tls>, WebConfigError> {
     let (cert, key) = match (&pem.cert, &pem.key) {
         (Some(cert), Some(key)) => (cert, key),
         (None, None) if pem.client_ca.is_none() && written.asks_for_nothing() => return Ok(None),
@@ -147,7 +147,7 @@ pub(super) fn build(written: &Written, pem: &Pem) -> Result<Option<Tls>, WebConf
     Ok(Some(Tls { config: Arc::new(config), allowed, clients, least_version, validity }))
 }
 
-fn provider(written: &Written) -> Result<CryptoProvider, WebConfigError> {
+fn provider(written: &TlsSection) -> Result<CryptoProvider, WebConfigError> {
     let mut provider = ring::default_provider();
     if !written.cipher_suites.is_empty() {
         let all = provider.cipher_suites;
@@ -183,7 +183,7 @@ fn provider(written: &Written) -> Result<CryptoProvider, WebConfigError> {
 }
 
 /// The least version, and all.
-fn versions(written: &Written) -> Result<(u8, Vec<&'static SupportedProtocolVersion>), WebConfigError> {
+fn versions(written: &TlsSection) -> Result<(u8, Vec<&'static SupportedProtocolVersion>), WebConfigError> {
     let number = |key: &str, text: &Option<String>, default: u8| match filled(text) {
         None => Ok(default),
         Some("TLS12") => Ok(2),
@@ -200,7 +200,7 @@ fn versions(written: &Written) -> Result<(u8, Vec<&'static SupportedProtocolVers
     if versions.is_empty() { Err(fault("min_version", "is above max_version")) } else { Ok((least, versions)) }
 }
 
-fn client_certificates(written: &Written, pem: &Pem) -> Result<ClientCertificates, WebConfigError> {
+fn client_certificates(written: &TlsSection, pem: &Pem) -> Result<ClientCertificates, WebConfigError> {
     let has_names = !written.client_allowed_sans.is_empty();
     match filled(&written.client_auth_type).unwrap_or("NoClientCert") {
         "RequireAndVerifyClientCert" => Ok(ClientCertificates::Required),
@@ -257,7 +257,7 @@ mod tests {
 
     fn fault_of(yaml: &str) -> String {
         let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let written = Written {
+        let written = TlsSection {
             cert: Some(signed.cert.pem()),
             key: Some(signed.signing_key.serialize_pem()),
             ..serde_yaml::from_str(yaml).unwrap()

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::rules::refuse;
 use crate::simulator::World;
-use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::answer::{ApiRequest, Refusal};
 use crate::simulator::company::FeishuDepartment;
 
 /// The most departments of one answer.
 const LONGEST_PAGE: usize = 50;
 
 /// The departments directly below one, or with `fetch_child` all below it.
-pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn answer(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let all = &world.company.feishu_departments;
     let open = match received.parameter("department_id_type") {
         None | Some("open_department_id") => true,

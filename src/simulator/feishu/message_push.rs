@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::rules::refuse;
 use crate::day::{Day, Days, Zone};
 use crate::simulator::World;
-use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::answer::{ApiRequest, Refusal};
 use crate::simulator::apis;
 use crate::simulator::company::{Company, FeishuDepartment};
 use crate::simulator::draw::{Draw, key, number, rhythm};
@@ -98,7 +98,7 @@ pub(in crate::simulator) fn period(date: Day, cycle_type: i64) -> Days {
 }
 
 /// Answers `message_push_overview`.
-pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn answer(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let company = &world.company;
     let app_id = received.ids.first().filter(|id| company.app_ids.contains(id)).ok_or_else(|| refuse(211_005))?;
     let date = received.field("date").and_then(Value::as_str).and_then(|date| date.parse::<Day>().ok());
@@ -137,7 +137,7 @@ pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusa
     Ok(json!({ "items": tally.metrics().into_iter().map(item).collect::<Vec<Value>>() }))
 }
 
-fn department<'a>(company: &'a Company, received: &Received) -> Result<Option<&'a FeishuDepartment>, Refusal> {
+fn department<'a>(company: &'a Company, received: &ApiRequest) -> Result<Option<&'a FeishuDepartment>, Refusal> {
     let id = match received.field("department_id") {
         None => return Ok(None),
         Some(id) => id.as_str().ok_or_else(|| refuse(9499))?,

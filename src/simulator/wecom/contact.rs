@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::rules::{days, midnight, numbers, refuse, refuse_for, strings};
 use crate::day::Day;
 use crate::simulator::World;
-use crate::simulator::answer::{Received, Refusal, rounded};
+use crate::simulator::answer::{ApiRequest, Refusal, rounded};
 use crate::simulator::apis;
 use crate::simulator::company::{Company, User};
 use crate::simulator::draw::{Draw, number, rhythm};
@@ -104,7 +104,7 @@ pub(in crate::simulator) fn union(company: &Company, userids: &[&str], partyids:
 }
 
 /// Answers `get_user_behavior_data`.
-pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn answer(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let company = &world.company;
     let userids = strings(received.field("userid"), "userid")?;
     let partyids = numbers(received.field("partyid"), "partyid")?;

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::rules::{refuse, refuse_for};
 use crate::simulator::World;
-use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::answer::{ApiRequest, Refusal};
 use crate::simulator::apis;
 use crate::simulator::company::Department;
 
 /// Answers the list API with that path.
-pub(super) fn answer(world: &World, path: &str, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn answer(world: &World, path: &str, received: &ApiRequest) -> Result<Value, Refusal> {
     match path {
         apis::FOLLOW_USERS => {
             let userids: Vec<&str> = world.company.follow_users().map(|user| user.userid.as_str()).collect();
@@ -40,7 +40,11 @@ pub(super) fn answer(world: &World, path: &str, received: &Received) -> Result<V
 }
 
 /// The department of the parameter `id` and all below it; all departments where there is no `id`.
-fn departments(world: &World, received: &Received, item: impl Fn(&Department) -> Value) -> Result<Vec<Value>, Refusal> {
+fn departments(
+    world: &World,
+    received: &ApiRequest,
+    item: impl Fn(&Department) -> Value,
+) -> Result<Vec<Value>, Refusal> {
     let company = &world.company;
     let top = match received.parameter("id") {
         None | Some("") => 1,
@@ -61,7 +65,7 @@ fn departments(world: &World, received: &Received, item: impl Fn(&Department) ->
 }
 
 /// The members of a department itself, as `user/simplelist` lists them.
-fn users(world: &World, received: &Received) -> Result<Value, Refusal> {
+fn users(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let partyid: i64 = received
         .parameter("department_id")
         .and_then(|text| text.parse().ok())
@@ -74,7 +78,7 @@ fn users(world: &World, received: &Received) -> Result<Value, Refusal> {
     Ok(json!({ "userlist": items }))
 }
 
-fn kf_accounts(world: &World, received: &Received) -> Result<Value, Refusal> {
+fn kf_accounts(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let number_of = |name: &str, default: u64| match received.field(name) {
         None => Ok(default),
         Some(value) => value.as_u64().ok_or_else(|| refuse_for(40058, name)),
@@ -98,7 +102,7 @@ fn kf_accounts(world: &World, received: &Received) -> Result<Value, Refusal> {
 }
 
 /// The servicers as they were entered: members, and departments with all of their members.
-fn kf_servicers(world: &World, received: &Received) -> Result<Value, Refusal> {
+fn kf_servicers(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let open_kfid = received.parameter("open_kfid").ok_or_else(|| refuse(60251))?;
     let account = world.company.kf_account(open_kfid).ok_or_else(|| refuse_for(95004, open_kfid))?;
     let members = account.named.iter().map(|userid| json!({ "userid": userid, "status": 0, "stop_type": 0 }));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rules::{days, midnight, refuse, refuse_for, strings};
 use crate::day::{Day, Days};
 use crate::simulator::World;
-use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::answer::{ApiRequest, Refusal};
 use crate::simulator::apis;
 use crate::simulator::company::User;
 use crate::simulator::draw::{Draw, growth, number};
@@ -84,7 +84,7 @@ impl Tally {
 }
 
 /// Answers `groupchat/statistic`: an item for each owner who has groups, sorted and paged.
-pub(super) fn by_owner(world: &World, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn by_owner(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let (owners, days) = asked(world, received)?;
     let number_of = |name: &str, default: i64| match received.field(name) {
         None => Ok(default),
@@ -119,7 +119,7 @@ pub(super) fn by_owner(world: &World, received: &Received) -> Result<Value, Refu
 }
 
 /// Answers `groupchat/statistic_group_by_day`: an item for each day, summed over the owners.
-pub(super) fn by_day(world: &World, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn by_day(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let (owners, days) = asked(world, received)?;
     let item = |day: Day| {
         let mut sum = Tally::default();
@@ -134,7 +134,7 @@ pub(super) fn by_day(world: &World, received: &Received) -> Result<Value, Refusa
 }
 
 /// The owner's groups, after faults; nothing for someone who has none.
-fn tally(world: &World, received: &Received, owner: &User, days: Days, api: &'static str) -> Option<Tally> {
+fn tally(world: &World, received: &ApiRequest, owner: &User, days: Days, api: &'static str) -> Option<Tally> {
     if !owner.owns_groups {
         return None;
     }
@@ -149,7 +149,7 @@ fn tally(world: &World, received: &Received, owner: &User, days: Days, api: &'st
 }
 
 /// The owners, each once, and the days that a call asks for.
-fn asked<'a>(world: &'a World, received: &Received) -> Result<(Vec<&'a User>, Days), Refusal> {
+fn asked<'a>(world: &'a World, received: &ApiRequest) -> Result<(Vec<&'a User>, Days), Refusal> {
     let filter = received.field("owner_filter").and_then(|filter| filter.get("userid_list"));
     let userids = strings(filter, "owner_filter.userid_list")?;
     if userids.is_empty() {

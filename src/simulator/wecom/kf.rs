@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rules::{days, midnight, refuse, refuse_for};
 use crate::day::Day;
 use crate::simulator::World;
-use crate::simulator::answer::{Received, Refusal, rounded};
+use crate::simulator::answer::{ApiRequest, Refusal, rounded};
 use crate::simulator::apis;
 use crate::simulator::company::{KfAccount, Servicer};
 use crate::simulator::draw::{Draw, number, rhythm, weekday};
@@ -128,7 +128,7 @@ impl Tally {
 }
 
 /// Answers `kf/get_servicer_statistic`.
-pub(super) fn answer(world: &World, received: &Received) -> Result<Value, Refusal> {
+pub(super) fn answer(world: &World, received: &ApiRequest) -> Result<Value, Refusal> {
     let open_kfid = received.field("open_kfid").ok_or_else(|| refuse(60251))?;
     let open_kfid = open_kfid.as_str().ok_or_else(|| refuse(60252))?;
     let account = world.company.kf_account(open_kfid).ok_or_else(|| refuse_for(95004, open_kfid))?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::day::{Day, Days, Zone};
-use crate::simulator::answer::{Received, Refusal};
+use crate::simulator::answer::{ApiRequest, Refusal};
 
 /// Ids in one list, and days back from today.
 const LONGEST_LIST: usize = 100;
@@ -55,7 +55,7 @@ pub(super) fn refuse_for(code: i64, what: &str) -> Refusal {
 }
 
 /// The days of a range: whole days, not too many, not today and not too long ago.
-pub(super) fn days(received: &Received, first: &str, last: &str, most: u32) -> Result<Days, Refusal> {
+pub(super) fn days(received: &ApiRequest, first: &str, last: &str, most: u32) -> Result<Days, Refusal> {
     let days = Days { first: time(received, first)?, last: time(received, last)? };
     let today = Day::containing(received.now, &Zone::china());
     let kept = Days { first: today.plus(-KEPT_DAYS), last: today.plus(-1) };
@@ -89,7 +89,7 @@ fn array<'a>(list: Option<&'a Value>, name: &str) -> Result<&'a [Value], Refusal
 }
 
 /// A time, rounded down to its day.
-fn time(received: &Received, name: &str) -> Result<Day, Refusal> {
+fn time(received: &ApiRequest, name: &str) -> Result<Day, Refusal> {
     let seconds = received.field(name).and_then(Value::as_i64).ok_or_else(|| refuse_for(40058, name))?;
     // Not above 32 bits: milliseconds are the mistake that people make.
     let instant = u32::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(i64::from(seconds)).ok());

@@ -23,7 +23,7 @@ async fn filled() -> tempfile::TempDir {
 /// Makes sure that opening sets the file aside, whole, and begins a new store.
 async fn is_set_aside(dir: &Path) {
     let damaged = fs::read(dir.join("imstats.db")).unwrap();
-    let Opened { store, set_aside } = Store::open(Some(dir), &apis()).unwrap();
+    let StoreFile { store, set_aside } = Store::open(Some(dir), &apis()).unwrap();
     let aside = set_aside.expect("set aside");
     assert!(aside.to_string_lossy().contains("/imstats.db.damaged-1"), "{}", aside.display());
     assert_eq!(fs::read(&aside).unwrap(), damaged);

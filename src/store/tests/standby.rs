@@ -153,19 +153,19 @@ async fn a_command_beside_the_exporter_fails_where_it_cannot_store() {
 
 #[test]
 fn of_too_much_that_waits_the_oldest_days_go_and_never_those_of_the_page() {
-    let mut unwritten = unwritten::Unwritten::default();
+    let mut pending = pending::PendingAnswers::default();
     for n in [3, 1, 4, 2] {
         let answers = ["li", "wang"].map(|name| answered(name, days(n, n), vec![user(n, name, 1.0)])).to_vec();
         let (source, account) = ("wecom_contact", "a".to_owned());
-        unwritten.keep(&Arc::new(Change::Answers { source, account, at: at(n), answers }));
+        pending.keep(&Arc::new(Change::Answers { source, account, at: at(n), answers }));
     }
-    let left = |unwritten: &unwritten::Unwritten| {
+    let left = |pending: &pending::PendingAnswers| {
         let mut answers = Vec::new();
-        unwritten.over_answers("wecom_contact", "a", days(1, 9), &mut answers);
+        pending.over_answers("wecom_contact", "a", days(1, 9), &mut answers);
         answers.iter().map(|answer| answer.day.days_since(day(1)) + 1).collect::<Vec<_>>()
     };
-    unwritten.drop_oldest(6);
-    assert_eq!((left(&unwritten), unwritten.count()), (vec![2, 2, 3, 3, 4, 4], 6));
-    unwritten.drop_oldest(1);
-    assert_eq!((left(&unwritten), unwritten.count()), (vec![3, 3, 4, 4], 4));
+    pending.drop_oldest(6);
+    assert_eq!((left(&pending), pending.count()), (vec![2, 2, 3, 3, 4, 4], 6));
+    pending.drop_oldest(1);
+    assert_eq!((left(&pending), pending.count()), (vec![3, 3, 4, 4], 4));
 }

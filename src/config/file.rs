@@ -17,7 +17,7 @@ use crate::yaml::{Each, Group, Key, Slot};
 
 /// The file.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct ConfigFile {
     pub(super) poll_interval: Option<Duration>,
     /// One for each platform; those that are in the file first, in its order.
     platforms: Vec<Accounts>,
@@ -27,12 +27,12 @@ pub(super) struct Written {
 #[derive(Debug)]
 struct Accounts {
     platform: &'static dyn Platform,
-    accounts: Vec<WrittenAccount>,
+    accounts: Vec<AccountEntry>,
 }
 
 /// An account.
 #[derive(Debug)]
-pub(super) struct WrittenAccount {
+pub(super) struct AccountEntry {
     pub(super) platform: &'static dyn Platform,
     /// Its key path, such as `wecom[0]`.
     pub(super) path: String,
@@ -52,7 +52,7 @@ pub(super) struct WrittenAccount {
     pub(super) pseudonymize: Pseudonymize,
     pub(super) insecure_http: Option<bool>,
     /// While it is read, each block that it may have; then those that are present, in the order of the file.
-    pub(super) blocks: Vec<WrittenBlock>,
+    pub(super) blocks: Vec<BlockEntry>,
     /// The keys that are present, whether their values could be read or not.
     pub(super) present: Vec<&'static str>,
 }
@@ -69,7 +69,7 @@ pub(super) struct Pseudonymize {
 
 /// A block of an account.
 #[derive(Debug)]
-pub(super) struct WrittenBlock {
+pub(super) struct BlockEntry {
     pub(super) block: &'static Block,
     /// Its key path, such as `wecom[0].contact`.
     pub(super) path: String,
@@ -117,19 +117,19 @@ fn in_order<T>(entries: &mut [T], present: &[&'static str], name: impl Fn(&T) ->
     entries.sort_by_key(|entry| present.iter().position(|key| *key == name(entry)).unwrap_or(usize::MAX));
 }
 
-impl Written {
+impl ConfigFile {
     pub(super) fn new() -> Self {
         let accounts = |platform: &&'static dyn Platform| Accounts { platform: *platform, accounts: Vec::new() };
         Self { poll_interval: None, platforms: PLATFORMS.iter().map(accounts).collect() }
     }
 
     /// The accounts in the order of the file.
-    pub(super) fn into_accounts(self) -> Vec<WrittenAccount> {
+    pub(super) fn into_accounts(self) -> Vec<AccountEntry> {
         self.platforms.into_iter().flat_map(|platform| platform.accounts).collect()
     }
 }
 
-impl Group for Written {
+impl Group for ConfigFile {
     fn shape(&self) -> String {
         let names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name()).collect();
         format!("a map with the keys poll_interval, {}", names.join(", "))
@@ -152,13 +152,13 @@ impl Group for Written {
 
 impl Each for Accounts {
     fn entry(&mut self, path: &str) -> Slot<'_> {
-        self.accounts.push(WrittenAccount::new(self.platform, path.to_owned()));
+        self.accounts.push(AccountEntry::new(self.platform, path.to_owned()));
         // Just pushed.
         Slot::Map(self.accounts.last_mut().expect("an account was pushed"))
     }
 }
 
-impl WrittenAccount {
+impl AccountEntry {
     fn new(platform: &'static dyn Platform, path: String) -> Self {
         let blocks = BLOCKS.iter().filter(|block| block.platform.name() == platform.name());
         Self {
@@ -178,13 +178,13 @@ impl WrittenAccount {
             labels: Labels::default(),
             pseudonymize: Pseudonymize::default(),
             insecure_http: None,
-            blocks: blocks.map(|block| WrittenBlock::new(block)).collect(),
+            blocks: blocks.map(|block| BlockEntry::new(block)).collect(),
             present: Vec::new(),
         }
     }
 }
 
-impl Group for WrittenAccount {
+impl Group for AccountEntry {
     fn shape(&self) -> String {
         "an account, a map that begins with `account: NAME`".to_owned()
     }
@@ -241,13 +241,13 @@ impl Group for Pseudonymize {
     fn finish(&mut self, _: &[&'static str], _: &str, _: &mut Vec<String>) {}
 }
 
-impl WrittenBlock {
+impl BlockEntry {
     fn new(block: &'static Block) -> Self {
         Self { block, path: String::new(), common: Common::default(), params: (block.new)() }
     }
 }
 
-impl Group for WrittenBlock {
+impl Group for BlockEntry {
     fn shape(&self) -> String {
         let own: Vec<_> = (self.block.new)().keys().iter().map(|key| key.name).collect();
         format!("a map with keys such as {}; {{}} is all defaults", own.join(", "))
@@ -345,12 +345,12 @@ mod tests {
 
     #[test]
     fn each_key_changes_something_of_its_own() {
-        assert_eq!(changes(Written::new), 1 + PLATFORMS.len());
+        assert_eq!(changes(ConfigFile::new), 1 + PLATFORMS.len());
         for platform in PLATFORMS {
-            assert!(changes(|| WrittenAccount::new(*platform, String::new())) >= 12);
+            assert!(changes(|| AccountEntry::new(*platform, String::new())) >= 12);
         }
         for block in BLOCKS {
-            assert!(changes(|| WrittenBlock::new(block)) >= 11, "{}", block.name);
+            assert!(changes(|| BlockEntry::new(block)) >= 11, "{}", block.name);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::change::Change;
-use super::entry::UnwrittenAnswer;
+use super::entry::PendingAnswer;
 use super::error::StoreError;
 use super::{DayState, LedgerEntry, SourceState, TargetAnswer};
 use crate::day::{Day, Days};
@@ -23,17 +23,17 @@ const DAYS_TO_SHOW: usize = 2;
 type SourceKey = (&'static str, String);
 
 /// What waits of a source, by day and key of the target.
-type AnswersByDay = BTreeMap<Day, HashMap<String, Arc<UnwrittenAnswer>>>;
+type AnswersByDay = BTreeMap<Day, HashMap<String, Arc<PendingAnswer>>>;
 
 /// Answers with their days.
-pub(super) type DayAnswers = Vec<(Day, Arc<UnwrittenAnswer>)>;
+pub(super) type DayAnswers = Vec<(Day, Arc<PendingAnswer>)>;
 
 /// Names by id, and the days that they are of.
 type NamesById = BTreeMap<String, (Day, ListEntry)>;
 
 /// Why the file can't be written, and what waits for it.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten {
+pub(super) struct PendingAnswers {
     /// Why; `None` while all is well.
     cause: Option<StoreError>,
     answers: HashMap<SourceKey, AnswersByDay>,
@@ -46,7 +46,7 @@ pub(super) struct Unwritten {
     statuses: HashMap<SourceKey, SourceState>,
 }
 
-impl Unwritten {
+impl PendingAnswers {
     /// Why the file can't be written.
     pub(super) fn cause(&self) -> Option<&StoreError> {
         self.cause.as_ref()
@@ -128,7 +128,7 @@ impl Unwritten {
             let before = of_day.get(&key);
             self.count += usize::from(before.is_none());
             let same = before.filter(|before| before.target.definition == target.definition);
-            let answer = UnwrittenAnswer {
+            let answer = PendingAnswer {
                 target: Arc::clone(target),
                 state,
                 code,
@@ -231,7 +231,7 @@ impl Unwritten {
     }
 
     /// Forgets what was stored of `some_answers`, unless it has changed since.
-    pub(super) fn forget_answers(&mut self, key: &SourceKey, stored: &[(Day, Arc<UnwrittenAnswer>)]) {
+    pub(super) fn forget_answers(&mut self, key: &SourceKey, stored: &[(Day, Arc<PendingAnswer>)]) {
         let Some(days) = self.answers.get_mut(key) else { return };
         for (day, answer) in stored {
             let Some(of_day) = days.get_mut(day) else { continue };
