@@ -1,43 +1,19 @@
-//! The one decoder for all statistics answers, steered by an API's [`Shape`].
+//! The one decoder for all statistics answers, steered by an API's [`super::Shape`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::api::Api;
+use super::id::{MOST_ID_BYTES, is_id};
+use super::malformed::Malformed;
 use super::table::{Field, Table};
-use super::{Api, Subject, Target};
+use super::target::{Subject, Target};
 use crate::day::{Day, Days, Zone};
 use crate::sample::Row;
 
 /// No answer has more rows: the longest list of agents has a thousand pages of a hundred.
 const MOST_ROWS: usize = 100_000;
-
-/// No platform's id or name is longer; one that is would be a label on the page.
-pub(super) const MOST_ID_BYTES: usize = 256;
-
-/// An answer that does not have its documented form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
-    /// The JSON pointer of what is wrong.
-    pub path: String,
-    /// What should have been there.
-    pub expected: String,
-}
-
-impl Malformed {
-    /// What should have been at `path`.
-    #[must_use]
-    pub fn new(path: &str, expected: &str) -> Self {
-        Self { path: path.to_owned(), expected: expected.to_owned() }
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer at {} is not {}", self.path, self.expected)
-    }
-}
 
 /// What an answer says of each target that was asked for.
 #[derive(Debug, Default)]
@@ -98,11 +74,6 @@ impl Query<'_> {
         let all_named = self.targets.iter().all(|target| target.subject() == Subject::Named);
         all_named.then_some(self.targets.len() as u64)
     }
-}
-
-/// Whether a platform's text can be an id.
-pub(super) fn is_id(text: &str) -> bool {
-    (1..=MOST_ID_BYTES).contains(&text.len())
 }
 
 /// Reads the pages of one answer.

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::listing::{array, id, text};
-use super::{
-    Api, Block, Carrier, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Malformed, Need,
-    NoRows, Paging, Selection, Shape, Source, Span, Table, Target, Unit, listing,
-};
+use super::api::{self, Api, Block, Info, Source};
+use super::listing::{self, Carrier, Directory, Entry, ListEntry, ListPaging, ListRequest, Need, array, id, text};
+use super::malformed::Malformed;
+use super::selection::Selection;
+use super::shape::{NoRows, Paging, Shape};
+use super::table::{Combine, Field, Span, Table, Unit};
+use super::target::Target;
 use crate::day::{Cycle, Days, Zone};
 use crate::platform::{Call, Feishu};
 use crate::yaml::{Key, Words, cut};
@@ -111,7 +113,7 @@ impl Params {
     }
 }
 
-impl super::Params for Params {
+impl api::Params for Params {
     fn keys(&mut self) -> Vec<Key<'_>> {
         let apps = |words| match words {
             Words::List(apps) => Ok(Some(apps)),
@@ -316,7 +318,7 @@ mod tests {
             [("cli_9f115af860f7901b", true), ("a-B_0", true), ("../x", false), ("a/b", false), ("a?b", false)]
         {
             let mut faults = Vec::new();
-            super::super::Params::check(&params(Selection::None, &[app]), "p", &mut faults);
+            api::Params::check(&params(Selection::None, &[app]), "p", &mut faults);
             assert_eq!(faults.is_empty(), good, "{app}: {faults:?}");
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decode::{MOST_ID_BYTES, Malformed, is_id};
+use super::id::{MOST_ID_BYTES, is_id};
+use super::malformed::Malformed;
 use crate::platform::Call;
 
 /// Whether the list that is stored under `key` is of people; of one that is not known it is to be supposed.

@@ -1,7 +1,7 @@
 //! Pseudonyms of people: a keyed hash in the place of an id, wherever it is shown, logged or stored.
 //!
-//! The ids themselves are needed to ask the platform, and stay in memory. [`PseudonymizedSource`] wraps a source, so
-//! that no caller can forget to replace them.
+//! The ids themselves are needed to ask the platform, and stay in memory. [`super::PseudonymizedSource`] wraps a source,
+//! so that no caller can forget to replace them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,8 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Api, Directory, Info, ListEntry, ListRequest, Source, Table, Target};
-use crate::day::{Days, Zone};
-use crate::platform::Call;
+use super::listing::ListEntry;
+use super::table::Table;
 
 /// The bytes of a pseudonym: of a million people, two share one with a probability of 1 in 10^12.
 const BYTES: usize = 10;
@@ -80,63 +79,11 @@ impl fmt::Debug for Pseudonyms {
     }
 }
 
-/// A source whose targets and rows name people by pseudonyms.
-#[derive(Debug)]
-pub struct PseudonymizedSource {
-    source: Box<dyn Source>,
-    pseudonyms: Arc<Pseudonyms>,
-}
-
-impl PseudonymizedSource {
-    /// `source`, with `pseudonyms`.
-    #[must_use]
-    pub fn new(source: Box<dyn Source>, pseudonyms: Arc<Pseudonyms>) -> Self {
-        Self { source, pseudonyms }
-    }
-}
-
-impl Source for PseudonymizedSource {
-    fn api(&self) -> &'static Api {
-        self.source.api()
-    }
-
-    fn listings(&self, directory: &Directory, names: bool) -> Vec<ListRequest> {
-        self.source.listings(directory, names)
-    }
-
-    fn targets(&self, directory: &Directory) -> Vec<Target> {
-        let mut targets = self.source.targets(directory);
-        // Parents are never people, so `after` needs no rewriting.
-        for target in &mut targets {
-            let ids = target.labels.clone();
-            hide(&self.pseudonyms, target.table, &mut target.labels);
-            // Either the definition lists the members of a team, or rows bring people, whose ids must not stay on show
-            // when they are given pseudonyms, or others. It is only compared.
-            let person = target.table.person;
-            let brings_people =
-                target.table.labels.iter().skip(target.labels.len()).any(|label| person == Some(*label));
-            if !target.definition.is_empty() || brings_people {
-                target.definition = self.pseudonyms.of(&target.definition);
-            }
-            target.hidden = Some(RealIds { ids, pseudonyms: Arc::clone(&self.pseudonyms) });
-        }
-        targets
-    }
-
-    fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
-        self.source.calls(targets, days, zone)
-    }
-
-    fn names(&self) -> Vec<(&'static Info, String)> {
-        self.source.names()
-    }
-}
-
 /// The real ids behind the pseudonyms of a target.
 #[derive(Clone, Debug)]
 pub struct RealIds {
     pub(super) ids: Vec<String>,
-    pseudonyms: Arc<Pseudonyms>,
+    pub(super) pseudonyms: Arc<Pseudonyms>,
 }
 
 impl RealIds {
@@ -146,7 +93,7 @@ impl RealIds {
     }
 }
 
-fn hide(pseudonyms: &Pseudonyms, table: &Table, labels: &mut [String]) {
+pub(super) fn hide(pseudonyms: &Pseudonyms, table: &Table, labels: &mut [String]) {
     for (label, value) in table.labels.iter().zip(labels) {
         if table.person == Some(*label) {
             *value = pseudonyms.of(value);

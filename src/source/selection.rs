@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::decode::MOST_ID_BYTES;
-use super::table::person_key;
+use super::id::{MOST_ID_BYTES, person_key};
 use crate::yaml::Words;
 
 /// Which subjects are asked for.

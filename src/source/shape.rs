@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Malformed;
+use super::malformed::Malformed;
 
 /// Where an answer holds its rows, their days, subjects and figures.
 #[derive(Debug)]

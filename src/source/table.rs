@@ -5,15 +5,7 @@
 
 use std::borrow::Cow;
 
-/// What all spellings of a person's id have in common: it has no ASCII case.
-#[must_use]
-pub fn person_key(id: &str) -> Cow<'_, str> {
-    if id.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(id.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(id)
-    }
-}
+use super::id::person_key;
 
 /// The metric families with one prefix, and the store's table of that name.
 #[derive(Debug)]

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{
-    Api, Block, Combine, Directory, Field, Info, ListRequest, NoRows, Paging, Selection, Shape, Source, Span, Table,
-    Target, Unit,
-};
+use super::api::{self, Api, Block, Info, Source};
+use super::listing::{Directory, ListRequest};
+use super::selection::Selection;
+use super::shape::{NoRows, Paging, Shape};
+use super::table::{Combine, Field, Span, Table, Unit};
+use super::target::Target;
 use crate::day::{Days, Zone};
 use crate::platform::{Call, TencentDesk};
 use crate::yaml::Key;
@@ -136,7 +138,7 @@ impl Params {
     }
 }
 
-impl super::Params for Params {
+impl api::Params for Params {
     fn keys(&mut self) -> Vec<Key<'_>> {
         vec![Key::words("agents", Selection::SHAPE, &mut self.agents, Selection::read)]
     }

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::api::{self, Api, Block, Info, Source};
+use super::listing::{self, Directory, ListRequest};
+use super::selection::Selection;
+use super::shape::{NoRows, Paging, Shape};
+use super::table::{Combine, Field, Span, Table, Unit};
+use super::target::Target;
 use super::wecom_directory::{
     DEPARTMENT_INFO, DEPARTMENT_NAMES, DEPARTMENTS, FOLLOW_USERS, USER_INFO, USER_NAMES, department_names, departments,
     follow_users, user_names,
-};
-use super::{
-    Api, Block, Combine, Directory, Field, Info, ListRequest, NoRows, Paging, Selection, Shape, Source, Span, Table,
-    Target, Unit, listing,
 };
 use crate::day::{Days, Zone};
 use crate::platform::{Call, Wecom};
@@ -187,7 +189,7 @@ impl Params {
     }
 }
 
-impl super::Params for Params {
+impl api::Params for Params {
     fn keys(&mut self) -> Vec<Key<'_>> {
         vec![
             Key::words("users", Selection::SHAPE, &mut self.users, Selection::read),

@@ -5,9 +5,10 @@
 
 use serde_json::Value;
 
-use super::decode::is_id;
-use super::listing::{each, id, text};
-use super::{Entry, Info, ListEntry, ListPaging, ListRequest, Malformed, Need};
+use super::api::Info;
+use super::id::is_id;
+use super::listing::{Entry, ListEntry, ListPaging, ListRequest, Need, each, id, text};
+use super::malformed::Malformed;
 use crate::platform::Call;
 
 /// The key of [`follow_users`].

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::listing::{each, id, text};
+use super::api::{self, Api, Block, Info, Source};
+use super::listing::{self, Directory, Entry, ListEntry, ListPaging, ListRequest, Need, each, id, text};
+use super::selection::Selection;
+use super::shape::{NoRows, Paging, Shape};
+use super::table::{Combine, Field, Span, Table, Unit};
+use super::target::Target;
 use super::wecom_directory::{USER_INFO, USER_NAMES, members, user_names};
-use super::{
-    Api, Block, Combine, Directory, Entry, Field, Info, ListEntry, ListPaging, ListRequest, Need, NoRows, Paging,
-    Selection, Shape, Source, Span, Table, Target, Unit, listing,
-};
 use crate::day::{Days, Zone};
 use crate::platform::{Call, Wecom};
 use crate::yaml::Key;
@@ -170,7 +171,7 @@ impl Params {
     }
 }
 
-impl super::Params for Params {
+impl api::Params for Params {
     fn keys(&mut self) -> Vec<Key<'_>> {
         vec![
             Key::words("accounts", Selection::SHAPE, &mut self.accounts, Selection::read),
