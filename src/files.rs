@@ -1,4 +1,4 @@
-//! Files of people: read up to a limit, and written so that they have their name only when they are whole.
+//! Files that operators give or get: read up to a limit, and written so that a file has its name only when it is whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -31,8 +31,8 @@ pub fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What to tell of the rights of a file that the program trusts, and of one whose content `is_secret`; `None` where its
-/// owner, this program's group and root alone have them.
+/// The warning about a file that users other than its owner, this program's group and root may change or replace, or may
+/// read although its content `is_secret`.
 #[must_use]
 pub fn rights_remark(path: &Path, is_secret: bool) -> Option<String> {
     let words = path.display();
@@ -55,7 +55,7 @@ pub fn rights_remark(path: &Path, is_secret: bool) -> Option<String> {
     may_be_read.then(|| format!("other users of this machine may read {words}: chmod o-r {words}"))
 }
 
-/// Who comes through all folders to a file.
+/// Which users the folders above a file let through to it.
 struct Others {
     /// Every user of the machine.
     reach: bool,
@@ -178,6 +178,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         file.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "for its owner only");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

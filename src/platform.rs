@@ -331,6 +331,8 @@ mod tests {
         assert_eq!(refusal.quoted.as_deref(), Some("ab[31m gnp.exe"));
         assert_eq!(refusal.to_string(), format!("code 7: {UNKNOWN}"));
         assert_eq!(Code::look_up(&[&[]], 7, "").quoted, None);
+        let long = Code::look_up(&[&[]], 7, &"张".repeat(1_000)).quoted.unwrap();
+        assert_eq!(long, "张".repeat(LONGEST_QUOTE));
     }
 
     #[test]

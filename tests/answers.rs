@@ -186,11 +186,16 @@ async fn what_passes_by_itself_within_three_tries_is_not_even_a_failure() {
 #[tokio::test]
 async fn a_redirect_is_not_followed_so_that_no_token_travels() {
     let elsewhere = Stage::new(MORNING, ONE).await;
-    let location = format!("{}/cgi-bin/{CONTACT}?stolen=1", elsewhere.simulator.base_url());
-    let redirect = Effect::Raw { status: 307, headers: vec![("location".to_owned(), location)], body: Vec::new() };
-    let stage = answered(ONE, CONTACT, redirect).await;
-    assert!(!stage.up("wecom_contact"));
-    assert_eq!(elsewhere.all_calls(), 0);
+    for api in [GETTOKEN, CONTACT] {
+        for status in [301, 302, 303, 307, 308] {
+            let location = format!("{}/cgi-bin/{api}?stolen=1", elsewhere.simulator.base_url());
+            let redirect = Effect::Raw { status, headers: vec![("location".to_owned(), location)], body: Vec::new() };
+            let stage = answered(ONE, api, redirect).await;
+            assert!(!stage.up("wecom_contact"), "{api} {status}");
+            assert!(stage.calls(api) > 0);
+            assert_eq!(elsewhere.all_calls(), 0, "{api} {status}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,31 @@ async fn every_path_answers_what_it_is_asked() {
 }
 
 #[tokio::test]
+async fn no_request_makes_a_call_to_a_platform() {
+    let site = Site::new().await;
+    let exporter = site.exporter(&[]).await;
+    exporter.until_settled().await;
+    let before = site.simulator.calls();
+    assert!(!before.is_empty());
+    for _ in 0..20 {
+        for request in [
+            "GET /metrics",
+            "GET /metrics?collect[]=wecom_contact",
+            "GET /",
+            "GET /api/v1/status",
+            "GET /dashboards/wecom-contact.json",
+            "GET /-/healthy",
+            "GET /-/ready",
+            "GET /nothing",
+            "POST /-/reload",
+        ] {
+            exporter.send(&format!("{request} HTTP/1.1")).await;
+        }
+    }
+    assert_eq!(site.simulator.calls(), before);
+}
+
+#[tokio::test]
 async fn each_address_is_listened_on() {
     let mut flags = vec!["--web.listen-address", "127.0.0.1:0"];
     let ipv6 = TcpListener::bind("[::1]:0").is_ok();

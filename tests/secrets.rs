@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use imstats_exporter::day::{Day, Zone};
-use imstats_exporter::simulator::Effect;
+use imstats_exporter::simulator::{Effect, Fault};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::exporter::{Exporter, Site, program};
@@ -246,6 +246,82 @@ async fn a_platform_that_echoes_a_secret_does_not_bring_it_out() {
         let error = stage.error(source);
         assert!(error.contains("77777") && !error.contains("sent"), "{error}");
         assert!(secrets.values().all(|secret| !error.contains(secret.as_str())), "{error}");
+    }
+}
+
+/// With a code that we don't know the log repeats the platform's words at debug level.
+#[tokio::test]
+async fn the_words_of_a_platform_are_logged_without_the_secrets_in_them() {
+    let site = Site::new().await;
+    let secrets = configured_secrets(&site.simulator);
+    let company = site.simulator.company();
+    let token = "canary.token+of/an-account";
+    site.write("token", token);
+    let (wecom, feishu) = (company.corp_id.clone(), company.app_id.clone());
+    let desk = format!("sdk_app_id: {}, identifier: {}", company.sdk_app_id, company.identifier);
+    let outside = "account: acme, $base, timeout: 5s";
+    for (api, secret, yaml) in [
+        (GETTOKEN, secrets["wecom"].as_str(), "wecom: [{$wecom, contact: {users: [WangWu]}}]".to_owned()),
+        (TENANT_TOKEN, &secrets["feishu"], "feishu: [{$feishu, message_push: {}}]".to_owned()),
+        (
+            CONTACT,
+            token,
+            format!(
+                "wecom: [{{{outside}, corp_id: {wecom}, access_token: {{file: token}}, contact: {{users: [WangWu]}}}}]"
+            ),
+        ),
+        (
+            PUSH,
+            token,
+            format!("feishu: [{{{outside}, app_id: {feishu}, access_token: {{file: token}}, message_push: {{}}}}]"),
+        ),
+        (
+            DESK,
+            token,
+            format!(
+                "tencent_desk: [{{{outside}, {desk}, user_sig: {{file: token}}, agent_statistics: {{agents: [a]}}}}]"
+            ),
+        ),
+    ] {
+        let words = format!("sent {secret}.");
+        let body = serde_json::json!({
+            "errcode": 77777, "errmsg": words, "code": 77777, "msg": words,
+            "ActionStatus": "FAIL", "ErrorCode": 77777, "ErrorInfo": words,
+        });
+        site.simulator.faults().add(Fault::on(api, raw(body.to_string())));
+        let config = site.write("exporter.yaml", &yaml).to_str().unwrap().to_owned();
+        let mut command = program(&["once", "--storage.path", "", "--log.level", "debug", "--config.file", &config]);
+        let output =
+            tokio::task::spawn_blocking(move || command.stdout(Stdio::piped()).output().unwrap()).await.unwrap();
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert!(told.contains("the platform says: sent ***."), "{api}: {told}");
+        assert_eq!(leak(&told, &[secret.to_owned()]), None, "{api}: {told}");
+    }
+}
+
+/// Other users of the machine can read the arguments of a process.
+#[tokio::test]
+async fn a_password_in_the_url_of_remote_write_is_warned_of() {
+    let site = Site::new().await;
+    site.write("exporter.yaml", "wecom: [{$wecom, contact: {$fast}}]");
+    let exporter = Exporter::start(site.command()).await;
+    exporter.until_settled().await;
+    exporter.signal("TERM");
+    assert_eq!(exporter.end().await, Some(0));
+    let url = "http://ann:canary-password@203.0.113.1:9090/api/v1/write";
+    for (by_argument, warned) in [(true, true), (false, false)] {
+        let mut command = site.command();
+        command.args(["export", "--from", "2020-01-01", "--to", "2020-01-01"]).stdout(Stdio::piped());
+        if by_argument {
+            command.args(["--remote-write", url]);
+        } else {
+            command.env("IMSTATS_REMOTE_WRITE_URL", url);
+        }
+        let output = command.stderr(Stdio::piped()).output().unwrap();
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert_eq!(told.contains("others on this machine can read command lines"), warned, "{told}");
+        assert!(told.contains("others on the network can read the credentials and people's figures"), "{told}");
+        assert!(!told.contains("canary-password"), "{told}");
     }
 }
 

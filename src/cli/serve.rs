@@ -27,7 +27,7 @@ pub(super) async fn serve(flags: Flags, log: &Log) -> anyhow::Result<ExitCode> {
     context.forget_names(&config.sources).await;
     match program::store_remarks(&context, &flags.storage_path, &config.sources).await {
         Ok(remarks) => remarks.iter().for_each(|remark| tracing::warn!("{remark}")),
-        Err(error) => tracing::warn!("cannot look what the store has of people: {error}"),
+        Err(error) => tracing::warn!("cannot check what the store holds about people: {error}"),
     }
     let bound = match Listeners::inherited().context("the sockets that systemd opened")? {
         Some(bound) => bound,
@@ -55,11 +55,11 @@ pub(super) async fn run(
     sources: Vec<SourceConfig>,
     reloadable: bool,
 ) -> anyhow::Result<ExitCode> {
-    // Before anybody is told that the program is ready, and may send one.
+    // Before systemd hears that the program is ready, and may send a signal.
     let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let web = flags.web()?;
-    // What `demo` shows is about no real person.
+    // The figures of `demo` are not about real people.
     if reloadable {
         let addresses: Vec<_> = bound.addresses().iter().map(ToString::to_string).collect();
         for remark in web.remarks(&addresses, context.clock.now()) {
@@ -119,7 +119,7 @@ pub(super) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a reload does: takes the new file whole, or keeps the old one and says why.
+/// A reload puts the whole new configuration in force, or keeps the old one and says why.
 fn reloading(
     context: Context,
     flags: Option<Flags>,

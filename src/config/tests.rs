@@ -424,6 +424,14 @@ fn files_that_others_may_change_or_read_are_warned_of() {
         assert!(warnings[0].starts_with(expected), "{expected}: {warnings:?}");
         assert!(!warnings.concat().contains("s3cret"));
     }
+    warnings(0o755, 0o644, 0o600);
+    let authority = rcgen::generate_simple_self_signed(["platform.example".to_owned()]).unwrap().cert.pem();
+    std::fs::write(at("ca.pem"), authority).unwrap();
+    std::fs::set_permissions(at("ca.pem"), std::fs::Permissions::from_mode(0o646)).unwrap();
+    let text = SMALL.replace("s3cret", "{file: secret}").replace("    contact", "    ca_file: ca.pem\n    contact");
+    std::fs::write(at("exporter.yaml"), text).unwrap();
+    let warnings = Config::load(&at("exporter.yaml")).unwrap().warnings;
+    assert!(warnings[0].starts_with("wecom[0].ca_file: other users of this machine may change"), "{warnings:?}");
 }
 
 #[test]

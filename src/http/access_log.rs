@@ -8,10 +8,10 @@ use super::log_limiter::LogLimiter;
 use super::transport::Peer;
 use crate::printable::printable;
 
-/// How many failed logins are told in a minute, and how many other refused requests: who guesses passwords is not to
-/// fill the disk, nor to hide his guesses among the others.
+/// How many failed logins are logged in a minute, and how many other refused requests: a client that guesses passwords
+/// must not fill the disk, nor hide its guesses among other requests.
 const MOST_REFUSED: u32 = 20;
-/// The longest path that is told.
+/// How many characters of a path are logged.
 const MOST_PATH: usize = 200;
 
 /// The access log: one line per request at level info.
@@ -27,8 +27,9 @@ impl AccessLog {
         Self { is_on, logins: LogLimiter::new(MOST_REFUSED), refused: LogLimiter::new(MOST_REFUSED) }
     }
 
-    /// Tells one request. `user` is the one that it names and that exists; of others the name is not told, as it may
-    /// be a password in the wrong field. Nor is the query, which may hold whatever somebody pasted.
+    /// Logs one request. `user` is the user that the request names, if there is one of that name; a name that does not
+    /// exist is left out, since it may be a password in the wrong field. The query is left out as well: it may hold
+    /// anything.
     pub(super) fn tell(&self, peer: &Peer, user: Option<&str>, (method, path): (&Method, &str), answer: &Answer) {
         if !self.is_on {
             return;

@@ -1,8 +1,8 @@
-//! Requests that a browser makes for a page of somebody else.
+//! Requests that a browser makes for a page of another site.
 //!
-//! A page on the internet can have its own name point to 127.0.0.1 once it is loaded, and then reads what is there as
-//! if it were its own (DNS rebinding). The browser still sends the page's name as `Host`. And a form of any page can
-//! be sent to any address, with the password that the browser has for it.
+//! The owner of a site can make its name resolve to 127.0.0.1 once the page is loaded. The page can then read what this
+//! machine serves there, as if it came from the site (DNS rebinding); the browser still sends the site's name as `Host`.
+//! And any page can send a form to any address, with the password that the browser remembers for that address.
 
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::uri::Authority;
@@ -16,18 +16,18 @@ use crate::printable::printable;
 /// What a browser says of where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names by which the server may be asked; `localhost` and addresses are always allowed, as no page of somebody
-/// else can be there.
+/// The values of `Host` that the server answers. `localhost` and IP addresses are always allowed: no other site can
+/// have them.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
     names: Vec<String>,
-    /// Whether other than loopback sockets are to look at names too.
+    /// Whether sockets that are not on loopback check the name too.
     everywhere: bool,
 }
 
 impl AllowedHosts {
-    /// `names` were given to be allowed, so that others are not; the hosts in `addresses`, where the server listens,
-    /// are allowed too.
+    /// Allows `names` and the hosts in `addresses`, on which the server listens. Where there are `names`, all sockets
+    /// refuse other hosts; without them only those on loopback do.
     #[must_use]
     pub fn new(names: &[String], addresses: &[String]) -> Self {
         let listen = addresses.iter().filter_map(|address| Some(address.rsplit_once(':')?.0));
@@ -35,9 +35,9 @@ impl AllowedHosts {
         Self { names: all.filter(|name| !name.is_empty()).collect(), everywhere: !names.is_empty() }
     }
 
-    /// The answer to a request for a host that is none of ours.
+    /// The answer to a request whose `Host` is not allowed.
     pub(super) fn refuse<B>(&self, request: &Request<B>, transport: Transport) -> Option<Answer> {
-        // Over TLS the browser has seen that the name is that of the certificate.
+        // Over TLS the browser has compared the name with the certificate.
         let Transport::Plain { is_loopback } = transport else { return None };
         if !is_loopback && !self.everywhere {
             return None;
@@ -47,10 +47,10 @@ impl AllowedHosts {
         let target = request.uri().authority().cloned().map(Some);
         let foreign = hosts.chain(target).find(|host| !host.as_ref().is_some_and(|host| self.has(host)))?;
         let name = foreign.map(|host| host.host().chars().take(100).collect::<String>());
-        let name = name.as_deref().map_or("this host".to_owned(), |name| format!("`{}`", printable(name)));
+        let name = name.as_deref().map_or("the Host header".to_owned(), |name| format!("`{}`", printable(name)));
         Some(line(
             StatusCode::MISDIRECTED_REQUEST,
-            &format!("not asked by a name of its own: {name} must be allowed by --web.allowed-host, if it is yours"),
+            &format!("{name} is not a name of this exporter: if it is yours, allow it with --web.allowed-host NAME"),
         ))
     }
 

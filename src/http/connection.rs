@@ -70,7 +70,7 @@ pub(super) async fn serve_one(server: Arc<Server>, stream: TcpStream, address: I
             speak(server, stream, peer(None, Transport::PlainWhereTls), end).await;
         }
         Ok(Err(error)) => match refused_certificate(&error) {
-            // As `healthcheck` asks, all day.
+            // `healthcheck` shows no certificate, and asks all day.
             Some(reason) if reason != NO_CERTIFICATE || !is_local(address) => tell_refusal(&server, address, &reason),
             _ => tracing::debug!(peer = %address, %error, "a TLS handshake failed"),
         },

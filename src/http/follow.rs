@@ -1,4 +1,4 @@
-//! Follows the web configuration while the server runs.
+//! Reads the web configuration again and again while the server runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +8,18 @@ use tokio::time::{Instant, sleep};
 use super::server::Server;
 use super::web_config::RefreshResult;
 
-/// How often the web configuration is looked at; certificates are renewed weeks before they end.
+/// The time between two readings.
 const WEB_CONFIG_CHECK: Duration = Duration::from_secs(5);
-/// How often a file that can't be used is told again, as long as it stays so.
+/// How often the log repeats the error in a file, for as long as the file has it.
 const FAULT_AGAIN: Duration = Duration::from_hours(1);
-/// How often a certificate that has expired, or soon will, is told again.
+/// How often the log repeats that the certificate has expired or soon will.
 const CERTIFICATE_AGAIN: Duration = Duration::from_hours(24);
 
-/// Takes the web configuration when it changes, until the server ends.
+/// Puts a changed web configuration in force, until the server ends. At most an hour passes between two log lines about
+/// the same error.
 pub(super) async fn follow_web_config(server: Arc<Server>, addresses: Vec<String>) {
     let mut fault: Option<(String, Instant)> = None;
-    // At the start it was told by the command.
+    // The command has logged it at the start.
     let mut certificate_told = Instant::now();
     loop {
         tokio::select! {

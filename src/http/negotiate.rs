@@ -23,7 +23,7 @@ const OPENMETRICS: [(&str, &str); 4] = [
 ];
 
 /// The format to answer in, and its media type; text 0.0.4 where the client accepts anything, says nothing or accepts
-/// none of ours.
+/// neither.
 ///
 /// Parameters other than `version`, `escaping` and `q` are ignored.
 pub(super) fn format(headers: &HeaderMap) -> (Format, &'static str) {

@@ -68,7 +68,7 @@ impl Handler {
         }
     }
 
-    /// Whether it only says that the program lives, which everybody may know.
+    /// Whether it only says that the program runs; it needs no password.
     fn is_health(self) -> bool {
         matches!(self, Self::Healthy | Self::Ready)
     }
@@ -118,7 +118,7 @@ pub(super) async fn answer(app: &App, log: &AccessLog, request: Request<Incoming
     answer
 }
 
-/// The answer to a request that is not let in, before anything is done for it.
+/// The answer to a request that is refused before anything is done for it.
 async fn refuse(
     app: &App,
     settings: &Settings,

@@ -29,7 +29,7 @@ const MOST_OF_A_PEER: usize = 256;
 const DRAIN: Duration = Duration::from_secs(10);
 /// After a failed accept, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How many refused TLS connections are told in a minute.
+/// How many refused TLS connections are logged in a minute.
 const MOST_REFUSALS: u32 = 5;
 
 /// Sockets that listen; connections wait in them until [`Listeners::serve`].
@@ -107,7 +107,7 @@ impl Listeners {
 async fn accept(server: Arc<Server>, listener: TcpListener) {
     // Such trouble may last for hours.
     let (failing, crowded) = (LogLimiter::new(1), LogLimiter::new(1));
-    // What only this machine's own programs reach.
+    // Only programs on this machine reach it.
     let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     loop {
         // Take the slot before accepting: further connections then wait in the kernel's queue.

@@ -15,7 +15,7 @@ use super::peers::Peers;
 pub(super) struct Server {
     pub(super) app: App,
     pub(super) access_log: AccessLog,
-    /// Handshakes that failed are told so often.
+    /// How often failed handshakes are logged.
     pub(super) refusals: LogLimiter,
     pub(super) slots: Arc<Semaphore>,
     pub(super) peers: Arc<Peers>,

@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn without_a_supervisor_nothing_happens() {
-        let nobody = Supervisor::from_variables(|_| None);
-        nobody.ready("");
+        let none = Supervisor::from_variables(|_| None);
+        none.ready("");
         supervised("/nonexistent/notify", &[]).stopping();
     }
 }

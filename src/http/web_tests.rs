@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
+use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -131,7 +132,7 @@ async fn a_password_is_asked_for_everywhere_but_at_the_health_paths() {
 }
 
 #[tokio::test]
-async fn who_asks_too_much_is_told_and_health_is_not_touched() {
+async fn too_many_requests_are_refused_but_not_those_for_health() {
     let folder = tempfile::tempdir().unwrap();
     let server = start_with(folder.path(), "rate_limit: {interval: 1h, burst: 2}").await;
     let mut codes = Vec::new();
@@ -173,7 +174,7 @@ async fn a_renewed_certificate_is_taken_without_a_restart() {
 }
 
 #[tokio::test]
-async fn who_was_let_in_without_tls_does_not_stay_when_it_is_switched_on() {
+async fn a_connection_from_before_tls_was_switched_on_ends() {
     let folder = tempfile::tempdir().unwrap();
     let server = start_with(folder.path(), "").await;
     let mut standing = TcpStream::connect(&server.address).await.unwrap();
@@ -230,7 +231,7 @@ async fn a_client_that_begins_no_handshake_is_closed_after_ten_seconds() {
 }
 
 #[tokio::test]
-async fn a_flood_without_password_takes_no_tokens_from_who_has_one() {
+async fn a_flood_without_password_takes_no_tokens_from_users() {
     let folder = tempfile::tempdir().unwrap();
     let web = format!(
         "basic_auth_users: {{ann: {}}}\nrate_limit: {{interval: 1h, burst: 2}}",
@@ -251,6 +252,57 @@ async fn a_flood_without_password_takes_no_tokens_from_who_has_one() {
     assert_eq!(scrapes, [200, 200, 429]);
 }
 
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Counts the lines with these words.
+    fn count(&self, words: &str) -> usize {
+        String::from_utf8(self.0.lock().clone()).unwrap().lines().filter(|line| line.contains(words)).count()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_error_in_a_changed_file_is_logged_at_once_and_then_each_hour() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let folder = tempfile::tempdir().unwrap();
+    let users = format!("basic_auth_users: {{ann: {}}}", bcrypt::hash("right", 4).unwrap());
+    let server = start_with(folder.path(), &users).await;
+    let path = folder.path().join("web.yml");
+    tokio::time::pause();
+    for (text, words, seconds, count) in [
+        ("", "ERROR", 6, 1),
+        ("", "would remove the users", 3_590, 1),
+        ("", "would remove the users", 20, 2),
+        ("", "would remove the users", 2 * 3_600, 4),
+        ("{", "ERROR", 6, 5),
+        ("{", "ERROR", 3_610, 6),
+        (&users, "can be used again", 6, 1),
+        (&users, "ERROR", 3 * 3_600, 6),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        assert_eq!(log.count(words), count, "{text:?} after {seconds} s");
+    }
+    tokio::time::resume();
+    assert_eq!(server.get("/metrics").await.0, 401);
+}
+
 #[tokio::test]
 async fn the_name_of_a_foreign_page_is_not_answered() {
     let server = start(app()).await;
@@ -260,7 +312,9 @@ async fn the_name_of_a_foreign_page_is_not_answered() {
         let refused = server.send(&ask(path, "rebound.evil.test:10101")).await;
         assert_eq!(refused.0, 421, "{path}");
         assert!(
-            refused.text().contains("`rebound.evil.test` must be allowed by --web.allowed-host"),
+            refused
+                .text()
+                .starts_with("`rebound.evil.test` is not a name of this exporter: if it is yours, allow it with"),
             "{}",
             refused.text()
         );

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The room for lines that wait: some two thousand of them.
-const MOST_BYTES: usize = 256 << 10;
+const MOST_BYTES: usize = 256 * 1024;
 
 /// The queue. Cloning gives another handle to the same one.
 #[derive(Clone, Debug, Default)]

@@ -64,3 +64,44 @@ fn name(name: &GeneralName<'_>) -> Option<Name> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, SanType};
+
+    use super::*;
+
+    fn with_names(names: Vec<SanType>) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names;
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().into()
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case_and_mail_addresses_and_uris_exactly() {
+        let host = with_names(vec![SanType::DnsName("Prometheus.example".try_into().unwrap())]);
+        let wildcard = with_names(vec![SanType::DnsName("*.example".try_into().unwrap())]);
+        let mail = with_names(vec![SanType::Rfc822Name("Ann@example.com".try_into().unwrap())]);
+        let uri = with_names(vec![SanType::URI("spiffe://example/Prometheus".try_into().unwrap())]);
+        let address = with_names(vec![SanType::IpAddress("2001:db8::1".parse().unwrap())]);
+        for (certificate, allowed, expected) in [
+            (&host, "PROMETHEUS.EXAMPLE", true),
+            (&host, "example", false),
+            (&wildcard, "prometheus.example", false),
+            (&wildcard, "*.example", true),
+            (&mail, "Ann@example.com", true),
+            (&mail, "ann@example.com", false),
+            (&uri, "spiffe://example/Prometheus", true),
+            (&uri, "spiffe://example/prometheus", false),
+            (&uri, "spiffe://example/Prometheus/", false),
+            (&address, "2001:DB8:0::1", true),
+            (&address, "2001:db8::2", false),
+        ] {
+            let list = ["other.example".to_owned(), allowed.to_owned()];
+            assert_eq!(names_one_of(certificate, &list), expected, "{allowed}");
+        }
+        assert!(!names_one_of(&with_names(Vec::new()), &[String::new()]));
+        assert_eq!(name_of(&mail).as_deref(), Some("Ann@example.com"));
+        assert_eq!(name_of(&with_names(Vec::new())), None);
+    }
+}

@@ -16,18 +16,18 @@ pub enum WebConfigError {
         /// What the system says.
         source: io::Error,
     },
-    /// It would take away protection that is in force.
-    #[error("{} would take away {what}, which only a restart does: mend it, or restart the exporter", path.display())]
+    /// It would remove a protection that is in force.
+    #[error("{} would remove {what}, which takes a restart: correct the file, or restart the exporter", path.display())]
     Weaker {
         /// The file.
         path: PathBuf,
-        /// What would be gone.
+        /// The protection.
         what: &'static str,
     },
     /// It is not of the format.
     #[error("{0}")]
     Syntax(String),
-    /// A setting cannot be granted.
+    /// A setting has a value that cannot be used.
     #[error("{key}: {reason}")]
     Setting {
         /// The key, such as `tls_server_config.min_version`.
@@ -38,7 +38,7 @@ pub enum WebConfigError {
 }
 
 impl WebConfigError {
-    /// Both may hold what was written, which may be anything of any length.
+    /// Cuts both texts and replaces what is not printable: they may repeat text of the file, which may be of any length.
     pub(super) fn setting(key: &str, reason: impl Into<String>) -> Self {
         let cut = |text: &str| printable(&text.chars().take(500).collect::<String>());
         Self::Setting { key: cut(key), reason: cut(&reason.into()) }

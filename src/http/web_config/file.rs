@@ -55,7 +55,7 @@ struct WrittenLimit {
     burst: Option<u32>,
 }
 
-/// The file and those that it names, read at one moment.
+/// The file and the files that it names, read one after the other.
 pub(super) struct Files {
     path: PathBuf,
     written: WebFile,
@@ -84,14 +84,14 @@ impl Files {
         Ok(Self { path: path.to_owned(), written, pem, text })
     }
 
-    /// Two readings with the same are the same.
+    /// Readings of the same content have the same fingerprint.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.text, &self.pem).hash(&mut hasher);
         hasher.finish()
     }
 
-    /// What they ask for.
+    /// The settings in them.
     ///
     /// # Errors
     /// [`WebConfigError::Setting`]
@@ -110,7 +110,7 @@ impl Files {
         Ok(Settings { tls, headers, users, limiter, rights: self.rights() })
     }
 
-    /// What to tell of the rights of the files.
+    /// Warnings about the access rights of the files.
     fn rights(&self) -> Vec<String> {
         let tls = self.written.tls_server_config.as_ref();
         let named = tls.into_iter().flat_map(tls::TlsSection::files);

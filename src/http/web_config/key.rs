@@ -26,7 +26,7 @@ const KINDS: &[(&str, &str)] = &[
 pub(super) fn read(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     if has(pem, b"BEGIN ENCRYPTED PRIVATE KEY") || has(pem, b"Proc-Type: 4,ENCRYPTED") {
         return Err(
-            "the key is encrypted, and there is nobody to type its passphrase: decrypt it with `openssl pkey -in \
+            "the key is encrypted, and the exporter can't ask for its passphrase: decrypt it with `openssl pkey -in \
                     KEY -out NEW`, for this program's user only"
                 .to_owned(),
         );

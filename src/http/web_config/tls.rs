@@ -45,7 +45,7 @@ pub(super) struct Pem {
 #[derive(Debug)]
 pub(in crate::http) struct Tls {
     config: Arc<ServerConfig>,
-    /// The names of the clients that are let in; empty for all that the authority vouches for.
+    /// The names of the clients that may connect; empty where every certificate of the authority will do.
     pub(super) allowed: Vec<String>,
     pub(super) clients: ClientCertificates,
     /// 2 or 3, for TLS 1.2 or 1.3.

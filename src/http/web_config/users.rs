@@ -57,7 +57,7 @@ struct Hash {
     cost: u32,
 }
 
-/// The passwords that were checked, and those that are.
+/// The passwords that were right, and those that are being checked.
 struct Checks {
     /// Those that were right: bcrypt takes a tenth of a second and more, and Prometheus sends its password with each
     /// scrape.
@@ -66,7 +66,7 @@ struct Checks {
     running: Mutex<HashMap<Key, Arc<watch::Sender<Option<bool>>>>>,
     /// One at a time, or guesses could use up all processors.
     turn: Arc<Semaphore>,
-    /// Whose passwords wait for their turn: guesses must not keep others out for long.
+    /// How many passwords of each client wait: one client's guesses must not delay the others for long.
     waiting: Arc<Peers>,
 }
 
@@ -283,7 +283,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn guesses_of_one_peer_keep_nobody_else_waiting() {
+    async fn a_password_counts_up_to_its_72nd_byte() {
+        let first = "p".repeat(72);
+        let hash = bcrypt::hash(format!("{first}one"), 4).unwrap();
+        let users = Users::new(&[("ann".to_owned(), hash)].into()).unwrap();
+        for (password, result) in
+            [(format!("{first}another"), AuthResult::Granted), ("p".repeat(71), AuthResult::Denied)]
+        {
+            assert_eq!(users.admit(&basic(&format!("ann:{password}")), HERE).await, result, "{password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn guesses_of_one_client_do_not_delay_another() {
         let users = Arc::new(users());
         let admit = |pair: &str, peer| {
             let (users, headers) = (Arc::clone(&users), basic(pair));
@@ -354,7 +366,7 @@ mod tests {
             let after = costs_after_no(own, 12).map(|cost| 1_u64 << cost);
             own.map_or(0, |own| 1 << own) + after.sum::<u64>()
         };
-        assert_eq!(rounds(None), 1 << 12, "nobody of that name");
+        assert_eq!(rounds(None), 1 << 12, "there is no user of that name");
         for own in 4..=12 {
             assert_eq!(rounds(Some(own)), 1 << 12, "{own}");
         }
