@@ -104,16 +104,22 @@ fn compose_reaches_only_this_machine_and_mounts_what_exists() {
             }
         }
     }
-    // Anybody may look at Grafana, and nobody can log in: a known password would let others add data sources.
+    // Everybody who reaches Grafana may look, and there is no login: with a known password others could add data sources.
     let grafana = at(&compose, "services.grafana.environment");
     for (variable, value) in [
         ("GF_AUTH_ANONYMOUS_ORG_ROLE", "Viewer"),
         ("GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION", "true"),
         ("GF_AUTH_DISABLE_LOGIN_FORM", "true"),
         ("GF_AUTH_BASIC_ENABLED", "false"),
+        ("GF_SERVER_ENFORCE_DOMAIN", "true"),
+        ("GF_SNAPSHOTS_ENABLED", "false"),
+        ("GF_PUBLIC_DASHBOARDS_ENABLED", "false"),
     ] {
         assert_eq!(text(grafana, variable), value, "{variable}");
     }
+    assert_eq!(list(&compose, "services.grafana.ports")[0].as_str(), Some("127.0.0.1:3000:3000"));
+    // The file leads to this chapter.
+    assert!(read("docs/security.md").contains("\n## Grafana\n"));
     let exporter = at(&compose, "services.exporter");
     assert_eq!(list(exporter, "command")[0].as_str(), Some("demo"));
     assert_eq!(at(exporter, "read_only").as_bool(), Some(true));
