@@ -1,6 +1,6 @@
 //! Dashboards, rules and runbooks against the tables: whatever they query exists and may be combined that way.
 
-mod known;
+pub(crate) mod known;
 mod query;
 
 use std::collections::{BTreeMap, BTreeSet};

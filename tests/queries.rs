@@ -17,7 +17,8 @@ use database::{Prometheus, Scrapes};
 /// The queries of the documents, each with its file.
 pub(crate) fn of_documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["docs", "docs/zh"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let docs = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let files = ["README.md", "README.zh-CN.md"].map(|file| root.join(file)).into_iter().chain(docs);
     let mut queries = Vec::new();
     for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "md")) {

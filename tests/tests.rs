@@ -16,6 +16,7 @@ mod days;
 mod deploy;
 mod discovery;
 mod disk;
+mod documents;
 mod endurance;
 mod environment;
 mod exporter;

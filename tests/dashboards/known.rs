@@ -71,7 +71,7 @@ impl Known {
 }
 
 /// The exporter's own metrics, with everything that can be shown.
-fn own_page() -> String {
+pub(crate) fn own_page() -> String {
     let clock = Clock::manual(Timestamp::from_second(1_000).unwrap());
     let telemetry = Telemetry::with_clock("1.2.3", "abc", clock);
     let day = Day::new(2026, 11, 19).unwrap();
