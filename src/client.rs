@@ -332,7 +332,7 @@ impl Client {
                     tracing::debug!(
                         account = account.name,
                         api = call.api,
-                        code = refusal.code,
+                        code = %refusal.code,
                         "the platform says: {words}"
                     );
                 }

@@ -22,6 +22,7 @@ mod person;
 mod retention;
 mod rows;
 mod schema;
+mod upgrade;
 
 use std::fs;
 use std::ops::ControlFlow;

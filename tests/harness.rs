@@ -132,6 +132,19 @@ impl Stage {
         self.raise().await;
     }
 
+    /// The same after `change` to the file of the store, which nothing has open meanwhile.
+    pub(crate) async fn restart_from(&mut self, change: impl FnOnce(&rusqlite::Connection)) {
+        self.workers.clear();
+        self.context = Context::new(
+            Store::open(None, &apis()).unwrap().store,
+            Telemetry::with_clock("0.0.0", "test", self.clock.clone()),
+            self.clock.clone(),
+            Duration::from_millis(1),
+        );
+        change(&self.other_connection());
+        self.restart().await;
+    }
+
     /// The same with another configuration.
     pub(crate) async fn restart_with(&mut self, yaml: &str) {
         self.configure(yaml);

@@ -40,6 +40,49 @@ async fn a_restart_shows_the_same_page_at_once_with_all_platforms_down() {
     assert_eq!(families(&stage), before);
 }
 
+/// What makes a store one of version 1, but for its version.
+const BACK_TO_VERSION_1: &str = "
+    ALTER TABLE list RENAME COLUMN platform TO vendor;
+    ALTER TABLE answer RENAME TO answer_of_version_2;
+    CREATE TABLE answer (
+        source INTEGER NOT NULL, day TEXT NOT NULL, target INTEGER NOT NULL, definition INTEGER NOT NULL,
+        state TEXT NOT NULL, code INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+        answers INTEGER NOT NULL, PRIMARY KEY (source, day, target)
+    ) WITHOUT ROWID;
+    INSERT INTO answer SELECT source, day, target, definition, state, coalesce(code, 0), first_at, last_at, answers
+        FROM answer_of_version_2;
+    DROP TABLE answer_of_version_2;
+    PRAGMA user_version = 1";
+
+#[tokio::test]
+async fn a_store_of_version_1_is_shown_and_goes_on_without_a_call_too_many() {
+    let mut stage = Stage::with(40, "2026-11-20T10:00:00", everything).await;
+    stage.fault(Fault::on(CONTACT, Effect::Refuse(60111)).subject("WangWu"));
+    stage.wake_slowly().await;
+    let before = families(&stage);
+    assert!(stage.targets("wecom_contact")[2] > 0, "a member and the teams with it are refused");
+    let at_midnight = "2026-11-20T23:59:00";
+    stage.restart_from(|file| file.execute_batch(BACK_TO_VERSION_1).unwrap()).await;
+    assert_eq!(families(&stage), before);
+    stage.simulator.reset_calls();
+    stage.wake().await;
+    assert_eq!(stage.all_calls(), 0, "all is settled, so nothing is asked");
+    assert_eq!(families(&stage), before);
+    // Later, the same is asked as without an upgrade.
+    stage.set(at_midnight);
+    stage.wake_slowly().await;
+    let upgraded = stage.all_calls();
+    let mut other = Stage::with(40, "2026-11-20T10:00:00", everything).await;
+    other.fault(Fault::on(CONTACT, Effect::Refuse(60111)).subject("WangWu"));
+    other.wake_slowly().await;
+    other.restart().await;
+    other.simulator.reset_calls();
+    other.set(at_midnight);
+    other.wake_slowly().await;
+    assert_eq!(upgraded, other.all_calls());
+    assert_eq!(families(&stage), families(&other));
+}
+
 #[tokio::test]
 async fn a_restart_in_mid_round_asks_nobody_twice() {
     let yaml = "wecom: [{$wecom, contact: {users: all, concurrency: 1, $fast}}]";

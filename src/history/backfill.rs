@@ -12,6 +12,7 @@ use super::plan::{Plan, Question};
 use super::summary::{Edge, Invalid, Progress, Summary, Trouble};
 use crate::client::Failure;
 use crate::day::{Cycle, Day, Days};
+use crate::platform::ErrorCode;
 use crate::poller::{Answers, Context, Halving, UNAVAILABLE_IN_A_ROW, ask};
 use crate::source::Target;
 use crate::store::{StoreError, TargetAnswer};
@@ -72,7 +73,7 @@ struct Attempt {
     /// Whether the platform could not answer before: it comes after all else, once.
     again: bool,
     /// The day before its first one, where the platform refused the dates of both together, and its code.
-    without: Option<(Day, i64)>,
+    without: Option<(Day, ErrorCode)>,
 }
 
 struct Run<'a> {
@@ -195,14 +196,14 @@ impl Run<'_> {
         for answer in answers.answered {
             let Some(place) = self.plan.place(&answer.target) else { continue };
             if let Err(refusal) = &answer.rows
-                && self.is_about_days(&asking, place, &answer.target, refusal.code)
+                && self.is_about_days(&asking, place, &answer.target, &refusal.code)
             {
                 continue;
             }
             self.plan.note(place, &answer);
             self.proven.insert(place);
-            match (&answer.rows, asking.without) {
-                (Ok(_), Some((day, code))) => self.note_edge(answer.target.cycle, day, code),
+            match (&answer.rows, &asking.without) {
+                (Ok(_), Some((day, code))) => self.note_edge(answer.target.cycle, *day, code),
                 (Ok(_), None) => {}
                 (Err(_), _) => self.refused += 1,
             }
@@ -220,7 +221,7 @@ impl Run<'_> {
         for (target, failure) in failed {
             let Some(place) = self.plan.place(&target) else { continue };
             if let Failure::Unknown(refusal) = &failure
-                && self.is_about_days(&asking, place, &target, refusal.code)
+                && self.is_about_days(&asking, place, &target, &refusal.code)
             {
                 continue;
             }
@@ -250,7 +251,7 @@ impl Run<'_> {
         let Attempt { question, tries, again, without } = asking;
         if !deferred.is_empty() {
             let question = Question { targets: deferred, days };
-            self.queue.push_back(Attempt { question, tries, again: true, without });
+            self.queue.push_back(Attempt { question, tries, again: true, without: without.clone() });
         } else if throttled.is_empty() {
             self.progress.done.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
         }
@@ -262,12 +263,12 @@ impl Run<'_> {
 
     /// Whether `code`, which the target at `place` got, is about the days of the question and not about the target: then
     /// those that the platform may still have are asked for.
-    fn is_about_days(&mut self, asking: &Attempt, place: usize, target: &Target, code: i64) -> bool {
+    fn is_about_days(&mut self, asking: &Attempt, place: usize, target: &Target, code: &ErrorCode) -> bool {
         let Attempt { question: Question { days, .. }, tries, again, without } = asking;
         if without.is_none() && self.may_begin_too_early(target, *days, code) {
             let question = Question { targets: vec![place], days: Days { first: days.first.plus(1), ..*days } };
             self.progress.most.fetch_add(self.plan.cost(&question), Ordering::Relaxed);
-            let without = Some((days.first, code));
+            let without = Some((days.first, code.clone()));
             self.queue.push_front(Attempt { question, tries: *tries, again: *again, without });
             return true;
         }
@@ -294,25 +295,25 @@ impl Run<'_> {
 
     /// Whether `code` may be about the first of `days` alone: the platform forgets a day while we ask for others, and
     /// may count its days a little otherwise.
-    fn may_begin_too_early(&self, target: &Target, days: Days, code: i64) -> bool {
+    fn may_begin_too_early(&self, target: &Target, days: Days, code: &ErrorCode) -> bool {
         let is_range = target.cycle == Cycle::Day && days.first < days.last;
-        is_range && self.plan.config.source.api().date_codes.contains(&code)
+        is_range && self.plan.config.source.api().date_codes.contains(&code.as_str())
     }
 
     /// Whether `code` says that the platform no longer has `days`; notes so.
     ///
     /// That takes an answer for a newer day: else the same code would hide that nothing can be asked at all.
-    fn is_gone(&mut self, target: &Target, days: Days, code: i64) -> bool {
+    fn is_gone(&mut self, target: &Target, days: Days, code: &ErrorCode) -> bool {
         let api = self.plan.config.source.api();
-        if !api.date_codes.contains(&code) || !self.plan.has_newer(target.cycle, days.last) {
+        if !api.date_codes.contains(&code.as_str()) || !self.plan.has_newer(target.cycle, days.last) {
             return false;
         }
         self.note_edge(target.cycle, days.last, code);
         true
     }
 
-    fn note_edge(&mut self, cycle: Cycle, day: Day, code: i64) {
-        let edge = self.edges.entry(cycle).or_insert(Edge { cycle, day, code });
+    fn note_edge(&mut self, cycle: Cycle, day: Day, code: &ErrorCode) {
+        let edge = self.edges.entry(cycle).or_insert_with(|| Edge { cycle, day, code: code.clone() });
         edge.day = edge.day.max(day);
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::day::{Cycle, Day, Days};
+use crate::platform::ErrorCode;
 
 /// How many calls are made and how many there are at most; others may read it while a plan is carried out.
 #[derive(Debug, Default)]
@@ -61,12 +62,12 @@ pub struct Trouble {
 }
 
 /// Where the platform's memory ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
     /// The figures of which cycle.
     pub cycle: Cycle,
     /// The newest day (of a week or month: its last) that the platform does not have.
     pub day: Day,
     /// Its code.
-    pub code: i64,
+    pub code: ErrorCode,
 }

@@ -1,4 +1,4 @@
-//! Feishu (飞书) and Lark: tenant access tokens, the `code` envelope at any HTTP status, and what each code means.
+//! Feishu (飞书) and Lark: tenant access tokens, and the `code` envelope at any HTTP status.
 //!
 //! Pages:
 //! <https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal>,
@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 
 use super::Class::{Throttled, Unavailable, Unknown};
 use super::{
-    Call, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, seconds, whole,
+    Call, Codes, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, seconds, whole,
 };
+
+use codes::{CODES, THROTTLES_WITH_RESET};
 
 /// A token is renewed this many seconds before its end: below half an hour Feishu gives a new one, and both hold.
 const RENEW_EARLY: i64 = 600;
@@ -76,13 +78,17 @@ impl Platform for Feishu {
         Pass { bearer: Some(token.value.clone()), ..Pass::default() }
     }
 
+    fn codes(&self) -> &'static Codes {
+        &CODES
+    }
+
     fn judge(&self, api: &str, reply: &Reply) -> Result<(), Refusal> {
         let message = reply.body["msg"].as_str().unwrap_or_default();
         match whole(&reply.body["code"]) {
             Some(0) if reply.status == 200 => Ok(()),
             Some(code) if code != 0 => {
-                let mut refusal = codes::refusal(api, code, message);
-                let maybe_throttled = codes::THROTTLES_WITH_RESET.contains(&code) && reply.reset.is_some();
+                let mut refusal = CODES.refusal(api, code.into(), message);
+                let maybe_throttled = THROTTLES_WITH_RESET.contains(&refusal.code.as_str()) && reply.reset.is_some();
                 // Of a code that is known the HTTP status says nothing more: the monthly quota comes with 200, 400 and
                 // 429.
                 let by_status = reply.status == 429 && refusal.class == Unknown;

@@ -1,8 +1,9 @@
-//! Tencent Cloud Desk: UserSig signatures, the `ActionStatus` envelope, and what each code means.
+//! Tencent Cloud Desk: UserSig signatures, and the `ActionStatus` envelope.
 //!
 //! Pages: <https://cloud.tencent.com/document/product/269/32688> (UserSig),
-//! <https://cloud.tencent.com/document/product/269/1519> (REST convention),
-//! <https://cloud.tencent.com/document/product/679/131708> (codes).
+//! <https://cloud.tencent.com/document/product/269/1519> (REST convention).
+
+mod codes;
 
 use std::io::Write;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::Class::{Account, Permission, Target, Throttled, Unavailable, Unknown};
-use super::{
-    Class, Code, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, whole,
-};
+use super::Class::{Throttled, Unknown};
+use super::{Codes, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, whole};
+
+use codes::CODES;
 
 /// How long a signature holds; Tencent asks for a day at least.
 const LIFE: i64 = 7 * 86_400;
@@ -94,7 +95,11 @@ impl Platform for TencentDesk {
         Pass { query, ..Pass::default() }
     }
 
-    fn judge(&self, _: &str, reply: &Reply) -> Result<(), Refusal> {
+    fn codes(&self) -> &'static Codes {
+        &CODES
+    }
+
+    fn judge(&self, api: &str, reply: &Reply) -> Result<(), Refusal> {
         let message = reply.body["ErrorInfo"].as_str().unwrap_or_default();
         let status = reply.body["ActionStatus"].as_str();
         match (whole(&reply.body["ErrorCode"]), status) {
@@ -107,7 +112,7 @@ impl Platform for TencentDesk {
                 Err(Refusal::new(Unknown, 0, "the platform says FAIL without a code").quoting(message))
             }
             (Some(code), _) => {
-                let mut refusal = Code::look_up(&[CODES], code, message);
+                let mut refusal = CODES.refusal(api, code.into(), message);
                 if refusal.class == Throttled {
                     refusal.wait = Some(reply.reset.unwrap_or(THROTTLE_WAIT));
                 }
@@ -138,68 +143,9 @@ fn user_sig(sdk_app_id: u64, identifier: &str, key: &str, time: i64, expire: i64
     STANDARD.encode(packed).replace('+', "*").replace('/', "-").replace('=', "_")
 }
 
-const BAD_KEY: &str = "the signature does not fit: copy sdk_app_id and secret_key anew from 即时通信 IM 控制台 > 应用管理 > the \
-    application > 应用详情 > 密钥 (Chat console > Applications > the application > Details > Key)";
-const BAD_APP: &str = "the application is unknown here: check sdk_app_id, and that base_url is that of its data centre";
-const BAD_CALLER: &str = "the identifier is not an administrator of the application: make one under 即时通信 IM 控制台 > the \
-    application > 账号管理 > 管理员 (Chat console > the application > Accounts > Administrator)";
-const CHECK_APP: &str = "the application or its requests are disabled: look at it in 即时通信 IM 控制台 > 应用管理 (Chat console > \
-    Applications)";
-const TOO_OFTEN: &str = "too many calls; the company's other programs share the quota";
-const INTERNAL: &str = "this request should not have been made like this: please report it with the code";
-
-/// What to do at each code of the page and of the REST convention.
-const CODES: &[Code] = &[
-    Code(60002, Unknown, INTERNAL),
-    Code(60003, Unknown, INTERNAL),
-    Code(60012, Unknown, INTERNAL),
-    Code(60013, Unknown, INTERNAL),
-    Code(60004, Account, BAD_KEY),
-    Code(60005, Account, BAD_CALLER),
-    Code(60006, Account, BAD_APP),
-    Code(60015, Account, BAD_APP),
-    Code(60016, Account, CHECK_APP),
-    Code(60017, Account, CHECK_APP),
-    Code(60007, Throttled, TOO_OFTEN),
-    Code(60011, Throttled, TOO_OFTEN),
-    Code(60018, Throttled, TOO_OFTEN),
-    Code(60019, Throttled, TOO_OFTEN),
-    Code(141_009, Throttled, TOO_OFTEN),
-    Code(60008, Unavailable, "the service took too long"),
-    Code(60014, Unavailable, "the account service took too long"),
-    Code(70169, Unavailable, "the server took too long"),
-    Code(70500, Unavailable, "the server failed"),
-    Code(141_002, Unavailable, "the server failed"),
-    Code(60009, Permission, "there is no such API at this address: check base_url"),
-    Code(60010, Account, BAD_CALLER),
-    Code(60020, Account, "the application's package has expired: renew it in 即时通信 IM 控制台 (Chat console)"),
-    Code(
-        60021,
-        Account,
-        "this address is not allowed: add it to the addresses for REST calls, IP 白名单 (IP allowlist), of the application in \
-        即时通信 IM 控制台 (Chat console)",
-    ),
-    Code(70001, Class::Token, "the signature has expired; if that comes at once, this machine's clock is wrong"),
-    Code(70003, Account, BAD_KEY),
-    Code(70009, Account, BAD_KEY),
-    Code(70013, Account, "the identifier does not fit the signature"),
-    Code(70014, Account, BAD_APP),
-    Code(70016, Account, BAD_APP),
-    Code(70020, Account, BAD_APP),
-    Code(70050, Account, "too many wrong signatures: the account is frozen for a minute; check secret_key"),
-    Code(70051, Account, "the identifier is on the blacklist"),
-    Code(70107, Account, BAD_CALLER),
-    Code(
-        141_000,
-        Account,
-        "the application has no Desk: activate Desk (智能客服) for it in the console, or check sdk_app_id",
-    ),
-    Code(141_004, Target, "Tencent does not accept the agents or the day that were asked for"),
-    Code(141_010, Target, "there is no such agent"),
-];
-
 #[cfg(test)]
 mod tests {
+    use super::super::Class;
     use super::*;
     use std::io::Read;
 
@@ -276,18 +222,10 @@ mod tests {
             json!({"ErrorCode": 70003, "ErrorInfo": "x"}),
         ] {
             let refusal = judge(body).unwrap_err();
-            assert_eq!((refusal.class, refusal.code), (Account, 70003));
+            assert_eq!((refusal.class, refusal.code.as_str()), (Class::Account, "70003"));
         }
         let refusal = judge(json!({"ActionStatus": "FAIL", "ErrorCode": 0, "ErrorInfo": "odd"})).unwrap_err();
         assert_eq!(refusal.to_string(), "code 0: the platform says FAIL without a code");
         assert_eq!(judge(json!({"ErrorCode": 0})).unwrap_err().class, Class::Foreign);
-    }
-
-    #[test]
-    fn every_code_stands_once() {
-        let mut codes: Vec<i64> = CODES.iter().map(|row| row.0).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        assert_eq!(codes.len(), CODES.len());
     }
 }

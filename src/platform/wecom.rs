@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
-    Call, Class, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, whole,
+    Call, Class, Codes, Credential, CredentialKeys, Login, Pass, Platform, Refusal, Reply, Token, no_envelope, whole,
 };
 
 use codes::GETTOKEN;
@@ -65,13 +65,17 @@ impl Platform for Wecom {
         Pass { query: vec![("access_token", token.value.clone())], ..Pass::default() }
     }
 
+    fn codes(&self) -> &'static Codes {
+        &codes::CODES
+    }
+
     fn judge(&self, api: &str, reply: &Reply) -> Result<(), Refusal> {
         let message = reply.body["errmsg"].as_str().unwrap_or_default();
         match whole(&reply.body["errcode"]) {
             Some(0) => Ok(()),
             Some(code) => {
-                let mut refusal = codes::refusal(api, code, message);
-                if code == 60020
+                let mut refusal = codes::refusal(api, code.into(), message);
+                if refusal.code.as_str() == "60020"
                     && let Some(address) = caller_address(message)
                 {
                     refusal.text = format!("{} (the address that WeCom saw: {address})", refusal.text);
@@ -132,7 +136,7 @@ mod tests {
     fn a_code_is_read_though_it_comes_as_a_text() {
         assert_eq!(judge(json!({"errcode": "0"})), Ok(()));
         let refusal = judge(json!({"errcode": "48002", "errmsg": "api forbidden"})).unwrap_err();
-        assert_eq!((refusal.class, refusal.code), (Class::Permission, 48002));
+        assert_eq!((refusal.class, refusal.code.as_str()), (Class::Permission, "48002"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::targets::TargetTree;
 use super::trouble::{Memory, Trouble};
 use crate::client::Failure;
 use crate::day::Day;
-use crate::platform::Refusal;
+use crate::platform::{ErrorCode, Refusal};
 use crate::source::{Table, Target};
 use crate::store::{AnswerState, LedgerEntry};
 use crate::telemetry::TargetCounts;
@@ -66,7 +66,7 @@ struct Entry {
     /// How many of its figures are left out as invalid.
     invalid: usize,
     /// The code that it was refused with for the day before.
-    refused_before: Option<i64>,
+    refused_before: Option<ErrorCode>,
 }
 
 /// How a target is asked together with others.
@@ -120,7 +120,7 @@ impl Ledger {
     pub(super) fn note_day_before(&mut self, answer: &LedgerEntry) {
         let Some((target, entry)) = self.find(&answer.target) else { return };
         if target.definition == answer.definition && answer.state == AnswerState::Refused {
-            entry.refused_before = Some(answer.code);
+            entry.refused_before = answer.code.clone();
         }
     }
 
@@ -149,8 +149,8 @@ impl Ledger {
         }
         let refusal = |(target, entry): (&Arc<Target>, &Entry)| {
             let known = match &entry.answer {
-                None => entry.refused_before,
-                Some(answer) if answer.state == AnswerState::Refused => Some(answer.code),
+                None => entry.refused_before.as_ref(),
+                Some(answer) if answer.state == AnswerState::Refused => answer.code.as_ref(),
                 Some(_) => return None,
             };
             let refusal = entry.trouble.as_ref()?.settled(known)?;

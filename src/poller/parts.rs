@@ -55,7 +55,7 @@ pub(super) async fn ask_parts(
             Err(failure) => return Err(failure),
         };
         // Halves don't have other days than the whole.
-        if config.source.api().date_codes.contains(&refusal.code) {
+        if config.source.api().date_codes.contains(&refusal.code.as_str()) {
             return Err(Failure::Refused(refusal));
         }
         let halves = asker.halve(part, start, refusal).await?;

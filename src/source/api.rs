@@ -43,7 +43,7 @@ pub struct Api {
     /// How many days back the platform keeps figures, where it says so.
     pub keeps_days: Option<u32>,
     /// The codes by which it refuses a day that it does not keep, or that is not over.
-    pub date_codes: &'static [i64],
+    pub date_codes: &'static [&'static str],
     /// The info metrics of its subjects.
     pub infos: &'static [&'static Info],
     /// The one of them whose names come with the figures.

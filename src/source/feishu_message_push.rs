@@ -87,7 +87,7 @@ pub(super) const API: Api = Api {
     lag_days: 2,
     refresh_interval: Duration::from_hours(24),
     keeps_days: None,
-    date_codes: &[211_010],
+    date_codes: &["211010"],
     infos: &[&DEPARTMENT_INFO],
     row_names: None,
 };

@@ -117,7 +117,7 @@ pub(super) const API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: None,
-    date_codes: &[141_004],
+    date_codes: &["141004"],
     infos: &[&AGENT_INFO],
     row_names: Some(&AGENT_INFO),
 };

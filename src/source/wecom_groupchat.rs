@@ -99,7 +99,7 @@ pub(super) const OWNER_API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
-    date_codes: &[600_018],
+    date_codes: &["600018"],
     infos: &[&USER_INFO],
     row_names: None,
 };
@@ -129,7 +129,7 @@ pub(super) const TEAM_API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
-    date_codes: &[600_018],
+    date_codes: &["600018"],
     infos: &[],
     row_names: None,
 };

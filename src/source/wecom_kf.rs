@@ -150,7 +150,7 @@ pub(super) const API: Api = Api {
     lag_days: 1,
     refresh_interval: Duration::from_hours(6),
     keeps_days: Some(180),
-    date_codes: &[600_018],
+    date_codes: &["600018"],
     infos: &[&ACCOUNT_INFO, &USER_INFO],
     row_names: None,
 };

@@ -28,7 +28,7 @@ pub(super) fn claim(connection: &mut Connection, claims: &[CompanyClaim]) -> rus
     for (CompanyClaim { source, account, platform, company }, replaces) in news {
         let id = source_id(&transaction, source, account)?;
         if replaces {
-            transaction.execute("DELETE FROM list WHERE vendor = ? AND account = ?", params![platform, account])?;
+            transaction.execute("DELETE FROM list WHERE platform = ? AND account = ?", params![platform, account])?;
             transaction.execute("DELETE FROM name WHERE account = ?", params![account])?;
         }
         transaction.execute("UPDATE source SET company = ? WHERE id = ?", params![company, id])?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use crate::day::{Cycle, Day, Days};
-use crate::platform::Refusal;
+use crate::platform::{ErrorCode, Refusal};
 use crate::sample::Row;
 use crate::source::Target;
 
@@ -22,14 +22,14 @@ pub struct TargetAnswer {
 }
 
 /// What the ledger has for a target on a day by one answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayState {
     /// The day.
     pub day: Day,
     /// Whether there are figures.
     pub state: AnswerState,
-    /// The platform's code of a refusal, else 0.
-    pub code: i64,
+    /// The platform's code of a refusal.
+    pub code: Option<ErrorCode>,
 }
 
 impl TargetAnswer {
@@ -37,12 +37,15 @@ impl TargetAnswer {
     #[must_use]
     pub fn states(&self) -> Vec<DayState> {
         match &self.rows {
-            Err(refusal) => vec![DayState { day: self.days.last, state: AnswerState::Refused, code: refusal.code }],
+            Err(refusal) => {
+                let code = Some(refusal.code.clone());
+                vec![DayState { day: self.days.last, state: AnswerState::Refused, code }]
+            }
             Ok(rows) => {
                 let has_rows = |day| rows.iter().any(|row| self.day_of(row) == day);
                 let state = |day| if has_rows(day) { AnswerState::Ok } else { AnswerState::NoData };
                 let days = if self.target.cycle == Cycle::Day { self.days } else { Days::one(self.days.last) };
-                days.iter().map(|day| DayState { day, state: state(day), code: 0 }).collect()
+                days.iter().map(|day| DayState { day, state: state(day), code: None }).collect()
             }
         }
     }
@@ -107,8 +110,8 @@ pub struct LedgerEntry {
     pub last_at: Timestamp,
     /// How many there were for this definition.
     pub answers: u32,
-    /// The platform's code of a refusal, else 0.
-    pub code: i64,
+    /// The platform's code of a refusal.
+    pub code: Option<ErrorCode>,
 }
 
 /// What the last answer for a target on a day was.
@@ -172,7 +175,7 @@ pub enum ErrorKind {
 pub(super) struct PendingAnswer {
     pub(super) target: Arc<Target>,
     pub(super) state: AnswerState,
-    pub(super) code: i64,
+    pub(super) code: Option<ErrorCode>,
     pub(super) first_at: Timestamp,
     pub(super) last_at: Timestamp,
     pub(super) answers: u32,
@@ -193,7 +196,7 @@ impl PendingAnswer {
             first_at: self.first_at,
             last_at: self.last_at,
             answers: self.answers,
-            code: self.code,
+            code: self.code.clone(),
         }
     }
 }

@@ -29,6 +29,16 @@ pub enum StoreError {
         /// The newest one that this program knows.
         known: i64,
     },
+    /// An older version wrote the file, and another process has it open: it would not know the tables of this version.
+    #[error("{} is of schema {found}, and can't be brought to schema {known} while another process has it open: end that first (an older version of this program?)", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The one of this program.
+        known: i64,
+    },
     /// The file is of another program, or has a table of ours with other keys.
     #[error("{} has a table {table} that is not of this program or has other columns; move the file away, or use another storage path", path.display())]
     Foreign {
@@ -147,7 +157,7 @@ impl StoreError {
             | Self::Disk { .. }
             | Self::Busy { .. }
             | Self::Failed { .. } => true,
-            Self::Newer { .. } | Self::Foreign { .. } | Self::OtherCompany { .. } => false,
+            Self::Newer { .. } | Self::InUse { .. } | Self::Foreign { .. } | Self::OtherCompany { .. } => false,
             Self::Misfit { .. } | Self::Interrupted => false,
         }
     }

@@ -59,8 +59,8 @@ pub(super) fn put_list(
     day: Day,
     list: &[ListEntry],
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO list (vendor, account, key, day, found) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (vendor, account, key) DO UPDATE SET day = excluded.day, found = excluded.found
+    let sql = "INSERT INTO list (platform, account, key, day, found) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (platform, account, key) DO UPDATE SET day = excluded.day, found = excluded.found
         WHERE excluded.day >= day";
     connection.prepare_cached(sql)?.execute(params![platform, account, key, Iso(day), AsJson(list)]).map(drop)
 }
@@ -70,7 +70,7 @@ pub(super) fn put_list(
 /// # Errors
 /// As SQLite says.
 pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Vec<ListEntry>)>> {
-    let sql = "SELECT day, found FROM list WHERE vendor = ? AND account = ? AND key = ?";
+    let sql = "SELECT day, found FROM list WHERE platform = ? AND account = ? AND key = ?";
     let mut statement = connection.prepare_cached(sql)?;
     let lists = statement.query_map(keys, |row| {
         let (Iso(day), Json(list)) = (row.get(0)?, row.get(1)?);

@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::rows::RowWriter;
 use super::{AnswerState, DayState, LedgerEntry, TargetAnswer};
 use crate::day::{Day, Days};
+use crate::platform::ErrorCode;
 use crate::source::Subject;
 
 const UPSERT: &str = "
@@ -47,6 +48,18 @@ impl ToSql for AnswerState {
             Self::NoData => "no_data".into(),
             Self::Refused => "refused".into(),
         })
+    }
+}
+
+impl FromSql for ErrorCode {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::new(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+impl ToSql for ErrorCode {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
     }
 }
 
@@ -172,7 +185,7 @@ pub(super) fn settle(
                 forget.execute(params![source, day, number])?;
             }
             let definition = texts.of(&target.definition, &day)?;
-            let (state, code, count) = (answer.state, answer.code, answer.answers);
+            let (state, code, count) = (answer.state, &answer.code, answer.answers);
             upsert.execute(params![source, day, number, definition, state, code, first, last, count])?;
         }
     }

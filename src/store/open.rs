@@ -116,9 +116,15 @@ pub(super) fn frozen(file: &Path, tables: &[&'static Table]) -> Result<Connectio
     connection.pragma_update(None, "temp_store", "FILE").map_err(explain)?;
     connection.pragma_update(None, "cell_size_check", true).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    schema::check_version(&connection, file)?;
-    if let Some(reason) = schema::lacking_of(&connection, tables).map_err(explain)? {
-        let reason = format!("{reason}, and can't be given it where it can't be written");
+    let found = schema::check_version(&connection, file)?;
+    let lacking = if found < schema::VERSION {
+        Some(format!("its schema is {found}, and this version needs schema {}", schema::VERSION))
+    } else {
+        schema::lacking_of(&connection, tables).map_err(explain)?
+    };
+    if let Some(reason) = lacking {
+        let reason =
+            format!("{reason}, and can't be given it where it can't be written: copy it to where this user may write");
         return Err(StoreError::Failed { path: file.to_owned(), reason });
     }
     Ok(connection)
@@ -154,12 +160,27 @@ fn create(dir: &Path, file: &Path) -> Result<(), StoreError> {
 fn writer(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreError> {
     let explain = |error| StoreError::of(file, &error);
     let mut connection = connect(file).map_err(explain)?;
-    schema::check_version(&connection, file)?;
+    let found = schema::check_version(&connection, file)?;
     damage::check_suspect(&connection, file).map_err(explain)?;
+    if (1..schema::VERSION).contains(&found) && !is_alone(&connection).map_err(explain)? {
+        return Err(StoreError::InUse { path: file.to_owned(), found, known: schema::VERSION });
+    }
+    // Before the log is turned on, which would have to hold all that an upgrade writes.
+    schema::bring_up(&mut connection, file, tables)?;
     enter_wal(&connection).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    schema::bring_up(&mut connection, file, tables)?;
     Ok(connection)
+}
+
+/// Turns the write-ahead log off, which SQLite does only where no other process has the file open; tells whether it did.
+///
+/// # Errors
+/// As SQLite says.
+fn is_alone(connection: &Connection) -> rusqlite::Result<bool> {
+    match connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0)) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
+        mode => Ok(mode?.eq_ignore_ascii_case("delete")),
+    }
 }
 
 fn connect(file: &Path) -> rusqlite::Result<Connection> {

@@ -5,18 +5,19 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::checksum;
 use super::column::quoted;
 use super::error::StoreError;
+use super::{checksum, upgrade};
 use crate::source::{Api, Field, Table};
 
 /// The version of the program's own tables, in `user_version`. A file with a higher one is not touched.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
-/// The program's own tables, version 1.
+/// The program's own tables, version 2.
 ///
 /// Sources, targets and definitions have numbers, because the ledger names each of them once per day: that makes it
-/// a tenth as large. `day` in `target` and `definition` is the newest one that the ledger has of them.
+/// a tenth as large. `day` in `target` and `definition` is the newest one that the ledger has of them. `clock` has the
+/// days on which the program ran, by its clock.
 const PROGRAM: &str = "
 CREATE TABLE source (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, account TEXT NOT NULL, company TEXT, UNIQUE (name, account)
@@ -25,25 +26,23 @@ CREATE TABLE target (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, day TEXT 
 CREATE TABLE definition (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
 CREATE TABLE answer (
     source INTEGER NOT NULL, day TEXT NOT NULL, target INTEGER NOT NULL, definition INTEGER NOT NULL,
-    state TEXT NOT NULL, code INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+    state TEXT NOT NULL, code TEXT, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
     answers INTEGER NOT NULL, PRIMARY KEY (source, day, target)
 ) WITHOUT ROWID;
 CREATE TABLE status (
     source INTEGER PRIMARY KEY, shown TEXT, up INTEGER NOT NULL, last_round INTEGER, last_success INTEGER,
-    round_seconds REAL, error TEXT
+    round_seconds REAL, error TEXT, error_kind TEXT
 );
 CREATE TABLE list (
-    vendor TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, day TEXT NOT NULL, found TEXT NOT NULL,
-    PRIMARY KEY (vendor, account, key)
+    platform TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, day TEXT NOT NULL, found TEXT NOT NULL,
+    PRIMARY KEY (platform, account, key)
 );
 CREATE TABLE name (
     info TEXT NOT NULL, account TEXT NOT NULL, id TEXT NOT NULL, parent TEXT, name TEXT, day TEXT NOT NULL,
     PRIMARY KEY (info, account, id)
 ) WITHOUT ROWID;
+CREATE TABLE clock (day TEXT PRIMARY KEY) WITHOUT ROWID;
 ";
-
-/// What version 1 did not have from its beginning: the days on which the program ran, by its clock.
-const CLOCK: &str = "CREATE TABLE IF NOT EXISTS clock (day TEXT PRIMARY KEY) WITHOUT ROWID";
 
 /// The tables of `apis`, each once.
 pub(super) fn tables(apis: &[&'static Api]) -> Vec<&'static Table> {
@@ -51,19 +50,19 @@ pub(super) fn tables(apis: &[&'static Api]) -> Vec<&'static Table> {
     apis.iter().flat_map(|api| api.tables).copied().filter(|table| seen.insert(table.prefix)).collect()
 }
 
-/// Makes sure that this program knows the version of `file`.
+/// The version of `file`, which this program knows.
 ///
 /// # Errors
 /// [`StoreError::Newer`] where it does not, else as SQLite says.
-pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<i64, StoreError> {
     let found = version(connection).map_err(|error| StoreError::of(file, &error))?;
     if found > VERSION {
         return Err(StoreError::Newer { path: file.to_owned(), found, known: VERSION });
     }
-    Ok(())
+    Ok(found)
 }
 
-/// Creates the tables and columns that are missing, and reads a row of each that is there: the cheap part of finding
+/// Creates the tables and columns that are missing, brings those of an older version to this one, and reads a row of each that is there: the cheap part of finding
 /// damage.
 ///
 /// # Errors
@@ -73,24 +72,21 @@ pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'sta
     let explain = |error| StoreError::of(file, &error);
     // All in one transaction that writes from its start: another process may be doing the same.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-    if version(&transaction).map_err(explain)? < VERSION {
+    let found = version(&transaction).map_err(explain)?;
+    if found == 0 {
         if let Some(table) = tables_of(&transaction).map_err(explain)?.pop_first() {
             return Err(StoreError::Foreign { path: file.to_owned(), table });
         }
         transaction.execute_batch(PROGRAM).map_err(explain)?;
+    } else if found < VERSION {
+        if let Some(reason) = lacking(&transaction, upgrade::VERSION_1).map_err(explain)? {
+            return Err(StoreError::Damaged { path: file.to_owned(), reason });
+        }
+        upgrade::from_version_1(&transaction, file).map_err(explain)?;
+    }
+    if found < VERSION {
         transaction.pragma_update(None, "user_version", VERSION).map_err(explain)?;
     }
-    // What version 1 did not have from its beginning.
-    let sources = columns_of(&transaction, "source").map_err(explain)?;
-    if !sources.is_empty() && !sources.contains("company") {
-        transaction.execute_batch("ALTER TABLE source ADD COLUMN company TEXT").map_err(explain)?;
-    }
-    // Not in `PROGRAM`, as a file of before that only readers open can do without.
-    let statuses = columns_of(&transaction, "status").map_err(explain)?;
-    if !statuses.is_empty() && !statuses.contains("error_kind") {
-        transaction.execute_batch("ALTER TABLE status ADD COLUMN error_kind TEXT").map_err(explain)?;
-    }
-    transaction.execute_batch(CLOCK).map_err(explain)?;
     for table in tables {
         let keys = keys(&transaction, table).map_err(explain)?;
         if keys.is_empty() {
@@ -104,7 +100,7 @@ pub(super) fn bring_up(connection: &mut Connection, file: &Path, tables: &[&'sta
         }
         add_columns(&transaction, table).map_err(explain)?;
     }
-    if let Some(reason) = lacking(&transaction).map_err(explain)? {
+    if let Some(reason) = lacking(&transaction, PROGRAM).map_err(explain)? {
         return Err(StoreError::Damaged { path: file.to_owned(), reason });
     }
     touch_all(&transaction).map_err(explain)?;
@@ -150,13 +146,13 @@ pub(super) fn lacking_of(connection: &Connection, tables: &[&Table]) -> rusqlite
             return Ok(Some(format!("table {} has no column {column}", table.prefix)));
         }
     }
-    lacking(connection)
+    lacking(connection, PROGRAM)
 }
 
-/// What the program's own tables lack of what [`PROGRAM`] gives them.
-fn lacking(transaction: &Connection) -> rusqlite::Result<Option<String>> {
+/// What the program's own tables lack of what `program` gives them.
+fn lacking(transaction: &Connection, program: &str) -> rusqlite::Result<Option<String>> {
     let whole = Connection::open_in_memory()?;
-    whole.execute_batch(PROGRAM)?;
+    whole.execute_batch(program)?;
     for table in tables_of(&whole)? {
         let present = columns_of(transaction, &table)?;
         if let Some(column) = columns_of(&whole, &table)?.difference(&present).next() {
@@ -172,7 +168,7 @@ fn tables_of(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
 }
 
 /// The columns of `table`, in lower case, as SQL does not tell cases apart; none where there is no such table.
-fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
+pub(super) fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
     let mut info = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?;
     info.query_map([table], |row| row.get(0))?.collect()
 }

@@ -3,6 +3,7 @@
 mod forgetting;
 mod hardship;
 mod standby;
+mod upgrade;
 
 use super::*;
 use crate::day::Cycle;
@@ -110,7 +111,7 @@ async fn what_was_recorded_is_read_again() {
         first_at: at(0),
         last_at: at(0),
         answers: 1,
-        code: 0,
+        code: None,
     };
     assert_eq!(answers, [expected.clone(), LedgerEntry { day: day(3), state: AnswerState::NoData, ..expected }]);
     assert_eq!(store.answers("wecom_contact", "b", days(1, 3)).await.unwrap(), []);
@@ -146,8 +147,8 @@ async fn a_refusal_keeps_the_rows_and_is_noted_for_the_last_day() {
     store.record(api(), "a", at(5), vec![refused("li", days(1, 2), 60111)]).await.unwrap();
     assert_eq!(scanned(&store, users(), false).len(), 2);
     let answers = store.answers("wecom_contact", "a", days(1, 2)).await.unwrap();
-    let states: Vec<_> = answers.iter().map(|answer| (answer.state, answer.code, answer.answers)).collect();
-    assert_eq!(states, [(AnswerState::Ok, 0, 1), (AnswerState::Refused, 60111, 2)]);
+    let states: Vec<_> = answers.iter().map(|answer| (answer.state, answer.code.clone(), answer.answers)).collect();
+    assert_eq!(states, [(AnswerState::Ok, None, 1), (AnswerState::Refused, Some(60111.into()), 2)]);
 }
 
 #[tokio::test]
@@ -268,19 +269,6 @@ async fn the_state_of_a_source_comes_back_as_it_was() {
         store.put_status("wecom_contact", "a", &status).await.unwrap();
         assert_eq!(store.status("wecom_contact", "a").await.unwrap(), Some(status));
     }
-}
-
-#[tokio::test]
-async fn the_state_in_a_file_of_before_kinds_of_errors_comes_back_without_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let error = |kind| Some(SourceError { text: "1 of 2 targets are refused".to_owned(), kind });
-    let status = SourceState { error: error(Some(ErrorKind::Refusals)), ..SourceState::default() };
-    open(Some(dir.path())).put_status("wecom_contact", "a", &status).await.unwrap();
-    let older = rusqlite::Connection::open(dir.path().join("imstats.db")).unwrap();
-    older.execute_batch("ALTER TABLE status DROP COLUMN error_kind").unwrap();
-    drop(older);
-    let read = open(Some(dir.path())).status("wecom_contact", "a").await.unwrap().unwrap();
-    assert_eq!(read, SourceState { error: error(None), ..status });
 }
 
 #[tokio::test]

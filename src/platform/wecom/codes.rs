@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::super::Class::{Account, Permission, Target, Throttled, Token, Unavailable, Unknown};
-use super::super::{Code, Refusal};
+use super::super::{Code, Codes, ErrorCode, Refusal};
 
 /// The `api` of token calls, whose refusals concern the secret and not a token.
 pub(super) const GETTOKEN: &str = "gettoken";
@@ -19,27 +19,35 @@ const CONCURRENCY_WAIT: Duration = Duration::from_secs(2);
 /// A ban of an address lasts for an hour.
 const BAN: Duration = Duration::from_hours(1);
 
+/// The codes of statistics, directory and token calls.
+pub(super) const CODES: Codes = Codes {
+    of_apis: &[
+        (GETTOKEN, LOGIN),
+        (FOLLOW_USERS, FOLLOW_LIST),
+        ("kf/", KF),
+        ("externalcontact/", CONTACT),
+        ("", DIRECTORY),
+    ],
+    of_all: ALL,
+};
+
 /// The refusal that `code` means in an answer of `api`.
-pub(super) fn refusal(api: &str, code: i64, message: &str) -> Refusal {
-    let special = match api {
-        GETTOKEN => LOGIN,
-        FOLLOW_USERS => FOLLOW_LIST,
-        _ if api.starts_with("kf/") => KF,
-        _ if api.starts_with("externalcontact/") => CONTACT,
-        _ => DIRECTORY,
-    };
-    let mut refusal = Code::look_up(&[special, CODES], code, message);
+pub(super) fn refusal(api: &str, code: ErrorCode, message: &str) -> Refusal {
+    let mut refusal = CODES.refusal(api, code, message);
     if api == GETTOKEN && refusal.class == Target {
         // A login names no member and no day: WeCom's own words tell more than those of the table.
-        refusal = Refusal::unknown(code, message);
+        refusal = Refusal::unknown(refusal.code, message);
     }
-    refusal.wait = match code {
-        45009 if api == GETTOKEN => Some(BAN),
-        45033 => Some(CONCURRENCY_WAIT),
+    refusal.wait = match refusal.code.as_str() {
+        "45009" if api == GETTOKEN => Some(BAN),
+        "45033" => Some(CONCURRENCY_WAIT),
         _ => None,
     };
     refusal
 }
+
+/// The codes of an API that the app may not call.
+const FORBIDDEN: &[&str] = &["48001", "48002", "48004"];
 
 const BAD_SECRET: &str = "the corp_id or the secret is wrong, or the app is disabled: copy both anew from WeCom's admin \
     console, 我的企业 > 企业信息 > 企业ID (My company > Company information > Company ID) and 应用管理 > the app > Secret (App \
@@ -75,132 +83,99 @@ const INTERNAL: &str = "this request should not have been made like this: please
 /// What means something else in an answer to a login.
 const LOGIN: &[Code] = &[
     Code(
-        45009,
+        &["45009"],
         Account,
         "WeCom bans this address for an hour or so, as too many logins from it failed: those of this program or of another \
         behind the same address. Correct the secret, wait an hour, or lift the ban at \
         https://open.work.weixin.qq.com/wwopen/devtool/checkCorpSpamBlock",
     ),
-    Code(41002, Account, "WeCom saw no corp_id: is it empty, or does a proxy on the way drop the query of the URL?"),
-    Code(41004, Account, "WeCom saw no secret: is it empty, or does a proxy on the way drop the query of the URL?"),
-    Code(40058, Account, BAD_SECRET),
+    Code(
+        &["41002"],
+        Account,
+        "WeCom saw no corp_id: is it empty, or does a proxy on the way drop the query of the URL?",
+    ),
+    Code(
+        &["41004"],
+        Account,
+        "WeCom saw no secret: is it empty, or does a proxy on the way drop the query of the URL?",
+    ),
+    Code(&["40058"], Account, BAD_SECRET),
 ];
 
 /// Codes that mean something else in the list of members with the right to customer contact.
-const FOLLOW_LIST: &[Code] = &[
-    Code(48001, Permission, CONTACT_API),
-    Code(48002, Permission, CONTACT_API),
-    Code(48004, Permission, CONTACT_API),
-    Code(60011, Permission, SEES_NOBODY),
-    Code(84061, Permission, SEES_NOBODY),
-    Code(84074, Permission, SEES_NOBODY),
-];
+const FOLLOW_LIST: &[Code] =
+    &[Code(FORBIDDEN, Permission, CONTACT_API), Code(&["60011", "84061", "84074"], Permission, SEES_NOBODY)];
 
 /// What is said of the APIs of customer contact alone.
-const CONTACT: &[Code] =
-    &[Code(48001, Permission, CONTACT_API), Code(48002, Permission, CONTACT_API), Code(48004, Permission, CONTACT_API)];
+const CONTACT: &[Code] = &[Code(FORBIDDEN, Permission, CONTACT_API)];
 
 /// What is said of the APIs of KF alone.
-const KF: &[Code] =
-    &[Code(48001, Permission, KF_API), Code(48002, Permission, KF_API), Code(48004, Permission, KF_API)];
+const KF: &[Code] = &[Code(FORBIDDEN, Permission, KF_API)];
 
 /// What is said of the APIs of the directory alone.
-const DIRECTORY: &[Code] = &[
-    Code(48001, Permission, DIRECTORY_API),
-    Code(48002, Permission, DIRECTORY_API),
-    Code(48004, Permission, DIRECTORY_API),
-];
+const DIRECTORY: &[Code] = &[Code(FORBIDDEN, Permission, DIRECTORY_API)];
 
-/// What the statistics, directory and token calls are known to answer with.
-const CODES: &[Code] = &[
-    Code(-1, Unavailable, "WeCom is busy"),
-    Code(6000, Unavailable, "WeCom's data is being changed"),
-    Code(81026, Unavailable, "WeCom is under maintenance"),
-    Code(40014, Token, "the access token is not valid"),
-    Code(42001, Token, "the access token has expired"),
+/// What codes mean for all other calls.
+const ALL: &[Code] = &[
+    Code(&["-1"], Unavailable, "WeCom is busy"),
+    Code(&["6000"], Unavailable, "WeCom's data is being changed"),
+    Code(&["81026"], Unavailable, "WeCom is under maintenance"),
+    Code(&["40014"], Token, "the access token is not valid"),
+    Code(&["42001"], Token, "the access token has expired"),
     // On a data call it may also mean a token of a secret that was reset; a fetch of a token shows which.
-    Code(40001, Token, BAD_SECRET),
-    Code(41001, Unknown, INTERNAL),
-    Code(41002, Unknown, INTERNAL),
-    Code(41004, Unknown, INTERNAL),
-    Code(40013, Account, BAD_SECRET),
-    Code(40091, Account, BAD_SECRET),
-    Code(45009, Throttled, "the API's call quota is used up; the company's other programs share it"),
-    Code(45033, Throttled, "too many calls of the company at once"),
-    Code(45029, Target, TOO_LARGE),
-    Code(81017, Target, TOO_LARGE),
-    Code(40003, Target, OUT_OF_SCOPE),
-    Code(40031, Target, OUT_OF_SCOPE),
-    Code(40032, Target, BAD_INPUT),
-    Code(40058, Target, BAD_INPUT),
-    Code(40063, Target, BAD_INPUT),
-    Code(40066, Target, OUT_OF_SCOPE),
-    Code(600_018, Target, BAD_DAYS),
-    Code(46004, Target, OUT_OF_SCOPE),
-    Code(50002, Target, OUT_OF_SCOPE),
-    Code(60003, Target, OUT_OF_SCOPE),
-    Code(60011, Target, OUT_OF_SCOPE),
-    Code(60021, Target, OUT_OF_SCOPE),
-    Code(60030, Target, OUT_OF_SCOPE),
-    Code(60111, Target, OUT_OF_SCOPE),
-    Code(60123, Target, OUT_OF_SCOPE),
-    Code(81013, Target, OUT_OF_SCOPE),
-    Code(84061, Target, NO_CONTACTS),
-    Code(84074, Target, NO_CONTACTS),
-    Code(84083, Target, NO_CONTACTS),
-    Code(84084, Target, NO_CONTACTS),
-    Code(301_002, Permission, NOT_THIS_APP),
+    Code(&["40001"], Token, BAD_SECRET),
+    Code(&["41001", "41002", "41004"], Unknown, INTERNAL),
+    Code(&["40013", "40091"], Account, BAD_SECRET),
+    Code(&["45009"], Throttled, "the API's call quota is used up; the company's other programs share it"),
+    Code(&["45033"], Throttled, "too many calls of the company at once"),
+    Code(&["45029", "81017"], Target, TOO_LARGE),
     Code(
-        48006,
+        &["40003", "40031", "40066", "46004", "50002", "60003", "60011", "60021", "60030", "60111", "60123", "81013"],
+        Target,
+        OUT_OF_SCOPE,
+    ),
+    Code(&["40032", "40058", "40063"], Target, BAD_INPUT),
+    Code(&["600018"], Target, BAD_DAYS),
+    Code(&["84061", "84074", "84083", "84084"], Target, NO_CONTACTS),
+    Code(&["301002"], Permission, NOT_THIS_APP),
+    Code(
+        &["48006"],
         Permission,
         "the app's right to this API was withdrawn as unused: grant it again on the app's page, 应用管理 > the app (App \
         management > the app)",
     ),
-    Code(48009, Permission, DIRECTORY_SYNC),
-    Code(48007, Target, KF_SCOPE),
-    Code(50003, Account, "the app is disabled: enable it under 应用管理 > the app (App management > the app)"),
+    Code(&["48009"], Permission, DIRECTORY_SYNC),
+    Code(&["48007", "60251", "60252", "95000", "95004"], Target, KF_SCOPE),
+    Code(&["50003"], Account, "the app is disabled: enable it under 应用管理 > the app (App management > the app)"),
     Code(
-        50006,
+        &["50006"],
         Account,
         "the system app is disabled: enable it under 应用管理 > 基础 (App management > Basic), or use a self-built app's secret",
     ),
-    Code(60031, Permission, "the API is disabled for the company"),
+    Code(&["60031"], Permission, "the API is disabled for the company"),
     Code(
-        60020,
+        &["60020"],
         Account,
         "this address is not among the app's trusted IPs: add it under 应用管理 > the app > 企业可信IP (App management > the \
         app > Company trusted IPs), which takes about a minute, or set proxy_url to a host that is",
     ),
-    Code(60251, Target, KF_SCOPE),
-    Code(60252, Target, KF_SCOPE),
-    Code(60253, Target, NO_SERVICER),
-    Code(95000, Target, KF_SCOPE),
-    Code(95004, Target, KF_SCOPE),
-    Code(95014, Target, NO_SERVICER),
-    Code(95011, Permission, "the secret does not fit the KF edition: use a self-built app's (自建应用)"),
-    Code(95012, Permission, "the secret does not fit the KF edition: use a self-built app's (自建应用)"),
+    Code(&["60253", "95014"], Target, NO_SERVICER),
+    Code(&["95011", "95012"], Permission, "the secret does not fit the KF edition: use a self-built app's (自建应用)"),
     Code(
-        95017,
+        &["95017"],
         Permission,
         "the KF API is switched off: switch it on under 应用管理 > 微信客服 > API (App management > WeChat customer service > \
         API)",
     ),
-    Code(701_008, Permission, "the interface licence (接口许可) is missing"),
-    Code(701_099, Permission, "the interface licence (接口许可) is missing"),
+    Code(&["701008", "701099"], Permission, "the interface licence (接口许可) is missing"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_code_stands_once_in_its_table() {
-        for table in [LOGIN, FOLLOW_LIST, CONTACT, KF, DIRECTORY, CODES] {
-            let mut codes: Vec<i64> = table.iter().map(|row| row.0).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            assert_eq!(codes.len(), table.len());
-        }
+    fn refusal(api: &str, code: i64, message: &str) -> Refusal {
+        super::refusal(api, code.into(), message)
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::day::Cycle;
-use crate::platform::Code;
 use crate::source::apis;
 
 const REFRESH: Duration = Duration::from_hours(6);
@@ -34,7 +33,7 @@ fn kf() -> (Ledger, [String; 3]) {
 
 fn answer(key: &str, day: Day, state: AnswerState) -> LedgerEntry {
     let (target, definition) = (key.to_owned(), String::new());
-    LedgerEntry { day, target, definition, state, first_at: at(0), last_at: at(0), answers: 1, code: 0 }
+    LedgerEntry { day, target, definition, state, first_at: at(0), last_at: at(0), answers: 1, code: None }
 }
 
 fn due(ledger: &Ledger, now: Timestamp) -> Vec<String> {
@@ -102,7 +101,7 @@ fn silence() -> Failure {
 }
 
 fn unknown(code: i64) -> Failure {
-    Failure::Unknown(Code::look_up(&[], code, "no"))
+    Failure::Unknown(Refusal::unknown(code, "no"))
 }
 
 fn users(ids: &[&str]) -> (Ledger, Vec<String>) {
@@ -131,7 +130,10 @@ fn what_failed_last_time_comes_after_all_else() {
 fn who_was_refused_last_time_is_asked_alone() {
     let (mut ledger, keys) = users(&["a", "b", "c"]);
     ledger.note(answer(&keys[0], day(), AnswerState::Refused));
-    ledger.note_day_before(&LedgerEntry { code: 60_111, ..answer(&keys[1], day().plus(-1), AnswerState::Refused) });
+    ledger.note_day_before(&LedgerEntry {
+        code: Some(60_111.into()),
+        ..answer(&keys[1], day().plus(-1), AnswerState::Refused)
+    });
     ledger.note_day_before(&answer(&keys[2], day().plus(-1), AnswerState::Ok));
     let due = ledger.due(at(60), REFRESH, false, &HashSet::new());
     let due: Vec<_> = due.iter().map(|(target, grouping)| (target.labels[0].as_str(), *grouping)).collect();
@@ -142,29 +144,32 @@ fn who_was_refused_last_time_is_asked_alone() {
 fn an_unknown_code_is_settled_where_others_are_answered() {
     let (mut ledger, keys) = users(&["a", "b", "c"]);
     let settled = |ledger: &Ledger| -> Vec<_> {
-        ledger.settled().iter().map(|(target, refusal)| (target.labels[0].clone(), refusal.code)).collect()
+        ledger.settled().iter().map(|(target, refusal)| (target.labels[0].clone(), refusal.code.to_string())).collect()
     };
     for _ in 0..3 {
         keys.iter().for_each(|key| ledger.fail(key, &unknown(7), at(0)));
         assert!(settled(&ledger).is_empty(), "it is not about any of them");
     }
     ledger.note(answer(&keys[1], day(), AnswerState::NoData));
-    assert_eq!(settled(&ledger), [("a".to_owned(), 7), ("c".to_owned(), 7)]);
-    ledger.note(LedgerEntry { code: 7, ..answer(&keys[0], day(), AnswerState::Refused) });
-    assert_eq!(settled(&ledger), [("c".to_owned(), 7)]);
+    assert_eq!(settled(&ledger), [("a".to_owned(), "7".to_owned()), ("c".to_owned(), "7".to_owned())]);
+    ledger.note(LedgerEntry { code: Some(7.into()), ..answer(&keys[0], day(), AnswerState::Refused) });
+    assert_eq!(settled(&ledger), [("c".to_owned(), "7".to_owned())]);
     // With the refresh, and on the next day, once is enough.
     ledger.fail(&keys[0], &unknown(7), at(60));
     assert_eq!(settled(&ledger).len(), 2);
     // What has figures keeps them.
     ledger.note(answer(&keys[2], day(), AnswerState::Ok));
     (0..5).for_each(|_| ledger.fail(&keys[2], &unknown(7), at(60)));
-    assert_eq!(settled(&ledger), [("a".to_owned(), 7)]);
+    assert_eq!(settled(&ledger), [("a".to_owned(), "7".to_owned())]);
     let (mut next_day, keys) = users(&["a", "b"]);
-    next_day.note_day_before(&LedgerEntry { code: 7, ..answer(&keys[0], day().plus(-1), AnswerState::Refused) });
+    next_day.note_day_before(&LedgerEntry {
+        code: Some(7.into()),
+        ..answer(&keys[0], day().plus(-1), AnswerState::Refused)
+    });
     next_day.fail(&keys[0], &unknown(7), at(0));
     assert!(settled(&next_day).is_empty());
     next_day.note(answer(&keys[1], day(), AnswerState::Ok));
-    assert_eq!(settled(&next_day), [("a".to_owned(), 7)]);
+    assert_eq!(settled(&next_day), [("a".to_owned(), "7".to_owned())]);
 }
 
 #[test]
