@@ -16,7 +16,7 @@ use imstats_exporter::exposition::Format;
 use imstats_exporter::history::{ExportHistory, export_openmetrics};
 use imstats_exporter::poller::{Context, Worker};
 use imstats_exporter::sample::Row;
-use imstats_exporter::source::{ListEntry, Target, apis};
+use imstats_exporter::source::{Filter, ListEntry, Target, apis};
 use imstats_exporter::store::{SourceState, Store, TargetAnswer};
 use imstats_exporter::telemetry::Telemetry;
 
@@ -60,7 +60,7 @@ async fn fill(folder: &Path, config: &SourceConfig, subjects: usize, days: u32) 
         for ids in ids.chunks(10_000) {
             let row = |day, id: &String| Row { day, labels: vec![id.clone()], values: vec![Some(3.0); 7] };
             let answered = |id: &String| TargetAnswer {
-                target: Arc::new(Target::of(api.tables[0], vec![id.clone()])),
+                target: Arc::new(Target::named(api.tables[0], vec![id.clone()], Filter::default())),
                 days: span,
                 rows: Ok(span.iter().map(|day| row(day, id)).collect()),
             };

@@ -7,6 +7,7 @@
 mod api;
 mod decode;
 mod feishu_message_push;
+mod filter;
 mod id;
 mod listing;
 mod malformed;
@@ -24,11 +25,12 @@ mod wecom_kf;
 
 pub use api::{Api, Block, Info, Params, Source};
 pub use decode::{DecodedAnswer, Decoder, InvalidFigures, Query, decode};
+pub use filter::Filter;
 pub use id::person_key;
 pub use listing::{Carrier, Directory, Entry, ListEntry, ListPaging, ListRequest, Need, lists_people};
 pub use malformed::Malformed;
 pub use pseudonymized::PseudonymizedSource;
-pub use pseudonyms::{Pseudonyms, RealIds};
+pub use pseudonyms::Pseudonyms;
 pub use selection::Selection;
 pub use shape::{NoRows, Paging, Shape};
 pub use table::{Combine, Field, Span, Table, Unit};

@@ -26,7 +26,7 @@ pub(super) fn estimate(config: &SourceConfig, directory: &Directory, day: Day) -
     let targets = config.targets(directory);
     let mut groups: BTreeMap<(&str, Subject), Vec<_>> = BTreeMap::new();
     for target in &targets {
-        groups.entry((target.table.prefix, target.subject())).or_default().push(target);
+        groups.entry((target.table.prefix, target.subject)).or_default().push(target);
     }
     let calls =
         |batch: &[&_]| config.source.calls(batch, crate::day::Days::one(day), &config.schedule.zone).len() as u64;
@@ -46,7 +46,7 @@ pub(super) fn is_open(config: &SourceConfig, directory: &Directory) -> bool {
     let api = config.source.api();
     !config.source.listings(directory, false).is_empty()
         || (api.shape.paging != Paging::Single
-            && config.targets(directory).iter().any(|target| target.subject() == Subject::Listed))
+            && config.targets(directory).iter().any(|target| target.subject == Subject::Listed))
 }
 
 /// The time in words: `3 min 20 s`.

@@ -182,7 +182,7 @@ impl Plan {
     pub fn calls(&self) -> CallEstimate {
         let api = self.config.source.api();
         let sum = |depth| self.questions(depth, false).iter().map(|question| self.cost(question)).sum::<u64>();
-        let lists = |target: &Arc<Target>| target.subject() == Subject::Listed;
+        let lists = |target: &Arc<Target>| target.subject == Subject::Listed;
         CallEstimate {
             sure: sum(0),
             below: (1..=self.deepest()).map(sum).sum(),

@@ -100,7 +100,7 @@ pub(crate) async fn ask(
             let rows = match &failure {
                 Failure::NoData => Ok(Vec::new()),
                 // The platform quotes the id of somebody who has a pseudonym.
-                Failure::Refused(refusal) if target.hidden.is_some() => {
+                Failure::Refused(refusal) if target.pseudonyms.is_some() => {
                     Err(Refusal { quoted: None, ..refusal.clone() })
                 }
                 Failure::Refused(refusal) => Err(refusal.clone()),
@@ -126,7 +126,7 @@ async fn ask_batch(
     let asked = Query { targets: &targets, days, zone: &config.schedule.zone };
     let api = config.source.api();
     if let [target] = targets.as_slice()
-        && !target.members.is_empty()
+        && api.union > 0
     {
         return ask_parts(client, config, target, days).await;
     }

@@ -43,7 +43,7 @@ pub(super) async fn ask_parts(
 ) -> Result<DecodedAnswer, Failure> {
     let asker = Asker { client, config, target, days };
     let (mut answers, mut left_out, mut last) = (Vec::new(), 0, None);
-    let members = &target.members;
+    let members = target.filter.members();
     let size = config.source.api().union.max(1);
     for (part, start) in members.chunks(size).zip((0..).step_by(size)) {
         let refusal = match asker.ask(part).await {
@@ -93,7 +93,7 @@ pub(super) async fn ask_parts(
 
 impl Asker<'_> {
     async fn ask(&self, members: &[String]) -> Result<DecodedAnswer, Failure> {
-        let part = Target { members: members.to_vec(), ..self.target.clone() };
+        let part = Target { filter: self.target.filter.part(members), ..self.target.clone() };
         let zone = &self.config.schedule.zone;
         let asked = Query { targets: &[&part], days: self.days, zone };
         let mut answers = Vec::new();
@@ -141,17 +141,17 @@ impl Asker<'_> {
 
     /// The refusal of the member at `place`, which is named only where it may be.
     fn about(&self, refusal: Refusal, place: usize) -> Refusal {
-        let member = self.target.members.get(place);
+        let member = self.target.filter.members().get(place);
         tracing::debug!(
             target = self.target.key(),
             place,
-            member = member.filter(|_| self.target.hidden.is_none()),
+            member = member.filter(|_| self.target.pseudonyms.is_none()),
             "refused: {refusal}"
         );
         if !self.target.is_written {
             return refusal;
         }
-        let of = self.target.members.len();
+        let of = self.target.filter.members().len();
         let text = format!("{} (number {} of the {of} that the configuration lists for it)", refusal.text, place + 1);
         Refusal { text, quoted: member.cloned(), ..refusal }
     }

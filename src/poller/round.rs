@@ -134,7 +134,7 @@ impl Round {
             if let Err(refusal) = &answer.rows {
                 tracing::debug!(source, target = key, quoted = refusal.quoted.as_deref(), "refused: {refusal}");
             }
-            if !answer.target.members.is_empty() {
+            if self.config.source.api().union > 0 {
                 self.report.left_out.insert(key.clone(), left_out.remove(&key));
             }
             let invalid = answers.invalid.get(&key).copied().unwrap_or(0);

@@ -84,27 +84,26 @@ pub(crate) fn batches<T, K: PartialEq>(
 /// Tells whether one request may be for both targets, as far as its size allows.
 fn may_share(one: &Target, other: &Target) -> bool {
     // A target that takes every row cannot be batched: its rows can't be told from others'.
-    one.table.prefix == other.table.prefix && one.subject() == Subject::Named && other.subject() == Subject::Named
+    one.table.prefix == other.table.prefix && one.subject == Subject::Named && other.subject == Subject::Named
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::apis;
+    use crate::source::{Filter, apis};
 
     #[test]
     fn only_targets_of_one_table_that_name_one_subject_share_a_request() {
         let tables = |name: &str| apis().into_iter().find(|api| api.name == name).unwrap().tables;
-        let target =
-            |table, labels: &[&str]| Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect());
+        let target = |table, labels: &[&str]| {
+            Target::named(table, labels.iter().map(|label| (*label).to_owned()).collect(), Filter::default())
+        };
         let kf = tables("wecom_kf");
         let (owner, agent) = (tables("wecom_groupchat_owner")[0], tables("tencent_desk_agent")[0]);
+        let all = Target::listed(agent, vec![], Filter::default());
         assert!(may_share(&target(owner, &["a"]), &target(owner, &["b"])));
         assert!(!may_share(&target(owner, &["a"]), &target(agent, &["a"])));
-        assert!(
-            !may_share(&target(agent, &[]), &target(agent, &["a"]))
-                && !may_share(&target(agent, &[]), &target(agent, &[]))
-        );
+        assert!(!may_share(&all, &target(agent, &["a"])) && !may_share(&all, &all));
         assert!(!may_share(&target(kf[0], &["wk"]), &target(kf[1], &["wk", "a"])));
     }
 
@@ -113,7 +112,7 @@ mod tests {
         let table = apis().into_iter().find(|api| api.name == "wecom_contact").unwrap().tables[0];
         let below = |label: &str, parent: Option<&str>| Target {
             after: parent.map(|parent| Target::key_of(table, &[parent.to_owned()])),
-            ..Target::of(table, vec![label.to_owned()])
+            ..Target::named(table, vec![label.to_owned()], Filter::default())
         };
         let list = vec![below("a", Some("c")), below("b", Some("a")), below("c", Some("b")), below("d", Some("d"))];
         let tree = TargetTree::new(list);
@@ -126,7 +125,8 @@ mod tests {
     #[test]
     fn neighbours_that_may_share_a_request_are_asked_together_up_to_its_size() {
         let table = apis().into_iter().find(|api| api.name == "wecom_groupchat_owner").unwrap().tables[0];
-        let targets: Vec<_> = ["a", "b", "c", "d"].map(|owner| Target::of(table, vec![owner.to_owned()])).into();
+        let targets: Vec<_> =
+            ["a", "b", "c", "d"].map(|owner| Target::named(table, vec![owner.to_owned()], Filter::default())).into();
         let sizes = |most, days: [u8; 4]| -> Vec<usize> {
             let things = targets.iter().zip(days);
             batches(things, most, |(target, _)| target, |(_, day)| *day).iter().map(Vec::len).collect()

@@ -32,7 +32,7 @@ pub struct Api {
     pub days_per_call: u32,
     /// How many targets a request may be for.
     pub batch: usize,
-    /// How many members of a [`Target::members`] a request may be for.
+    /// How many members of a union a request may be for; 0 where targets are no unions that are asked in parts.
     pub union: usize,
     /// The hour of the day from which figures are ready, unless configured.
     pub ready_hour: i8,

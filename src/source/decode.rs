@@ -71,7 +71,7 @@ impl Query<'_> {
     /// How many subjects are asked for by id; `None` where a target takes every subject of the answer.
     #[must_use]
     pub fn named(&self) -> Option<u64> {
-        let all_named = self.targets.iter().all(|target| target.subject() == Subject::Named);
+        let all_named = self.targets.iter().all(|target| target.subject == Subject::Named);
         all_named.then_some(self.targets.len() as u64)
     }
 }
@@ -138,8 +138,8 @@ impl<'a> Decoder<'a> {
                 && name.len() <= MOST_ID_BYTES
             {
                 // By the spelling that the figures have.
-                let asked_for = asked.targets[index].ids().last().filter(|asked| table.same_subject(asked, id));
-                decoded.names.insert(asked_for.unwrap_or(id).clone(), name.to_owned());
+                let asked_for = asked.targets[index].filter.subject().filter(|asked| table.same_subject(asked, id));
+                decoded.names.insert(asked_for.unwrap_or(id).to_owned(), name.to_owned());
             }
             match (&mut self.kept[index], read) {
                 (Ok(rows), Ok(Some((row, invalid)))) => {
@@ -252,8 +252,8 @@ impl Reader<'_> {
             return targets.first().map(|target| (0, target.labels.clone()));
         };
         targets.iter().enumerate().find_map(|(index, target)| {
-            if target.subject() == Subject::Named {
-                let is_asked = target.ids().last().is_some_and(|id| self.table.same_subject(id, subject));
+            if target.subject == Subject::Named {
+                let is_asked = target.filter.subject().is_some_and(|id| self.table.same_subject(id, subject));
                 is_asked.then(|| (index, target.labels.clone()))
             } else {
                 Some((index, target.labels_with(subject.to_owned())))

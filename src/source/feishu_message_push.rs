@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api::{self, Api, Block, Info, Source};
+use super::filter::Filter;
 use super::listing::{self, Carrier, Directory, Entry, ListEntry, ListPaging, ListRequest, Need, array, id, text};
 use super::malformed::Malformed;
 use super::selection::Selection;
@@ -23,6 +24,9 @@ use crate::yaml::{Key, Words, cut};
 
 /// The largest page of departments that Feishu gives.
 const PAGE: &str = "50";
+
+/// The part of the path that takes an application.
+const APP: &str = ":app_id";
 
 /// The id of the root department.
 const ROOT: &str = "0";
@@ -261,12 +265,18 @@ impl Source for Params {
         for cycle in &self.cycles {
             for app in self.apps.iter().flatten() {
                 let name = cycle.name().to_owned();
-                let tenant = Target { cycle: *cycle, ..Target::of(&TENANT, vec![app.clone(), name.clone()]) };
-                let below = |id: &str| Target::of(&DEPARTMENT, vec![app.clone(), id.to_owned(), name.clone()]);
+                let labels = vec![app.clone(), name.clone()];
+                let tenant = Target { cycle: *cycle, ..Target::listed(&TENANT, labels, Filter::one(APP, app)) };
+                let labels = |id: &str| vec![app.clone(), id.to_owned(), name.clone()];
+                let key = |id: &str| Target::key_of(&DEPARTMENT, &labels(id));
                 let department = |(found, parent): &(&ListEntry, Option<&str>)| Target {
                     cycle: *cycle,
-                    after: Some(parent.map_or_else(|| tenant.key(), |parent| below(parent).key())),
-                    ..below(&found.id)
+                    after: Some(parent.map_or_else(|| tenant.key(), key)),
+                    ..Target::listed(
+                        &DEPARTMENT,
+                        labels(&found.id),
+                        Filter::one(APP, app).and("department_id", &found.id),
+                    )
                 };
                 targets.push(tenant.clone());
                 targets.extend(departments.iter().map(department));
@@ -283,10 +293,13 @@ impl Source for Params {
                 Cycle::Month => 3,
             };
             let mut body = json!({"date": days.first.to_string(), "cycle_type": cycle_type});
-            if target.table.prefix == DEPARTMENT.prefix {
-                body["department_id"] = json!(target.ids()[1]);
+            let mut path = API.path.to_owned();
+            for (field, ids) in target.filter.fields() {
+                match field {
+                    APP => path = path.replace(APP, &ids[0]),
+                    _ => body[field] = json!(ids[0]),
+                }
             }
-            let path = API.path.replace(":app_id", &target.ids()[0]);
             let mut call = Call::post(API.path, format!("open-apis/{path}"), body);
             call.query.push(("department_id_type", "open_department_id".to_owned()));
             call

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::api::{Api, Info, Source};
 use super::listing::{Directory, ListRequest};
-use super::pseudonyms::{Pseudonyms, RealIds, hide};
-use super::target::Target;
+use super::pseudonyms::Pseudonyms;
+use super::target::{Subject, Target};
 use crate::day::{Days, Zone};
 use crate::platform::Call;
 
@@ -37,17 +37,14 @@ impl Source for PseudonymizedSource {
         let mut targets = self.source.targets(directory);
         // Parents are never people, so `after` needs no rewriting.
         for target in &mut targets {
-            let ids = target.labels.clone();
-            hide(&self.pseudonyms, target.table, &mut target.labels);
+            self.pseudonyms.hide(target.table, &mut target.labels);
             // Either the definition lists the members of a team, or rows bring people, whose ids must not stay on show
             // when they are given pseudonyms, or others. It is only compared.
-            let person = target.table.person;
-            let brings_people =
-                target.table.labels.iter().skip(target.labels.len()).any(|label| person == Some(*label));
+            let brings_people = target.subject == Subject::Listed && target.table.names_people();
             if !target.definition.is_empty() || brings_people {
                 target.definition = self.pseudonyms.of(&target.definition);
             }
-            target.hidden = Some(RealIds { ids, pseudonyms: Arc::clone(&self.pseudonyms) });
+            target.pseudonyms = Some(Arc::clone(&self.pseudonyms));
         }
         targets
     }

@@ -4,7 +4,6 @@
 //! so that no caller can forget to replace them.
 
 use std::fmt;
-use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -48,6 +47,15 @@ impl Pseudonyms {
         body + &check
     }
 
+    /// Replaces the ids of people in `labels` of a row or target of `table`.
+    pub(super) fn hide(&self, table: &Table, labels: &mut [String]) {
+        for (label, value) in table.labels.iter().zip(labels) {
+            if table.person == Some(*label) {
+                *value = self.of(value);
+            }
+        }
+    }
+
     /// The entry of a list with a pseudonym for its id, and without its name.
     #[must_use]
     pub fn found(&self, found: &ListEntry) -> ListEntry {
@@ -76,28 +84,6 @@ impl Pseudonyms {
 impl fmt::Debug for Pseudonyms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pseudonyms")
-    }
-}
-
-/// The real ids behind the pseudonyms of a target.
-#[derive(Clone, Debug)]
-pub struct RealIds {
-    pub(super) ids: Vec<String>,
-    pub(super) pseudonyms: Arc<Pseudonyms>,
-}
-
-impl RealIds {
-    /// Replaces the ids of people in `labels` of a row of `table`.
-    pub(super) fn hide(&self, table: &Table, labels: &mut [String]) {
-        hide(&self.pseudonyms, table, labels);
-    }
-}
-
-pub(super) fn hide(pseudonyms: &Pseudonyms, table: &Table, labels: &mut [String]) {
-    for (label, value) in table.labels.iter().zip(labels) {
-        if table.person == Some(*label) {
-            *value = pseudonyms.of(value);
-        }
     }
 }
 

@@ -135,7 +135,8 @@ impl Table {
         if self.names_people() { person_key(id) } else { Cow::Borrowed(id) }
     }
 
-    fn names_people(&self) -> bool {
+    /// Whether the last label is a person's id.
+    pub(super) fn names_people(&self) -> bool {
         self.person.is_some() && self.person == self.labels.last().copied()
     }
 

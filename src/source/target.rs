@@ -1,6 +1,9 @@
 //! What a source is asked about: whom, for which days, and how the store knows it.
 
-use super::pseudonyms::RealIds;
+use std::sync::Arc;
+
+use super::filter::Filter;
+use super::pseudonyms::Pseudonyms;
 use super::table::Table;
 use crate::day::{Cycle, Day, Days};
 
@@ -9,15 +12,17 @@ use crate::day::{Cycle, Day, Days};
 pub struct Target {
     /// The table that its figures go to.
     pub table: &'static Table,
-    /// The values of the first labels of the table; all of them, or all but the one that rows bring.
+    /// Whether it names the one subject of its rows.
+    pub subject: Subject,
+    /// The values of the first labels of the table, as they are shown: all of them, or all but the one that rows bring.
     pub labels: Vec<String>,
-    /// The real ids at the platform, where people have pseudonyms.
-    pub hidden: Option<RealIds>,
+    /// Whom the platform is asked about.
+    pub filter: Filter,
+    /// The pseudonyms that people have in its labels and rows; its filter has their ids.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// The period that its figures cover.
     pub cycle: Cycle,
-    /// Whom it is made of, where it is a union whose parts can be asked one by one and added up.
-    pub members: Vec<String>,
-    /// Whether the configuration names these: without one of them, it would be another union.
+    /// Whether the configuration names the members of a union: without one of them, it would be another one.
     pub is_written: bool,
     /// The [`Target::key`] of the target that must have figures before this one is asked for.
     pub after: Option<String>,
@@ -35,39 +40,39 @@ pub enum Subject {
 }
 
 impl Target {
-    /// The target of one subject, or of a list of them where a label is missing.
+    /// The target of the one subject with these labels, for which the platform is asked with `filter`.
     #[must_use]
-    pub fn of(table: &'static Table, labels: Vec<String>) -> Self {
+    pub fn named(table: &'static Table, labels: Vec<String>, filter: Filter) -> Self {
+        Self::new(table, Subject::Named, labels, filter)
+    }
+
+    /// The target of all subjects that the platform lists, whose rows bring the last label.
+    #[must_use]
+    pub fn listed(table: &'static Table, labels: Vec<String>, filter: Filter) -> Self {
+        Self::new(table, Subject::Listed, labels, filter)
+    }
+
+    fn new(table: &'static Table, subject: Subject, labels: Vec<String>, filter: Filter) -> Self {
+        debug_assert_eq!(labels.len() == table.labels.len(), subject == Subject::Named, "{}: {labels:?}", table.prefix);
         Self {
             table,
+            subject,
             labels,
-            hidden: None,
+            filter,
+            pseudonyms: None,
             cycle: Cycle::Day,
-            members: vec![],
             is_written: false,
             after: None,
             definition: String::new(),
         }
     }
 
-    /// Whether it names the subject of its rows.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        if self.labels.len() < self.table.labels.len() { Subject::Listed } else { Subject::Named }
-    }
-
-    /// The values of [`Target::labels`] by which the platform knows it.
-    #[must_use]
-    pub fn ids(&self) -> &[String] {
-        self.hidden.as_ref().map_or(&self.labels, |hidden| &hidden.ids)
-    }
-
     /// The labels of a row about `subject`, where rows bring the last one.
     #[must_use]
     pub fn labels_with(&self, subject: String) -> Vec<String> {
         let mut labels: Vec<_> = self.labels.iter().cloned().chain([subject]).collect();
-        if let Some(hidden) = &self.hidden {
-            hidden.hide(self.table, &mut labels);
+        if let Some(pseudonyms) = &self.pseudonyms {
+            pseudonyms.hide(self.table, &mut labels);
         }
         labels
     }

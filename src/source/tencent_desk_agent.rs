@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::api::{self, Api, Block, Info, Source};
+use super::filter::Filter;
 use super::listing::{Directory, ListRequest};
 use super::selection::Selection;
 use super::shape::{NoRows, Paging, Shape};
@@ -92,6 +93,9 @@ const AGENT_INFO: Info = Info {
     people: true,
 };
 
+/// The field of a request that takes agents.
+const AGENTS: &str = "AgentIds";
+
 /// The API.
 pub(super) const API: Api = Api {
     name: "tencent_desk_agent",
@@ -169,8 +173,11 @@ impl Source for Params {
     fn targets(&self, _: &Directory) -> Vec<Target> {
         match &self.agents {
             // The list and its figures are one answer: one target, with a row for each agent.
-            Selection::All => vec![Target::of(&AGENT, vec![])],
-            listed => listed.listed().iter().map(|agent| Target::of(&AGENT, vec![agent.clone()])).collect(),
+            Selection::All => vec![Target::listed(&AGENT, vec![], Filter::default())],
+            listed => {
+                let agent = |id: &String| Target::named(&AGENT, vec![id.clone()], Filter::one(AGENTS, id));
+                listed.listed().iter().map(agent).collect()
+            }
         }
     }
 
@@ -181,9 +188,9 @@ impl Source for Params {
             "Limit": PAGE,
             "Offset": 0,
         });
-        let agents: Vec<_> = targets.iter().flat_map(|target| target.ids()).collect();
+        let agents: Vec<_> = targets.iter().flat_map(|target| target.filter.members()).collect();
         if !agents.is_empty() {
-            body["AgentIds"] = json!(agents);
+            body[AGENTS] = json!(agents);
         }
         vec![Call::post(API.path, format!("v4/{}", API.path), body)]
     }

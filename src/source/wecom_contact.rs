@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::api::{self, Api, Block, Info, Source};
+use super::filter::Filter;
 use super::listing::{self, Directory, ListRequest};
 use super::selection::Selection;
 use super::shape::{NoRows, Paging, Shape};
@@ -24,6 +25,12 @@ use crate::yaml::{Each, Group, Key, Slot};
 
 /// The most members, and the most departments, that WeCom aggregates in one answer.
 const MOST_IDS: usize = 100;
+
+/// The field of a request that takes members.
+const USERS: &str = "userid";
+
+/// The field of a request that takes departments.
+const PARTIES: &str = "partyid";
 
 const NO_COUNT: &str = "WeCom does not say how many chats it is of, so ask for a department or team";
 
@@ -257,41 +264,35 @@ impl Source for Params {
     }
 
     fn targets(&self, directory: &Directory) -> Vec<Target> {
-        let subjects = |selection: &Selection, key, table: &'static Table| -> Vec<Target> {
+        let subjects = |selection: &Selection, key, table: &'static Table, field| -> Vec<Target> {
             let found = if *selection == Selection::All { listing::entries(directory, key) } else { &[] };
             let found = found.iter().map(|found| &found.id);
-            found.chain(selection.listed()).map(|id| Target::of(table, vec![id.clone()])).collect()
+            let ids = found.chain(selection.listed());
+            ids.map(|id| Target::named(table, vec![id.clone()], Filter::one(field, id))).collect()
         };
-        let mut targets = subjects(&self.users, FOLLOW_USERS, &USER);
-        targets.extend(subjects(&self.departments, DEPARTMENTS, &DEPARTMENT));
-        targets.extend(self.teams.iter().map(|(name, team)| Target {
-            definition: json!([team.users.listed(), team.departments.listed()]).to_string(),
-            ..Target::of(&TEAM, vec![name.clone()])
+        let mut targets = subjects(&self.users, FOLLOW_USERS, &USER, USERS);
+        targets.extend(subjects(&self.departments, DEPARTMENTS, &DEPARTMENT, PARTIES));
+        targets.extend(self.teams.iter().map(|(name, team)| {
+            let (users, departments) = (team.users.listed(), team.departments.listed());
+            let filter = Filter::new([(USERS, users.to_vec()), (PARTIES, departments.to_vec())]);
+            let definition = json!([users, departments]).to_string();
+            Target { definition, ..Target::named(&TEAM, vec![name.clone()], filter) }
         }));
         targets
     }
 
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let call = |target: &&Target| {
-            let label = &target.ids()[0];
-            let team = if target.table.prefix == TEAM.prefix { self.teams.get(label) } else { None };
-            let ids = |this: bool, list: fn(&Team) -> &Selection| match team {
-                Some(team) => list(team).listed().to_vec(),
-                None if this => vec![label.clone()],
-                None => vec![],
-            };
-            let users = ids(target.table.prefix == USER.prefix, |team| &team.users);
-            let parties = ids(target.table.prefix == DEPARTMENT.prefix, |team| &team.departments);
             let mut body = json!({
                 "start_time": days.first.midnight(zone).as_second(),
                 "end_time": days.last.midnight(zone).as_second(),
             });
-            if !users.is_empty() {
-                body["userid"] = json!(users);
-            }
-            if !parties.is_empty() {
-                // Checked to be numbers where they were written, and listed as such by WeCom.
-                body["partyid"] = parties.iter().filter_map(|id| id.parse::<u32>().ok()).collect();
+            for (field, ids) in target.filter.fields() {
+                body[field] = match field {
+                    // Checked to be numbers where they were written, and listed as such by WeCom.
+                    PARTIES => ids.iter().filter_map(|id| id.parse::<u32>().ok()).collect(),
+                    _ => json!(ids),
+                };
             }
             Call::post(API.path, format!("cgi-bin/{}", API.path), body)
         };

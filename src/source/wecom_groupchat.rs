@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api::{self, Api, Block, Info, Source};
+use super::filter::Filter;
 use super::listing::{self, Directory, ListRequest};
 use super::selection::Selection;
 use super::shape::{NoRows, Paging, Shape};
@@ -22,6 +23,9 @@ use crate::yaml::{Each, Group, Key, Slot};
 
 /// The most owners that WeCom takes in one request.
 const MOST_OWNERS: usize = 100;
+
+/// The field of a request that takes owners.
+const OWNERS: &str = "userid_list";
 
 /// The largest page of owners that WeCom gives.
 const PAGE: usize = 1000;
@@ -221,7 +225,7 @@ fn body(owners: &[String], days: Days, zone: &Zone) -> Value {
     json!({
         "day_begin_time": days.first.midnight(zone).as_second(),
         "day_end_time": days.last.midnight(zone).as_second(),
-        "owner_filter": {"userid_list": owners},
+        "owner_filter": {OWNERS: owners},
     })
 }
 
@@ -243,11 +247,12 @@ impl Source for Owners {
     }
 
     fn targets(&self, directory: &Directory) -> Vec<Target> {
-        owners_of(&self.0, directory).into_iter().map(|owner| Target::of(&OWNER, vec![owner])).collect()
+        let owners = owners_of(&self.0, directory).into_iter();
+        owners.map(|owner| Target::named(&OWNER, vec![owner.clone()], Filter::one(OWNERS, &owner))).collect()
     }
 
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
-        let owners: Vec<_> = targets.iter().map(|target| target.ids()[0].clone()).collect();
+        let owners: Vec<_> = targets.iter().flat_map(|target| target.filter.members()).cloned().collect();
         let mut body = body(&owners, days, zone);
         body["offset"] = json!(0);
         body["limit"] = json!(PAGE);
@@ -273,17 +278,16 @@ impl Source for Teams {
     }
 
     fn targets(&self, directory: &Directory) -> Vec<Target> {
-        let teams = self.0.iter().map(|(name, team)| Target {
-            members: owners_of(&team.owners, directory),
+        let team = |(name, team): (&String, &Team)| Target {
             is_written: team.owners != Selection::All,
             definition: json!(team.owners.listed()).to_string(),
-            ..Target::of(&TEAM, vec![name.clone()])
-        });
-        teams.collect()
+            ..Target::named(&TEAM, vec![name.clone()], Filter::new([(OWNERS, owners_of(&team.owners, directory))]))
+        };
+        self.0.iter().map(team).collect()
     }
 
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
-        let batches = targets.iter().flat_map(|target| target.members.chunks(MOST_OWNERS));
+        let batches = targets.iter().flat_map(|target| target.filter.members().chunks(MOST_OWNERS));
         batches
             .map(|owners| Call::post(TEAM_API.path, format!("cgi-bin/{}", TEAM_API.path), body(owners, days, zone)))
             .collect()

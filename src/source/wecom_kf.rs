@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::api::{self, Api, Block, Info, Source};
+use super::filter::Filter;
 use super::listing::{self, Directory, Entry, ListEntry, ListPaging, ListRequest, Need, each, id, text};
 use super::selection::Selection;
 use super::shape::{NoRows, Paging, Shape};
@@ -294,15 +295,18 @@ impl Source for Params {
 
     fn targets(&self, directory: &Directory) -> Vec<Target> {
         let accounts = self.accounts(directory);
-        let mut targets: Vec<_> = accounts.iter().map(|id| Target::of(&ACCOUNT, vec![id.clone()])).collect();
+        let account = |id: &String| Target::named(&ACCOUNT, vec![id.clone()], Filter::one("open_kfid", id));
+        let mut targets: Vec<_> = accounts.iter().map(account).collect();
         for open_kfid in &accounts {
             let listed = self.servicers.listed().iter();
             let found = listing::entries(directory, &servicers_key(open_kfid)).iter().map(|found| &found.id);
             let found = found.take(if self.servicers == Selection::All { usize::MAX } else { 0 });
-            targets.extend(listed.chain(found).map(|userid| Target {
-                after: Some(Target::of(&ACCOUNT, vec![open_kfid.clone()]).key()),
-                ..Target::of(&SERVICER, vec![open_kfid.clone(), userid.clone()])
-            }));
+            let servicer = |userid: &String| {
+                let filter = Filter::one("open_kfid", open_kfid).and("servicer_userid", userid);
+                let after = Some(Target::key_of(&ACCOUNT, std::slice::from_ref(open_kfid)));
+                Target { after, ..Target::named(&SERVICER, vec![open_kfid.clone(), userid.clone()], filter) }
+            };
+            targets.extend(listed.chain(found).map(servicer));
         }
         targets
     }
@@ -310,12 +314,11 @@ impl Source for Params {
     fn calls(&self, targets: &[&Target], days: Days, zone: &Zone) -> Vec<Call> {
         let call = |target: &&Target| {
             let mut body = json!({
-                "open_kfid": target.ids()[0],
                 "start_time": days.first.midnight(zone).as_second(),
                 "end_time": days.last.midnight(zone).as_second(),
             });
-            if let Some(userid) = target.ids().get(1) {
-                body["servicer_userid"] = json!(userid);
+            for (field, ids) in target.filter.fields() {
+                body[field] = json!(ids[0]);
             }
             Call::post(API.path, format!("cgi-bin/{}", API.path), body)
         };

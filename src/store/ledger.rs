@@ -131,7 +131,7 @@ fn write(
         for DayState { day, state, code } in answer.states() {
             // A target that names all labels has one row at most, and inserting replaces it.
             if let Some(writing) = &mut writing
-                && (state == AnswerState::NoData || target.subject() == Subject::Listed)
+                && (state == AnswerState::NoData || target.subject == Subject::Listed)
             {
                 writing.delete(account, spelled.of(day), &target.labels)?;
             }

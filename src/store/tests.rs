@@ -8,7 +8,7 @@ mod upgrade;
 use super::*;
 use crate::day::Cycle;
 use crate::platform::Refusal;
-use crate::source::{Target, apis};
+use crate::source::{Filter, Target, apis};
 
 /// An API with the table `wecom_contact_user`, whose one label is `userid`.
 fn api() -> &'static Api {
@@ -42,7 +42,8 @@ fn user(on: i64, name: &str, value: f64) -> Row {
 }
 
 fn target(table: &'static Table, labels: &[&str]) -> Arc<Target> {
-    Arc::new(Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect()))
+    let of = if labels.len() < table.labels.len() { Target::listed } else { Target::named };
+    Arc::new(of(table, labels.iter().map(|label| (*label).to_owned()).collect(), Filter::default()))
 }
 
 fn answered(name: &str, days: Days, rows: Vec<Row>) -> TargetAnswer {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::day::Cycle;
-use crate::source::apis;
+use crate::source::{Filter, apis};
 
 const REFRESH: Duration = Duration::from_hours(6);
 
@@ -19,7 +19,8 @@ fn table(source: &str, n: usize) -> &'static Table {
 }
 
 fn target(table: &'static Table, labels: &[&str]) -> Target {
-    Target::of(table, labels.iter().map(|label| (*label).to_owned()).collect())
+    let of = if labels.len() < table.labels.len() { Target::listed } else { Target::named };
+    of(table, labels.iter().map(|label| (*label).to_owned()).collect(), Filter::default())
 }
 
 /// A KF account, and two servicers below it.
@@ -229,7 +230,7 @@ fn rows_are_shown_of_targets_that_are_ok_on_their_own_day() {
     assert_eq!(ledger.ids(), HashSet::from(["wk", "a", "b"]));
     // One list brings all agents.
     let agents = table("tencent_desk_agent", 0);
-    let mut ledger = Ledger::new(day(), 1, vec![target(agents, &[])]);
+    let mut ledger = Ledger::new(day(), 1, vec![Target::listed(agents, vec![], Filter::default())]);
     assert!(!ledger.shown(agents)(&labels(&["x"]), day()));
     ledger.note(answer(&target(agents, &[]).key(), day(), AnswerState::Ok));
     assert!(ledger.shown(agents)(&labels(&["x"]), day()));
