@@ -1,10 +1,9 @@
 //! Fetches what a plan lacks, newest days first, and stores each answer as it comes.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::names::{fetch_names, keep_row_names};
@@ -13,7 +12,7 @@ use super::summary::{Edge, Invalid, Progress, Summary, Trouble};
 use crate::client::Failure;
 use crate::day::{Cycle, Day, Days};
 use crate::platform::ErrorCode;
-use crate::poller::{Answers, Context, Halving, UNAVAILABLE_IN_A_ROW, ask};
+use crate::poller::{Answers, Context, Halving, Runner, UNAVAILABLE_IN_A_ROW, ask};
 use crate::source::Target;
 use crate::store::{StoreError, TargetAnswer};
 
@@ -36,12 +35,11 @@ pub async fn backfill(
 ) -> Result<Summary, StoreError> {
     progress.most.store(plan.calls().most(), Ordering::Relaxed);
     let mut run = Run {
+        runner: Runner::new(plan.config.concurrency),
         context,
         plan,
         progress,
         queue: VecDeque::new(),
-        running: JoinSet::new(),
-        unavailable: 0,
         scattered: false,
         proven: HashSet::new(),
         ended: None,
@@ -81,9 +79,7 @@ struct Run<'a> {
     plan: Plan,
     progress: &'a Progress,
     queue: VecDeque<Attempt>,
-    running: JoinSet<(Attempt, Answers)>,
-    /// How many questions in a row the platform could not answer.
-    unavailable: usize,
+    runner: Runner<Attempt>,
     /// Whether the questions that wait come in an order of their own, and not by the list.
     scattered: bool,
     /// The places of targets that were answered in this run.
@@ -108,35 +104,25 @@ impl Run<'_> {
         self.progress.most.store(most, Ordering::Relaxed);
         let asking = |question| Attempt { question, tries: 0, again: false, without: None };
         self.queue = questions.into_iter().map(asking).collect();
-        let mut under_way: HashMap<tokio::task::Id, usize> = HashMap::new();
         loop {
             if self.ended.is_some() || stop.is_cancelled() {
                 self.give_up();
             }
-            while self.running.len() < self.plan.config.concurrency
-                && let Some(asking) = self.next(&under_way)
+            while self.runner.has_room()
+                && let Some(asking) = self.next()
             {
-                let first = asking.question.targets.first().copied();
-                let task = self.start(asking);
-                under_way.extend(task.zip(first));
+                self.start(asking);
             }
             // What is under way is waited for even when stopped: the platform has counted it.
-            let Some(joined) = self.running.join_next_with_id().await else { return Ok(()) };
+            let Some(first) = self.runner.next().await else { return Ok(()) };
             let mut answered = Vec::new();
-            let mut next = Some(joined);
-            while let Some(joined) = next {
-                match joined {
-                    Ok((task, (asking, answers))) => {
-                        under_way.remove(&task);
-                        answered.extend(self.take(asking, answers));
-                    }
-                    // A task ends like this only when the program does.
-                    Err(error) => {
-                        under_way.remove(&error.id());
-                        tracing::error!("a question ended early: {error}");
-                    }
+            let mut next = Some(first);
+            while let Some((asking, answers)) = next {
+                match answers {
+                    Some(answers) => answered.extend(self.take(asking, answers)),
+                    None => self.give_up_one(&asking, "it broke off, as the log tells"),
                 }
-                next = self.running.try_join_next_with_id();
+                next = self.runner.try_next();
             }
             if !answered.is_empty() {
                 let config = &self.plan.config;
@@ -148,20 +134,21 @@ impl Run<'_> {
 
     /// The next question to ask.
     ///
-    /// A batch of which nothing was answered yet waits while the same one is under way for other days: who in it is
-    /// refused is looked for once.
-    fn next(&mut self, under_way: &HashMap<tokio::task::Id, usize>) -> Option<Attempt> {
+    /// A batch of which nothing was answered yet waits while the same one is under way for other days: the targets that
+    /// the platform refuses are looked for once.
+    fn next(&mut self) -> Option<Attempt> {
+        let under_way: Vec<_> = self.runner.under_way().filter_map(|asking| asking.question.targets.first()).collect();
         let waits = |asking: &Attempt| {
             let places = &asking.question.targets;
             let unproven = places.len() > 1 && !places.iter().any(|place| self.proven.contains(place));
-            unproven && under_way.values().any(|first| places.contains(first))
+            unproven && under_way.iter().any(|first| places.contains(first))
         };
         let place = self.queue.iter().position(|asking| !waits(asking))?;
         self.queue.remove(place)
     }
 
     /// Asks, unless its day is known to be gone or its targets to be refused.
-    fn start(&mut self, mut asking: Attempt) -> Option<tokio::task::Id> {
+    fn start(&mut self, mut asking: Attempt) {
         let cycle = self.plan.cycle(&asking.question);
         if let Some(edge) = self.edges.get(&cycle)
             && cycle == Cycle::Day
@@ -175,17 +162,15 @@ impl Run<'_> {
         let cost = self.plan.cost(&asking.question);
         if gone || targets.is_empty() {
             self.progress.most.fetch_sub(cost, Ordering::Relaxed);
-            return None;
+            return;
         }
         let (client, config, days) = (self.context.client.clone(), self.plan.config.clone(), asking.question.days);
         let clock = self.context.clock.clone();
-        let task = self.running.spawn(async move {
+        self.runner.start(asking, async move {
             // The platform may want a longer pause than a call waits for.
             clock.sleep(client.pause_left(&config.account, config.source.api().path)).await;
-            let answers = ask(&client, &config, targets, days, Halving::Refused).await;
-            (asking, answers)
+            ask(&client, &config, targets, days, Halving::Refused).await
         });
-        Some(task.id())
     }
 
     /// Notes what came of a question; gives what is to be stored of it.
@@ -242,10 +227,10 @@ impl Run<'_> {
                 }
             }
         }
-        self.unavailable = if unavailable.is_some() { self.unavailable + 1 } else { 0 };
-        if self.unavailable >= UNAVAILABLE_IN_A_ROW && !self.scattered {
+        let in_a_row = self.runner.unavailable_in_a_row();
+        if in_a_row >= UNAVAILABLE_IN_A_ROW && !self.scattered {
             self.scatter();
-        } else if self.unavailable >= UNAVAILABLE_AFTER_ALL {
+        } else if in_a_row >= UNAVAILABLE_AFTER_ALL {
             self.ended = self.ended.take().or(unavailable);
         }
         let Attempt { question, tries, again, without } = asking;
@@ -331,10 +316,15 @@ impl Run<'_> {
             Some(failure) => format!("not asked, since: {failure}"),
             None => "not asked, since the program was told to stop".to_owned(),
         };
-        for Attempt { question, .. } in std::mem::take(&mut self.queue) {
-            let example = self.plan.asked(&question).first().map(|target| target.key()).unwrap_or_default();
-            self.trouble(&example, question.targets.len(), question.days, &why);
+        for asking in std::mem::take(&mut self.queue) {
+            self.give_up_one(&asking, &why);
         }
+    }
+
+    /// Notes that nothing came of a question.
+    fn give_up_one(&mut self, Attempt { question, .. }: &Attempt, why: &str) {
+        let example = self.plan.asked(question).first().map(|target| target.key()).unwrap_or_default();
+        self.trouble(&example, question.targets.len(), question.days, why);
     }
 
     fn summary(self) -> Summary {

@@ -1,38 +1,29 @@
-//! What a round asks, in which groups, and the tasks that ask it.
+//! What a round asks, in which groups, and when it is not worth asking more.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-
-use super::Context;
-use super::ask::{Answers, Halving, ask};
+use super::ask::{Answers, Halving};
 use super::ledger::{Grouping, Ledger};
+use super::runner::UNAVAILABLE_IN_A_ROW;
 use super::targets::batches;
 use crate::client::Failure;
 use crate::config::SourceConfig;
 use crate::day::Days;
 use crate::source::Target;
 
-/// After this many calls in a row that the platform could not answer, the round ends.
-pub(crate) const UNAVAILABLE_IN_A_ROW: usize = 5;
-
 /// Targets of one table that are asked together.
 #[derive(Debug)]
 pub(super) struct Question {
-    targets: Vec<Arc<Target>>,
-    days: Days,
-    grouping: Grouping,
+    pub(super) targets: Vec<Arc<Target>>,
+    pub(super) days: Days,
+    pub(super) grouping: Grouping,
 }
 
 /// What is still to be asked, and whether it is worth asking.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) questions: VecDeque<Question>,
-    /// How many calls in a row the platform could not answer.
-    unavailable: usize,
     /// Why nothing more is asked.
     pub(super) ended: Option<Failure>,
     /// Whether what failed before failed again for all of a question: what is wrong is no target of it.
@@ -40,65 +31,23 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Ends the round where `answers` tell that there is no hope for the rest: all of the source goes to the same
-    /// account and API.
-    fn hear(&mut self, answers: &Answers, grouping: Grouping) {
+    /// Notes the `answers` to a question of `grouping`, after which so many in a row could not be answered: ends the round
+    /// where there is no hope for the rest, as all of a source goes to the same account and API.
+    pub(super) fn note(&mut self, answers: &Answers, grouping: Grouping, unavailable: usize) {
         let all_failed = answers.failed.len() > 1 && answers.answered.is_empty();
         self.hopeless |= grouping == Grouping::Failed && all_failed;
-        let failed = answers.failed.last().map(|(_, failure)| failure);
-        self.unavailable = if matches!(failed, Some(Failure::Unavailable(_))) { self.unavailable + 1 } else { 0 };
-        let Some(failure) = failed else { return };
+        let Some((_, failure)) = answers.failed.last() else { return };
         let hopeless = matches!(failure, Failure::Denied(_) | Failure::Throttled(_));
-        if hopeless || self.unavailable >= UNAVAILABLE_IN_A_ROW {
+        if hopeless || unavailable >= UNAVAILABLE_IN_A_ROW {
             self.ended.get_or_insert_with(|| failure.clone());
             self.questions.clear();
         }
     }
-}
 
-/// The tasks that ask the questions of a queue, which don't wait for each other's answers.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    pub(super) answers: mpsc::Receiver<Answers>,
-    /// Each asks one question after the other until there are none.
-    askers: JoinSet<()>,
-}
-
-impl InFlight {
-    pub(super) fn start(context: &Context, config: &SourceConfig, queue: &Arc<Mutex<Queue>>) -> Self {
-        let count = config.concurrency.min(queue.lock().questions.len()).max(1);
-        let (sender, answers) = mpsc::channel(count);
-        let mut askers = JoinSet::new();
-        for _ in 0..count {
-            let (client, config, sender) = (context.client.clone(), config.clone(), sender.clone());
-            let queue = Arc::clone(queue);
-            askers.spawn(async move {
-                while let Some(Question { targets, days, grouping }) = next_question(&queue) {
-                    let seeks = grouping == Grouping::Failed && !queue.lock().hopeless;
-                    let halving = if seeks { Halving::Failed } else { Halving::Refused };
-                    let answers = ask(&client, &config, targets, days, halving).await;
-                    queue.lock().hear(&answers, grouping);
-                    if sender.send(answers).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        Self { answers, askers }
+    /// Which batches of a question of `grouping` are halved.
+    pub(super) fn halving(&self, grouping: Grouping) -> Halving {
+        if grouping == Grouping::Failed && !self.hopeless { Halving::Failed } else { Halving::Refused }
     }
-
-    /// Waits for the asking tasks to end, once all answers are taken.
-    pub(super) async fn end(mut self) {
-        while let Some(ended) = self.askers.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!("a question ended early: {error}");
-            }
-        }
-    }
-}
-
-fn next_question(queue: &Mutex<Queue>) -> Option<Question> {
-    queue.lock().questions.pop_front()
 }
 
 /// The targets in the groups in which they are asked together.

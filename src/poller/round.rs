@@ -1,19 +1,18 @@
 //! A round: asks what is due, parents before children, and stores each answer as it comes.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Context;
-use super::ask::Answers;
+use super::ask::{Answers, ask};
 use super::ledger::{Grouping, Ledger};
-use super::queue::{InFlight, Queue, questions};
+use super::queue::{Question, Queue, questions};
 use super::report::Report;
+use super::runner::Runner;
 use crate::config::SourceConfig;
 use crate::store::{StoreError, TargetAnswer};
 
@@ -37,9 +36,9 @@ pub(super) struct Round {
     /// How it has gone so far.
     report: Report,
     asked: HashSet<String>,
-    queue: Arc<Mutex<Queue>>,
-    /// What is under way.
-    in_flight: Option<InFlight>,
+    queue: Queue,
+    /// The questions under way, by how their targets are grouped.
+    runner: Runner<Grouping>,
     /// Answers that wait until those before them are stored.
     unstored: Vec<TargetAnswer>,
     storing: Option<JoinHandle<(Result<(), StoreError>, Duration)>>,
@@ -51,13 +50,13 @@ impl Round {
     /// A round of `config`; `produced`: a day without data for anybody counts as one.
     pub(super) fn new(context: Context, config: SourceConfig, produced: bool) -> Self {
         Self {
+            runner: Runner::new(config.concurrency),
             context,
             config,
             produced,
             report: Report::default(),
             asked: HashSet::new(),
-            queue: Arc::default(),
-            in_flight: None,
+            queue: Queue::default(),
             unstored: Vec::new(),
             storing: None,
             next_store: Instant::now(),
@@ -79,7 +78,10 @@ impl Round {
     /// # Errors
     /// [`StoreError`] where an answer can't be stored: the round is over then.
     pub(super) async fn step(&mut self, ledger: &mut Ledger) -> Result<bool, StoreError> {
-        let Some(in_flight) = &mut self.in_flight else {
+        if self.runner.is_idle() && self.queue.questions.is_empty() {
+            // What was asked last may have made more due, such as what is below it; that reads the store.
+            self.store_rest().await?;
+            self.report.ended = self.queue.ended.clone();
             let now = self.context.clock.now();
             let due = ledger.due(now, self.config.refresh_interval, self.produced, &self.asked);
             if due.is_empty() || self.report.ended.is_some() {
@@ -89,35 +91,39 @@ impl Round {
             }
             self.report.fresh |= due.iter().any(|(_, grouping)| *grouping != Grouping::Failed);
             self.asked.extend(due.iter().map(|(target, _)| target.key()));
-            self.queue.lock().questions = questions(&self.config, due, ledger);
-            self.in_flight = Some(InFlight::start(&self.context, &self.config, &self.queue));
-            return Ok(true);
-        };
-        let mut answered = Vec::new();
-        tokio::select! {
-            _ = in_flight.answers.recv_many(&mut answered, AT_ONCE) => {}
+            self.queue.questions = questions(&self.config, due, ledger);
+        }
+        self.start_questions();
+        let mut next = tokio::select! {
+            next = self.runner.next() => next,
             // Answers that wait to be stored don't wait for a slow call.
-            () = tokio::time::sleep_until(self.next_store), if !self.unstored.is_empty() => {
-                self.store_some().await?;
-                return Ok(true);
+            () = tokio::time::sleep_until(self.next_store), if !self.unstored.is_empty() => None,
+        };
+        let mut taken = 0;
+        while let Some((grouping, answers)) = next {
+            if let Some(answers) = answers {
+                self.queue.note(&answers, grouping, self.runner.unavailable_in_a_row());
+                self.take(answers, ledger);
             }
-        }
-        if answered.is_empty() {
-            if let Some(in_flight) = self.in_flight.take() {
-                in_flight.end().await;
-            }
-            self.report.ended = self.queue.lock().ended.clone();
-            // Whoever reads the store at the end of it finds all of it.
-            self.store_rest().await?;
-            return Ok(true);
-        }
-        for answers in answered {
-            self.take(answers, ledger);
+            self.start_questions();
+            taken += 1;
+            next = if taken < AT_ONCE { self.runner.try_next() } else { None };
         }
         if Instant::now() >= self.next_store {
             self.store_some().await?;
         }
         Ok(true)
+    }
+
+    /// Begins to ask as many questions as may be asked at once.
+    fn start_questions(&mut self) {
+        while self.runner.has_room()
+            && let Some(Question { targets, days, grouping }) = self.queue.questions.pop_front()
+        {
+            let (client, config) = (self.context.client.clone(), self.config.clone());
+            let halving = self.queue.halving(grouping);
+            self.runner.start(grouping, async move { ask(&client, &config, targets, days, halving).await });
+        }
     }
 
     /// Notes what came of a question.
@@ -236,11 +242,11 @@ impl Round {
     /// Drops the questions that are under way, and stores the answers that have come: the platform has counted them.
     /// Where this is cancelled, it can be called again.
     pub(super) async fn finish_early(&mut self) {
-        if let Some(mut in_flight) = self.in_flight.take() {
-            while let Ok(answers) = in_flight.answers.try_recv() {
-                self.unstored.extend(answers.answered);
-            }
+        while let Some((_, answers)) = self.runner.try_next() {
+            self.unstored.extend(answers.unwrap_or_default().answered);
         }
+        self.runner = Runner::new(self.config.concurrency);
+        self.queue.questions.clear();
         // What could not be stored before is asked for again.
         let _ = self.stored().await;
         self.store();
