@@ -6,6 +6,8 @@
 
 mod batch;
 mod message;
+mod receiver;
+mod refusal;
 mod send;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +17,8 @@ use tokio::sync::mpsc;
 
 use super::export_history::{ExportError, ExportHistory, Tally};
 
-pub use send::{Authorization, Receiver, ReceiverError, may_hold_secret};
+pub use receiver::{Authorization, Receiver, may_hold_secret};
+pub use refusal::ReceiverError;
 
 /// How many batches wait to be sent; the thread that fills them waits for a place.
 const WAITING: usize = 2;
@@ -78,7 +81,7 @@ pub async fn export_remote_write(
     let (sender, mut batches) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || batch::fill(&history, sender));
     while let Some(batch) = batches.recv().await {
-        receiver.send(&batch.body, &sent.waiting).await?;
+        send::send(receiver, &batch.body, &sent.waiting).await?;
         sent.samples.fetch_add(batch.samples, Ordering::Relaxed);
         sent.batches.fetch_add(1, Ordering::Relaxed);
         sent.bytes.fetch_add(batch.body.len() as u64, Ordering::Relaxed);
