@@ -41,6 +41,7 @@ use change::Change;
 pub use entry::{AnswerState, CompanyClaim, DayState, ErrorKind, LedgerEntry, SourceError, SourceState, TargetAnswer};
 pub use error::StoreError;
 pub use person::ForgetCounts;
+pub use rows::Order;
 
 /// The store: a handle that is cheap to clone, all clones being the same store.
 #[derive(Clone, Debug)]
@@ -180,8 +181,8 @@ impl Store {
         Ok(rows)
     }
 
-    /// Shows `each` the stored rows of `days` with their account and when they were fetched (to the second), ordered
-    /// by day, account and labels, until it breaks.
+    /// Shows `each` the stored rows of `days` with their account and when they were fetched (to the second), in `order`,
+    /// until it breaks.
     ///
     /// Blocks, and holds one row at a time. Others may write meanwhile, unseen by the scan. A store in memory is
     /// locked during the scan: `each` must not use it.
@@ -192,24 +193,15 @@ impl Store {
         &self,
         table: &'static Table,
         days: Days,
+        order: Order,
         each: &mut dyn FnMut(String, Row, Timestamp) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.scan_by(table, days, rows::Order::Days, each)
-    }
-
-    /// Does as [`Store::scan`], but ordered by account, labels and day: the rows of one subject follow each other.
-    ///
-    /// SQLite sorts them in files of its temporary directory (`SQLITE_TMPDIR`, `TMPDIR`, else `/var/tmp`).
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub fn scan_series(
-        &self,
-        table: &'static Table,
-        days: Days,
-        each: &mut dyn FnMut(String, Row, Timestamp) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        self.scan_by(table, days, rows::Order::Subjects, each)
+        let scanned = match self.inner.own_file() {
+            None => rows::scan(&self.inner.reading().lock(), table, days, order, each),
+            // Its own connection: a scan may last for minutes, and readers of a WAL do not hold up the writer.
+            Some(file) => open::reader(file).and_then(|reader| rows::scan(&reader, table, days, order, each)),
+        };
+        scanned.map_err(|error| self.inner.explain(&error))
     }
 
     /// The stored days of `days` for which `source` of `account` has any answer, in their order. Blocks.
@@ -340,21 +332,6 @@ impl Store {
         let aside = damage::aside(&place.file).unwrap_or_default();
         let aside: u64 = aside.iter().map(|(path, _)| size(path)).sum();
         size(&place.file) + size(&damage::beside(&place.file, "-wal")) + aside
-    }
-
-    fn scan_by(
-        &self,
-        table: &'static Table,
-        days: Days,
-        order: rows::Order,
-        each: &mut dyn FnMut(String, Row, Timestamp) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        let scanned = match self.inner.own_file() {
-            None => rows::scan(&self.inner.reading().lock(), table, days, order, each),
-            // Its own connection: a scan may last for minutes, and readers of a WAL do not hold up the writer.
-            Some(file) => open::reader(file).and_then(|reader| rows::scan(&reader, table, days, order, each)),
-        };
-        scanned.map_err(|error| self.inner.explain(&error))
     }
 
     /// Stores `change`, or keeps it in memory while the file can't be written.

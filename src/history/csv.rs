@@ -13,6 +13,7 @@ use super::names::StoredName;
 use crate::files::WholeFile;
 use crate::sample::Row;
 use crate::source::{Field, Table};
+use crate::store::Order;
 
 /// Without it Excel takes UTF-8 for the encoding of the country, and shows Chinese as noise.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -33,7 +34,7 @@ pub fn export_csv(history: &ExportHistory, folder: &Path) -> Result<Vec<(&'stati
         let mut file: Option<Spreadsheet> = None;
         let mut rows = 0;
         let mut failed = Ok(());
-        store.scan(table, days, &mut |account, row, fetched_at| {
+        store.scan(table, days, Order::Days, &mut |account, row, fetched_at| {
             if !history.has(&account) {
                 return ControlFlow::Continue(());
             }

@@ -12,7 +12,7 @@ use crate::config::SourceConfig;
 use crate::day::{Cycle, Day, Days};
 use crate::sample::Row;
 use crate::source::{Api, Table};
-use crate::store::{Store, StoreError};
+use crate::store::{Order, Store, StoreError};
 
 /// Why the export broke off.
 #[derive(Debug, thiserror::Error)]
@@ -139,47 +139,20 @@ impl ExportHistory {
         self.apis.iter().flat_map(|api| api.tables.iter().map(|table| (*api, *table)))
     }
 
-    /// Shows `each` the rows of `table` by day, until it fails: quicker than [`Self::rows`], as nothing is sorted.
-    ///
-    /// # Errors
-    /// What `each` says, and [`ExportError::Store`].
-    pub(super) fn rows_by_day<E: From<ExportError>>(
-        &self,
-        api: &'static Api,
-        table: &'static Table,
-        each: &mut dyn FnMut(HistoryRow<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut failed = Ok(());
-        let scanned = self.store.scan(table, self.days, &mut |account, row, _| {
-            let known = self.has(&account).then(|| self.sources.get(&(api.name, account.clone()))).flatten();
-            let Some(ExportSource { show_times, labels }) = known else { return ControlFlow::Continue(()) };
-            let cycle = cycle(table, &row.labels);
-            match each(HistoryRow { account: &account, row: &row, show_times, labels, cycle }) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Err(error);
-                    ControlFlow::Break(())
-                }
-            }
-        });
-        scanned.map_err(|error| E::from(error.into()))?;
-        failed
-    }
-
-    /// Shows `each` the rows of `table`, those of one subject after each other and by day, until it fails.
+    /// Shows `each` the rows of a table of an API in `order`, until it fails.
     ///
     /// # Errors
     /// What `each` says, and [`ExportError::Store`].
     pub(super) fn rows<E: From<ExportError>>(
         &self,
-        api: &'static Api,
-        table: &'static Table,
+        (api, table): (&'static Api, &'static Table),
+        order: Order,
         tally: &mut Tally,
         each: &mut dyn FnMut(&mut Tally, HistoryRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut failed = Ok(());
         let mut source: Option<(String, Option<&ExportSource>)> = None;
-        let scanned = self.store.scan_series(table, self.days, &mut |account, row, _| {
+        let scanned = self.store.scan(table, self.days, order, &mut |account, row, _| {
             if !self.has(&account) {
                 return ControlFlow::Continue(());
             }

@@ -15,10 +15,12 @@ use crate::source::{Field, Table};
 
 /// In what order rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub enum Order {
     /// By day, account and labels: as they are stored.
     Days,
-    /// By account, labels and day: SQLite sorts them.
+    /// By account, labels and day, so that the rows of one subject follow each other.
+    ///
+    /// SQLite sorts them in files of its temporary directory (`SQLITE_TMPDIR`, `TMPDIR`, else `/var/tmp`).
     Subjects,
 }
 

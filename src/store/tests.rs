@@ -87,7 +87,8 @@ fn scanned(store: &Store, table: &'static Table, by_subject: bool) -> Vec<String
         ControlFlow::Continue(())
     };
     let all = days(1, 30);
-    if by_subject { store.scan_series(table, all, &mut each) } else { store.scan(table, all, &mut each) }.unwrap();
+    let order = if by_subject { Order::Subjects } else { Order::Days };
+    store.scan(table, all, order, &mut each).unwrap();
     seen
 }
 
@@ -223,7 +224,7 @@ async fn scans_are_by_day_or_by_subject_and_stop_when_told() {
             count += 1;
             ControlFlow::Break(())
         };
-        store.scan(users(), days(1, 2), &mut each).unwrap();
+        store.scan(users(), days(1, 2), Order::Days, &mut each).unwrap();
         assert_eq!(count, 1);
     }
 }

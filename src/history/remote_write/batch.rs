@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Sender;
 use super::message::{Label, Sample, TimeSeries, WriteRequest};
 use crate::day::Cycle;
 use crate::history::export_history::{ExportError, ExportHistory, HistoryRow, SourceDays, Tally};
+use crate::store::Order;
 use crate::telemetry::STAT_TIMESTAMP;
 
 /// The most series in a request.
@@ -64,8 +65,8 @@ impl BatchFiller {
             let names: Vec<_> = table.fields.iter().map(|field| table.metric(field)).collect();
             let mut subject: Option<(String, Vec<String>, Vec<bool>)> = None;
             history.rows::<Stop>(
-                api,
-                table,
+                (api, table),
+                Order::Subjects,
                 tally,
                 &mut |tally, HistoryRow { account, row, show_times, labels: added, cycle }| {
                     if subject.as_ref().is_none_or(|(of, labels, _)| of != account || *labels != row.labels) {

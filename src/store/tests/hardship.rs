@@ -148,7 +148,7 @@ async fn damage_that_is_met_later_is_set_aside_by_the_next_start() {
 
     let store = open(Some(dir.path()));
     let mut each = |_, _, _| ControlFlow::Continue(());
-    let scanned = store.scan(users(), days(1, 30), &mut each);
+    let scanned = store.scan(users(), days(1, 30), Order::Days, &mut each);
     let read = scanned.and(store.answers("wecom_contact", "a", days(1, 30)).await.map(drop));
     let error = read.unwrap_err();
     assert!(error.to_string().contains("imstats.db is damaged"), "{error}");
@@ -212,7 +212,7 @@ async fn a_scan_does_not_hold_up_the_writer() {
         }
         ControlFlow::Continue(())
     };
-    store.scan(users(), days(1, 3), &mut each).unwrap();
+    store.scan(users(), days(1, 3), Order::Days, &mut each).unwrap();
     assert_eq!(count, 1500);
     assert_eq!(scanned(&store, users(), false).len(), 1501);
 }
@@ -240,8 +240,8 @@ async fn read_all(store: &Store) -> Result<Vec<Row>, StoreError> {
         rows.push(row);
         ControlFlow::Continue(())
     };
-    store.scan(users(), days(1, 30), &mut each)?;
-    store.scan_series(users(), days(1, 30), &mut each)?;
+    store.scan(users(), days(1, 30), Order::Days, &mut each)?;
+    store.scan(users(), days(1, 30), Order::Subjects, &mut each)?;
     store.answers("wecom_contact", "a", days(1, 30)).await?;
     store.answered_days("wecom_contact", "a", days(1, 30))?;
     store.names("user_info", "a").await?;
