@@ -74,7 +74,7 @@ pub enum Failure {
     /// The answer is not what the platform documents.
     #[error("{0}")]
     Malformed(String),
-    /// The platform says a no that we don't know.
+    /// The platform refuses with a code that we don't know.
     #[error("{0}")]
     Unknown(Refusal),
 }
@@ -150,7 +150,7 @@ impl Client {
         Self { inner: Arc::new(inner), patience: PATIENCE }
     }
 
-    /// Another handle to the same client that waits for no pause longer than `patience`: for somebody at a terminal.
+    /// Another handle to the same client that waits for no pause longer than `patience`: for a command at a terminal.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self { inner: Arc::clone(&self.inner), patience }

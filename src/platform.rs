@@ -29,7 +29,7 @@ pub use wecom::Wecom;
 /// Every platform; a new one is a line here.
 pub const PLATFORMS: &[&dyn Platform] = &[&Wecom, &TencentDesk, &Feishu];
 
-/// One platform's ways: where it is, how it admits callers and how it says no.
+/// What one platform does its own way: where it is, how it admits callers, and how it refuses.
 pub trait Platform: fmt::Debug + Send + Sync {
     /// The name in configuration, such as `wecom`.
     fn name(&self) -> &'static str;
@@ -94,7 +94,7 @@ pub struct Credential {
     pub id: String,
     /// `identifier`, where the platform has one.
     pub caller: Option<String>,
-    /// Where the secret, or a token in its place, is to be read.
+    /// Where the secret, or a token in its place, is read from.
     pub proof: Proof,
 }
 
@@ -125,7 +125,7 @@ impl Call {
     }
 }
 
-/// How a token is had.
+/// How a token is obtained.
 #[derive(Debug)]
 pub enum Login {
     /// By this call, whose parts hold the secret.
@@ -146,9 +146,9 @@ pub enum Login {
 pub struct Token {
     /// The token itself.
     pub value: SecretString,
-    /// From then on the platform refuses it.
+    /// When the platform begins to refuse it.
     pub expires: Timestamp,
-    /// From then on a new one is fetched.
+    /// When a new one is fetched.
     pub renew: Timestamp,
 }
 

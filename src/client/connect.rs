@@ -56,7 +56,7 @@ impl Connection {
             if certificates.is_empty() { builder } else { builder.tls_certs_merge(certificates.iter().cloned()) }
         };
         let secure = Url::parse(&account.base_url).is_ok_and(|url| needs_tls(&url, route.of(&url)));
-        // A ca_file that can't be used is told, whether it is needed or not.
+        // Report a ca_file that can't be used, even where nothing needs it.
         let http = build(new, secure || !certificates.is_empty(), "SSL_CERT_FILE or ca_file")?;
         Ok(Self { http, route })
     }
@@ -83,7 +83,7 @@ fn needs_tls(url: &Url, proxy: Option<&Proxy>) -> bool {
 
 /// What all clients have in common.
 fn builder() -> ClientBuilder {
-    // An error means that somebody installed it before, as the first client did.
+    // It fails where it is installed already, as by the first client.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .user_agent(concat!("imstats_exporter/", env!("CARGO_PKG_VERSION")))
@@ -92,7 +92,7 @@ fn builder() -> ClientBuilder {
         .referer(false)
 }
 
-/// Sends requests along `route`, and never as the environment says now.
+/// Sends requests along `route` only: reqwest would read the proxies of the environment by itself.
 fn through(builder: ClientBuilder, route: &Route) -> ClientBuilder {
     let route = route.clone();
     builder.no_proxy().proxy(reqwest::Proxy::custom(move |url| route.of(url).map(Proxy::url)))

@@ -128,8 +128,8 @@ impl CredentialState {
         }
     }
 
-    /// Forgets all refusals at `now`, as somebody may have mended what they were about at the platform; once a minute
-    /// at most, since each is another login with what was refused, however often somebody reloads.
+    /// Forgets all refusals at `now`, as an operator may have mended their cause at the platform; once a minute at most,
+    /// since each reload would otherwise be another login with a credential that was refused.
     pub(super) fn forgive(&self, now: Duration) {
         let mut forgiven = self.forgiven.lock();
         if forgiven.is_some_and(|last| now.saturating_sub(last) < FORGIVE_AGAIN) {

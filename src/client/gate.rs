@@ -68,7 +68,7 @@ impl Gate {
 
     /// Pauses the API, for `wait` where the platform says so, and keeps `why`; returns for how long.
     ///
-    /// Calls that were under way when the platform first said no say no as well; they do not make the pause longer.
+    /// Calls that were under way when the platform first refused one are refused as well; they do not make the pause longer.
     pub(super) fn pause(&self, wait: Option<Duration>, why: String, now: Duration) -> Duration {
         let mut state = self.0.lock();
         state.why = why;
@@ -88,7 +88,7 @@ impl Gate {
 
     /// Notes that the platform accepted a call; tells whether it may be called again.
     ///
-    /// One that was under way when the platform asked for a pause says nothing about it.
+    /// A call that was under way when the platform asked for the pause does not end it.
     pub(super) fn accepted(&self, now: Duration) -> bool {
         let mut state = self.0.lock();
         let open = state.paused_until <= now;

@@ -17,12 +17,12 @@ const MOST_VALUES: usize = 1_000_000;
 const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
 
 /// Reads `bytes`, without byte order marks before them. Where they are not UTF-8, a text with such bytes in it reads as
-/// `null`, and a key with such bytes is left out: nobody is taken for another, and a field that is not used spoils
-/// nothing.
+/// `null`, and a key with such bytes is left out: so no id is taken for another, and a field that we don't use does no
+/// harm.
 ///
 /// # Errors
 /// Where they are not JSON, where that has more than 1,000,000 values, and where an object has two different values for
-/// one key: it is unknown which the platform meant. The key is repeated only if `names_keys`: it may be somebody's id.
+/// one key: it is unknown which the platform meant. The error names the key only if `names_keys`: it may be a person's id.
 pub(super) fn read(bytes: &[u8], names_keys: bool) -> Result<Value, serde_json::Error> {
     let mut bytes = bytes;
     while let Some(rest) = bytes.strip_prefix("\u{feff}".as_bytes()) {

@@ -229,7 +229,7 @@ async fn ask(connection: &Connection, url: &SecretString, headers: &[(String, Se
         }
         bytes.extend_from_slice(&chunk);
     }
-    // What is wrong with it would be told with its words.
+    // The error of the parser would quote the answer, which may hold the token.
     json::read(&bytes, false).map_err(|_| NoToken::Unavailable("its answer is not JSON".to_owned()))
 }
 

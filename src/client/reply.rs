@@ -36,7 +36,7 @@ impl Reply {
     }
 }
 
-/// A call that is counted when this is dropped: as `ok`, unless it is told otherwise.
+/// A call, which is counted when this is dropped: as `ok`, unless another outcome was set.
 #[derive(Debug)]
 pub(super) struct Count {
     telemetry: Telemetry,

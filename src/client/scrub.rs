@@ -1,6 +1,6 @@
 //! Removes secrets from texts of others: a server that echoes a request must not bring its token into our log.
 //!
-//! Only out of what is told; figures and ids stay as the platform gave them, whatever they look like.
+//! Only texts that are logged or shown are changed; figures and ids stay as the platform gave them.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;

@@ -50,8 +50,8 @@ impl Client {
         }
     }
 
-    /// Asks for a token. Any answer that is none refuses the account, whatever its code or form, unless the platform
-    /// can't answer now: platforms ban addresses from which too many logins fail.
+    /// Asks for a token. Any answer without one refuses the account, whatever its code or form, unless the platform can't
+    /// answer now: platforms ban addresses from which too many logins fail.
     async fn fetch_token(
         &self,
         account: &Account,
@@ -78,7 +78,7 @@ impl Client {
         }
     }
 
-    /// Drops the token that was refused, unless somebody has fetched another since.
+    /// Drops the token that was refused, unless another task has fetched a new one since.
     pub(super) async fn drop_token(&self, state: &CredentialState, refused: &Token) {
         let mut slot = state.token.lock().await;
         let is_it = |held: &CachedToken| held.token.value.expose_secret() == refused.value.expose_secret();

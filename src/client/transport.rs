@@ -20,8 +20,8 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 pub(super) enum ExchangeError {
     /// It may work later.
     Unavailable(String),
-    /// Another server than the platform's answered, or what answered said nothing: it may work later, but a login that
-    /// is repeated comes to the same.
+    /// Another server than the platform's answered, or the answer was empty: it may work later, but repeating a login at
+    /// once would bring the same.
     Foreign(String),
     /// The answer is not what it should be.
     Malformed(String),

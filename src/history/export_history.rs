@@ -40,7 +40,8 @@ pub struct Tally {
     pub series: u64,
     /// Their samples.
     pub samples: u64,
-    /// Accounts that have rows in the store and no source in the configuration, which says when their days are ready.
+    /// Accounts with rows in the store and no source in the configuration: without one, it is unknown when their days were
+    /// ready.
     pub unconfigured: BTreeSet<String>,
     /// Whether samples were left out because they are too new.
     pub cut: bool,
@@ -77,7 +78,7 @@ pub(super) struct HistoryRow<'a> {
     pub(super) cycle: Cycle,
 }
 
-/// The days that a source has shown: those for which anybody was answered.
+/// The days that a source has shown: those with any answer in the store.
 pub(super) struct SourceDays<'a> {
     pub(super) source: &'static str,
     pub(super) account: &'a str,

@@ -129,8 +129,8 @@ impl Plan {
         let (api, account) = (plan.config.source.api(), plan.config.account.name.clone());
         // A day at a time, newest last: the ledger of half a year of a large company does not go into memory.
         for day in (Days { first: days.first, last: newest }).iter() {
-            // What came sooner may be zeros that the platform has corrected since, or days that it had not reckoned
-            // yet.
+            // Answers from before this may hold zeros that the platform has corrected since, or days that it had not
+            // computed yet.
             let early = plan.config.schedule.ready(day).checked_add(FIRST_REFRESH).unwrap_or(Timestamp::MAX);
             for answer in store.answers(api.name, &account, Days::one(day)).await? {
                 let Some(place) = plan.tree.place(&answer.target) else { continue };

@@ -31,7 +31,7 @@ pub enum Class {
     Unknown,
 }
 
-/// What is told of a code that no table has.
+/// The text for a code that no table has.
 const UNKNOWN: &str = "it is not one of the codes that this version knows: see the platform's list of codes; \
     --log.level=debug shows the platform's words";
 
@@ -67,7 +67,7 @@ impl Refusal {
         Self::new(Class::Unknown, code, UNKNOWN).quoting(message)
     }
 
-    /// With the beginning of what the platform says or quotes, as far as it may be shown.
+    /// With the beginning of `message`, which the platform says or quotes, without characters that hide or turn text.
     #[must_use]
     pub fn quoting(mut self, message: &str) -> Self {
         self.quoted = Some(shown(message, LONGEST_QUOTE)).filter(|text| !text.is_empty());

@@ -11,7 +11,7 @@ use crate::files::read_bounded;
 /// A secret longer than this is a mistake, such as the path of a whole file of something else.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Where a secret is to be read: the text itself, `{env: NAME}` or `{file: PATH}`.
+/// Where a secret is read from: the text itself, `{env: NAME}` or `{file: PATH}`.
 #[derive(Clone, Debug)]
 pub enum Secret {
     /// The text is in the configuration.

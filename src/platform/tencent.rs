@@ -104,7 +104,7 @@ impl Platform for TencentDesk {
         let status = reply.body["ActionStatus"].as_str();
         match (whole(&reply.body["ErrorCode"]), status) {
             (Some(0), Some(status)) if status.eq_ignore_ascii_case("OK") => Ok(()),
-            // A success that does not say so is none; a refusal is one, whether it says so or not.
+            // Code 0 counts as success only with the status OK; any other code is a refusal, whatever the status.
             (Some(0), None) | (None, _) => {
                 Err(no_envelope(reply, "the answer has no ActionStatus and ErrorCode: is base_url Tencent's?"))
             }

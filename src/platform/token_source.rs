@@ -10,15 +10,15 @@ use super::{Secret, SecretError};
 /// How a credential is proven.
 #[derive(Clone, Debug)]
 pub enum Proof {
-    /// By a secret, which a token is got or a signature is made with.
+    /// By a secret, with which we fetch a token or make a signature.
     Secret(Secret),
-    /// By a token that somebody else gets or makes.
+    /// By a token that another program fetches or makes.
     Token(TokenSource),
 }
 
 impl Proof {
-    /// What tells the proof of now from an earlier one, where that can be told without asking for it: the secret, or
-    /// the token in a file.
+    /// The secret, or the token in a file: another one than before is another proof. `None` where it would have to be
+    /// asked for.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -31,7 +31,7 @@ impl Proof {
     }
 }
 
-/// Where a token is to be read.
+/// Where a token is read from.
 #[derive(Clone, Debug)]
 pub enum TokenSource {
     /// This file holds it; a line end after it does not belong to it.

@@ -26,7 +26,7 @@ pub struct DecodedAnswer {
     pub names: BTreeMap<String, String>,
     /// Whether it lists nothing at all.
     pub is_empty: bool,
-    /// Who is left out of a union, in words.
+    /// Which members are left out of a union, in words.
     pub left_out: Option<String>,
     /// How many rows came again on a later page: so many others may have been skipped.
     pub again: usize,
@@ -194,7 +194,7 @@ fn path(api: &Api, place: usize) -> String {
     format!("{}/{place}", api.shape.rows)
 }
 
-/// A row, its page, its place in that, whom it is about, and how many of its figures are left out as invalid.
+/// A row, its page, its place in that page, its subject, and how many of its figures are left out as invalid.
 #[derive(Debug)]
 struct PlacedRow {
     page: usize,

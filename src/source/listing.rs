@@ -10,14 +10,14 @@ use super::id::{MOST_ID_BYTES, is_id};
 use super::malformed::Malformed;
 use crate::platform::Call;
 
-/// Whether the list that is stored under `key` is of people; of one that is not known it is to be supposed.
+/// Whether the list that is stored under `key` is one of people. A list with an unknown key is taken for one.
 #[must_use]
 pub fn lists_people(key: &str) -> bool {
     let of_others = ["kf_account", "department"].iter().any(|begin| key.starts_with(begin));
     !of_others || key.starts_with("department_member/")
 }
 
-/// Somebody or something that a platform lists.
+/// A person or thing that a platform lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ListEntry {
     /// The platform's id.
@@ -45,7 +45,7 @@ pub struct ListRequest {
     pub need: Need,
     /// Whether it lists people.
     pub people: bool,
-    /// What the operator can do where it comes empty, if that is not as it may be.
+    /// What the operator can do about an empty list, where an empty one is most likely a mistake.
     pub when_empty: Option<&'static str>,
 }
 
@@ -54,7 +54,7 @@ pub struct ListRequest {
 pub enum Need {
     /// Without it there are no targets.
     Required,
-    /// It adds to what others give: where it can't be had, it is left out, and the others stand.
+    /// It adds to other lists: where the platform does not give it, it is left out, and the others are used.
     Optional,
     /// Only names come from it, which may be missing.
     NamesOnly,
@@ -135,7 +135,7 @@ pub enum Entry {
     Subject(ListEntry),
     /// All entries of another list.
     Sublist(ListRequest),
-    /// It can't be read: it is left out, and the others stand.
+    /// It can't be read: it is left out, and the others are used.
     Odd(Malformed),
 }
 

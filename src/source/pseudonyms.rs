@@ -14,7 +14,7 @@ use super::table::Table;
 /// The bytes of a pseudonym: of a million people, two share one with a probability of 1 in 10^12.
 const BYTES: usize = 10;
 
-/// The bytes that follow them, and tell that it is one of ours: an id that looks like a pseudonym would stay as it is,
+/// The bytes that follow them, and mark it as one of ours: an id that looks like a pseudonym would stay as it is,
 /// which happens to one in 10^14 ids of that many hexadecimal digits.
 const CHECK: usize = 6;
 

@@ -1,4 +1,4 @@
-//! What a source is asked about: whom, for which days, and how the store knows it.
+//! What a source asks about: which subjects, for which days, and by which key the store knows it.
 
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ impl Target {
         labels
     }
 
-    /// What tells it from all others of its source, also in the store.
+    /// Its key, which no other target of its source has; the store knows it by this.
     #[must_use]
     pub fn key(&self) -> String {
         Self::key_of(self.table, &self.labels)

@@ -48,14 +48,14 @@ pub struct Receiver {
     url: Url,
     authorization: Authorization,
     headers: HeaderMap,
-    /// How long it is waited before a batch is sent again for the first time.
+    /// The wait before a batch is sent again for the first time.
     pub(super) repeat_delay: Duration,
     proxies: Proxies,
 }
 
 impl Receiver {
     /// The receiver at `url`, reached through `proxies`; its own user and password count where `authorization` is none.
-    /// A batch that may pass is sent again after about `repeat_delay`, then twice that, and so on.
+    /// After a temporary fault a batch is sent again: after about `repeat_delay`, then twice that, and so on.
     ///
     /// # Errors
     /// [`ReceiverError::Url`] and [`ReceiverError::Setup`].

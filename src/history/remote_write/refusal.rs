@@ -7,7 +7,7 @@ use crate::client::tls_cause;
 /// Why a receiver did not take a batch; without credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiverError {
-    /// The URL is none, or not of HTTP.
+    /// The text is no URL, or not one of HTTP.
     #[error("the receiver is not an http or https URL")]
     Url,
     /// A header that can't be sent, or must not be set.
@@ -18,7 +18,7 @@ pub enum ReceiverError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// No connection can come about, however often it is tried: a certificate or scheme that is wrong.
+    /// No connection can be made, however often it is tried: the certificate or the scheme is wrong.
     #[error("no connection to {receiver}: {text}{hint}")]
     Unreachable {
         /// Its URL.
@@ -31,7 +31,7 @@ pub enum ReceiverError {
     /// TLS can't be set up.
     #[error("cannot set up the connection: {0}")]
     Setup(String),
-    /// It refuses the batch for good.
+    /// It refuses the batch, and would again.
     #[error("{receiver} refuses the samples with HTTP {status}: {text}{hint}")]
     Refused {
         /// Its URL.
