@@ -4,6 +4,7 @@
 //! envelope is read, and what each of its error codes means for what we do next. It does no I/O.
 
 mod code;
+mod codes;
 mod feishu;
 mod refusal;
 mod secret;
@@ -18,7 +19,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-pub use code::{Code, Codes, ErrorCode};
+pub use code::ErrorCode;
+pub use codes::{Code, Codes};
 pub use feishu::Feishu;
 pub use refusal::{Class, Refusal, no_envelope};
 pub use secret::{Secret, SecretError};

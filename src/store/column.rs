@@ -1,8 +1,10 @@
-//! How days, instants and names are written in columns and in SQL.
+//! How days, instants and names are written in columns and in SQL, and which columns a table has.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql};
 
 use crate::day::Day;
 
@@ -48,4 +50,13 @@ impl FromSql for Seconds {
 /// `name` as an identifier in SQL.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The columns of `table`, in lower case, as SQL does not tell cases apart; none where there is no such table.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
+    let mut info = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?;
+    info.query_map([table], |row| row.get(0))?.collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::column::quoted;
+use super::column::{columns_of, quoted};
 use super::error::StoreError;
 use super::{checksum, upgrade};
 use crate::source::{Api, Field, Table};
@@ -165,12 +165,6 @@ fn lacking(transaction: &Connection, program: &str) -> rusqlite::Result<Option<S
 fn tables_of(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     let mut schema = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     schema.query_map([], |row| row.get(0))?.collect()
-}
-
-/// The columns of `table`, in lower case, as SQL does not tell cases apart; none where there is no such table.
-pub(super) fn columns_of(connection: &Connection, table: &str) -> rusqlite::Result<BTreeSet<String>> {
-    let mut info = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?;
-    info.query_map([table], |row| row.get(0))?.collect()
 }
 
 /// The columns of the stored table's primary key, in order; empty where there is no such table.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Transaction;
 
-use super::schema;
+use super::column::columns_of;
 
 /// The program's own tables as version 1 first had them; `source.company`, `status.error_kind` and `clock` came later.
 pub(super) const VERSION_1: &str = "
@@ -66,7 +66,7 @@ pub(super) fn from_version_1(transaction: &Transaction<'_>, file: &Path) -> rusq
          seconds"
     );
     for (table, column, sql) in LATER {
-        if !schema::columns_of(transaction, table)?.contains(column) {
+        if !columns_of(transaction, table)?.contains(column) {
             transaction.execute_batch(sql)?;
         }
     }
