@@ -1,5 +1,6 @@
 //! The units of systemd.
 
+use super::packages::GIVEN;
 use super::*;
 
 /// The settings of a unit's section, in order.
@@ -22,11 +23,11 @@ fn the_unit_gives_the_program_nothing_but_its_folder() {
     assert_eq!(all("StateDirectory"), ["imstats_exporter"]);
     assert_eq!(all("WatchdogSec").len(), 1);
     assert_eq!(all("LimitCORE"), ["0"], "the watchdog's signal must not leave secrets in a core");
-    assert_eq!(all("EnvironmentFile"), ["-/etc/imstats/environment"]);
+    assert_eq!(all("EnvironmentFile"), ["-/etc/default/imstats_exporter"]);
     assert!(all("ExecStart")[0].ends_with("--storage.path=${STATE_DIRECTORY}"));
-    let secret = all("LoadCredential")[0].split_once(':').expect("a name and a path");
-    let text = read("deploy/imstats_exporter.service");
-    assert!(text.contains(&format!("{{file: /run/credentials/imstats_exporter.service/{}}}", secret.0)));
+    // How configurations name a secret follows from this.
+    assert_eq!(all("LoadCredential"), ["secret:/etc/imstats/secrets"]);
+    assert!(read("deploy/imstats_exporter.service").contains(&format!("{GIVEN}NAME")));
     assert!(read("deploy/imstats_exporter.socket").contains(&format!("\nListenStream={}\n", port())));
 }
 
