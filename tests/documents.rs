@@ -339,10 +339,15 @@ fn links_in_documents_lead_to_files_and_headings_that_exist() {
 /// The page about the configuration, in both languages.
 const CONFIGURATION: [&str; 2] = ["docs/configuration.md", "docs/zh/configuration.md"];
 
+/// What `--help` prints.
+fn help() -> String {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_imstats_exporter")).arg("--help").output().unwrap();
+    String::from_utf8(help.stdout).unwrap()
+}
+
 #[test]
 fn the_page_of_the_configuration_names_every_flag_and_no_document_another() {
-    let help = std::process::Command::new(env!("CARGO_BIN_EXE_imstats_exporter")).arg("--help").output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = help();
     let flags = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !(c.is_alphanumeric() || "-.".contains(c)));
         let flags = words
@@ -374,5 +379,33 @@ fn the_page_of_the_configuration_names_every_key_and_no_other() {
             assert!(known.contains(*key), "{page} names the key {key}");
         }
         assert!(keys.len() >= 30, "{page}: {keys:?}");
+    }
+}
+
+#[test]
+fn the_page_of_the_configuration_has_every_command_and_the_defaults_of_flags() {
+    let help = help();
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let commands = commands.lines().take_while(|line| line.starts_with("  "));
+    let commands: BTreeSet<_> = commands.map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(commands.len() >= 10, "{help}");
+    for page in CONFIGURATION {
+        let text = read(page);
+        let rows = text.lines().skip_while(|line| !line.starts_with("| `imstats_exporter`"));
+        let rows: String = rows.take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+        let cells = first_cells(&rows).into_iter().flatten().map(|span| span.split(' ').next().unwrap());
+        let named: BTreeSet<_> = cells.filter(|command| *command != "imstats_exporter").collect();
+        assert_eq!(named, commands, "{page}");
+        for row in text.lines().filter(|line| line.starts_with("| `--")) {
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            let flags: Vec<_> = cells[1].split('`').skip(1).step_by(2).collect();
+            let defaults: Vec<_> = cells[2].split(", ").collect();
+            assert_eq!(flags.len(), defaults.len(), "{page}: {row}");
+            for (flag, default) in flags.iter().zip(defaults) {
+                let line = help.lines().find(|line| line.split_whitespace().next() == Some(flag)).unwrap();
+                let shown = line.split_once("[default: ").map_or("", |(_, rest)| rest.trim_end_matches(']'));
+                assert_eq!(default, shown, "{page}: {flag}");
+            }
+        }
     }
 }
