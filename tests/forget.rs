@@ -110,6 +110,28 @@ async fn names_go_when_they_are_not_to_be_shown_and_ids_beside_pseudonyms_are_to
 }
 
 #[tokio::test]
+async fn no_list_of_people_is_stored_with_names_that_are_not_to_be_shown() {
+    let site = Site::new().await;
+    for names in [false, true] {
+        // Servicers come by departments, whose members the platform lists with their names.
+        let source = "kf: {$fast, servicers: all}, contact: {$fast}, groupchat: {$fast}";
+        site.write("exporter.yaml", &format!("poll_interval: 1s\nwecom: [{{$wecom, names: {names}, {source}}}]"));
+        let exporter = Exporter::start(site.command()).await;
+        exporter.page_with("servicers are shown", |page| page.contains("\nwecom_kf_servicer_sessions{")).await;
+        exporter.until_settled().await;
+        exporter.page_with("names come last", |page| page.contains("\nwecom_user_info{") == names).await;
+        exporter.signal("TERM");
+        assert_eq!(exporter.end().await, Some(0));
+        let store = rusqlite::Connection::open(site.store().join("imstats.db")).unwrap();
+        let count = |sql: &str| store.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert!(count("SELECT count(*) FROM list WHERE key LIKE 'member/%'") > 0, "departments have servicers");
+        let others = "'department', 'department_name', 'kf_account'";
+        let named = format!("SELECT count(*) FROM list WHERE key NOT IN ({others}) AND instr(found, '\"name\":') > 0");
+        assert_eq!(count(&named) > 0, names, "names: {names}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_everybody_may_read_or_replace_is_told() {
     use std::os::unix::fs::PermissionsExt;
     let site = Site::new().await;

@@ -75,25 +75,44 @@ pub(super) fn department_names() -> ListRequest {
 pub(super) fn user_names() -> ListRequest {
     let path = "department/simplelist";
     of_people(USER_NAMES, Call::get(path, format!("cgi-bin/{path}"), vec![]), Need::NamesOnly, |page, _| {
-        each(page, "/department_id", |entry, n| Ok(Entry::Sublist(members(&id(entry, "id", "/department_id", n)?))))
+        each(page, "/department_id", |entry, n| {
+            Ok(Entry::Sublist(members_with_names(&id(entry, "id", "/department_id", n)?)))
+        })
     })
 }
 
 /// The members of one department, without those of its children.
+///
+/// Their names are left out, though the answer has them: this list is also asked for where names are not wanted, and is
+/// stored.
 pub(super) fn members(department: &str) -> ListRequest {
+    member_list("member", department, |page, _| {
+        each(page, "/userlist", |user, n| {
+            let id = id(user, "userid", "/userlist", n)?;
+            Ok(Entry::Subject(ListEntry { id, parent: None, name: None }))
+        })
+    })
+}
+
+/// The same with the names.
+fn members_with_names(department: &str) -> ListRequest {
+    member_list("member_name", department, |page, _| {
+        each(page, "/userlist", |user, n| {
+            let id = id(user, "userid", "/userlist", n)?;
+            Ok(Entry::Subject(ListEntry { id, parent: None, name: text(user, "name") }))
+        })
+    })
+}
+
+fn member_list(
+    key: &str,
+    department: &str,
+    read: fn(&Value, &ListRequest) -> Result<Vec<Entry>, Malformed>,
+) -> ListRequest {
     let path = "user/simplelist";
     let query = vec![("department_id", department.to_owned())];
-    of_people(
-        &format!("member/{department}"),
-        Call::get(path, format!("cgi-bin/{path}"), query),
-        Need::Optional,
-        |page, _| {
-            each(page, "/userlist", |user, n| {
-                let id = id(user, "userid", "/userlist", n)?;
-                Ok(Entry::Subject(ListEntry { id, parent: None, name: text(user, "name") }))
-            })
-        },
-    )
+    let call = Call::get(path, format!("cgi-bin/{path}"), query);
+    of_people(&format!("{key}/{department}"), call, Need::Optional, read)
 }
 
 fn listing(
