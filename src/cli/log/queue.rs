@@ -1,9 +1,11 @@
 //! Lines on their way to standard error: a bounded queue, and a thread of its own that writes them.
 //!
-//! Whoever reads standard error may stop reading: a log driver that hangs, a terminal after Ctrl-S. A write then blocks
-//! for as long. Here it blocks only this thread, and lines that find no more room are dropped and counted. (The crate
-//! tracing-appender does the same, but panics where the system gives no thread, and tells nobody which lines are
-//! missing.)
+//! The reader of standard error may stop reading: a log driver that hangs, a terminal after Ctrl-S. A write then blocks
+//! for as long. Here it blocks only this thread, and lines that find no more room are dropped and counted.
+//!
+//! The crate tracing-appender (0.2.5) does most of this, but panics where the system gives no thread, prints to standard
+//! output when its queue is full at the end, never writes how many lines are missing, bounds lines and not bytes, does
+//! not count lines that fail to be written, and brings the crates time, symlink and crossbeam-channel.
 
 use std::collections::VecDeque;
 use std::io::{self, Write, stderr};
@@ -35,7 +37,7 @@ struct Lines {
     lines: VecDeque<Vec<u8>>,
     /// The size of these lines, and of the one that is being written.
     bytes: usize,
-    /// Lines that were dropped since the log last told so.
+    /// Lines that were dropped since the log last said so.
     untold: u64,
 }
 
