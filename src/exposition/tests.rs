@@ -269,7 +269,7 @@ fn labels_of_an_account_stand_on_its_figures_and_names_and_are_rendered_when_the
     read(&String::from_utf8(body).unwrap(), Dialect::Text).unwrap();
     exposition.label(api, "acme", &Arc::default());
     assert_eq!(domain(&exposition, Format::Text), bare);
-    // Who comes back has what is said then.
+    // An account that comes back has the labels that it is given then.
     exposition.label(api, "acme", &labels);
     exposition.remove(api, "acme");
     exposition.publish(api, "acme", Some(page(api, &[&[("a", &[Some(1.0); 7])]])));

@@ -29,7 +29,7 @@ pub(crate) struct Answers {
     pub(crate) invalid_figures: usize,
     /// What is wrong with the first of them.
     pub(crate) first_invalid: Option<Malformed>,
-    /// Who is left out of a union, in words, by the key of its target.
+    /// Which members are left out of a union, in words, by the key of its target.
     pub(crate) left_out: BTreeMap<String, String>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn ask(
         for target in targets {
             let rows = match &failure {
                 Failure::NoData => Ok(Vec::new()),
-                // The platform quotes the id of somebody who has a pseudonym.
+                // The platform quotes the id of a person who has a pseudonym.
                 Failure::Refused(refusal) if target.pseudonyms.is_some() => {
                     Err(Refusal { quoted: None, ..refusal.clone() })
                 }

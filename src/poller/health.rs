@@ -30,7 +30,7 @@ pub(super) struct Health {
     first_invalid: Option<String>,
     /// What the operator should know of the lists of the last waking.
     list_notes: Vec<String>,
-    /// Who is left out of a union, in words, by its key.
+    /// Which members are left out of a union, in words, by its key.
     left_out: BTreeMap<String, String>,
     /// Platform fields that no gauge maps.
     unmapped: BTreeSet<String>,
@@ -136,7 +136,7 @@ impl Health {
         self.list_notes = notes;
     }
 
-    /// Notes who is left out of which union, or that nobody is any more.
+    /// Notes which members are left out of unions, by the unions' keys; none where there are no words.
     pub(super) fn note_left_out(&mut self, unions: BTreeMap<String, Option<String>>) {
         for (key, words) in unions {
             match words {
@@ -272,7 +272,7 @@ impl Health {
         (!words.is_empty()).then(|| words.join("; "))
     }
 
-    /// What the operator should know of the lists, and of who is left out, in words.
+    /// What the operator should know of the lists, and of members that are left out, in words.
     fn notes(&self) -> Option<String> {
         let some = |notes: &[&String], what: &str| match notes {
             [] => None,

@@ -1,7 +1,7 @@
 //! A union of members that is asked in parts and added up, such as a team of owners of group chats.
 //!
 //! Where the platform refuses a part, its halves are asked. Either both pass, as it takes fewer ids at once than its
-//! page says, and they are added up. Or a member stands alone in the end, whom the platform does not know any more:
+//! page says, and they are added up. Or a member is left alone in the end that the platform does not know any more:
 //! one that a list gave has left since, and is left out; one that the configuration names refuses the union, whose
 //! figures would otherwise be those of another one.
 
@@ -13,7 +13,7 @@ use crate::platform::Refusal;
 use crate::sample::Row;
 use crate::source::{DecodedAnswer, Decoder, Query, Target};
 
-/// Who is asked for, in one call.
+/// What asks about a union.
 struct Asker<'a> {
     client: &'a Client,
     config: &'a SourceConfig,
@@ -25,7 +25,7 @@ struct Asker<'a> {
 #[derive(Default)]
 struct Halves {
     answers: Vec<DecodedAnswer>,
-    /// The places in the part of those who are refused alone.
+    /// The places in the part of the members that are refused alone.
     refused: Vec<usize>,
     refusal: Option<Refusal>,
 }
@@ -113,7 +113,7 @@ impl Asker<'_> {
     }
 
     /// Asks about the halves of `part`, which `refusal` refuses and which starts at `start` of the union, until those
-    /// who are refused stand alone.
+    /// that are refused are left alone.
     async fn halve(&self, part: &[String], start: usize, refusal: Refusal) -> Result<Halves, Failure> {
         let mut halves = Halves::default();
         let mut ranges = vec![(0..part.len(), refusal)];

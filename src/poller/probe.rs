@@ -15,7 +15,7 @@ use crate::printable::count;
 use crate::source::{Directory, Need, Table, Target};
 use crate::store::StoreError;
 
-/// At most this many calls try the ids of one table that the configuration names: somebody waits at a terminal.
+/// At most this many calls try the ids of one table that the configuration names: an operator waits at a terminal.
 const MOST_CALLS: usize = 20;
 
 /// What one step of a trial came to.
@@ -46,8 +46,8 @@ pub async fn probe(context: &Context, config: &SourceConfig) -> Result<Vec<Step>
     let targets = config.targets(&directory);
     let all_listed = steps.iter().all(|step| step.result.is_ok());
     if targets.is_empty() && all_listed {
-        let nobody = "there are no subjects: the lists are empty".to_owned();
-        steps.push(Step { what: config.source.api().path.to_owned(), result: Err(nobody) });
+        let empty = "there are no subjects: the lists are empty".to_owned();
+        steps.push(Step { what: config.source.api().path.to_owned(), result: Err(empty) });
     }
     for table in config.source.api().tables {
         let tried = Trial::of(config, &targets, table);
@@ -96,7 +96,7 @@ async fn lists(
                 Err(DiscoveryError::Store(error)) => return Err(error),
                 Err(DiscoveryError::Platform { failure, .. }) => (Arc::default(), Err(words(&failure))),
             };
-            // Lists of which there are many are told where they fail.
+            // Of a kind of list that there are many of, only those that fail are shown.
             if listing.need != Need::Optional || result.is_err() {
                 steps.push(Step { what: format!("list {}", listing.key), result });
             }

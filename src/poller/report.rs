@@ -7,7 +7,7 @@ use crate::platform::Refusal;
 use crate::source::Malformed;
 
 /// What is said where the lists have no entry, and nothing is asked without.
-const NOBODY: &str = "there are no subjects, as the lists came empty";
+const NO_SUBJECTS: &str = "there are no subjects, as the lists came empty";
 
 /// How a round went.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) struct Report {
     pub(super) names: BTreeMap<String, String>,
     /// What is wrong with the first figure that was left out.
     pub(super) first_invalid: Option<Malformed>,
-    /// Of each union that was answered, by its key, who is left out, in words.
+    /// Of each union that was answered, by its key, which members are left out, in words.
     pub(super) left_out: BTreeMap<String, Option<String>>,
 }
 
@@ -51,15 +51,15 @@ impl Report {
         }
     }
 
-    /// What went wrong in a round, with lists that may be `stale`, or of which `nobody` is left.
-    pub(super) fn fault(&self, stale: Option<&Failure>, nobody: bool) -> Option<String> {
+    /// What went wrong in a round, with lists that may be `stale`, or `empty`.
+    pub(super) fn fault(&self, stale: Option<&Failure>, empty: bool) -> Option<String> {
         match (&self.failure, stale) {
             (Some(failure), _) if self.failures < self.asked => {
                 Some(format!("{} of {} targets failed, the last: {failure}", self.failures, self.asked))
             }
             (Some(failure), _) => Some(failure.to_string()),
             (None, Some(stale)) => Some(format!("the lists of an earlier day are in use: {stale}")),
-            (None, None) => nobody.then(|| NOBODY.to_owned()),
+            (None, None) => empty.then(|| NO_SUBJECTS.to_owned()),
         }
     }
 }

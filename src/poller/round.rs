@@ -31,7 +31,7 @@ const AT_ONCE: usize = 64;
 pub(super) struct Round {
     context: Context,
     config: SourceConfig,
-    /// Whether a day without data for anybody counts as one.
+    /// Whether a day on which no target has data counts as produced.
     produced: bool,
     /// How it has gone so far.
     report: Report,
@@ -47,7 +47,7 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// A round of `config`; `produced`: a day without data for anybody counts as one.
+    /// A round of `config`; `produced`: a day on which no target has data counts as produced.
     pub(super) fn new(context: Context, config: SourceConfig, produced: bool) -> Self {
         Self {
             runner: Runner::new(config.concurrency),

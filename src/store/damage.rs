@@ -144,7 +144,7 @@ pub(super) fn set_aside(file: &Path) -> std::io::Result<PathBuf> {
         aside = beside(file, &format!(".damaged-{seconds}"));
     }
     for end in BESIDE {
-        // The log keeps its name's form, so that SQLite finds it when somebody tries to recover the file.
+        // The log keeps its name's form, so that SQLite finds it when the file is to be recovered.
         match fs::rename(beside(file, end), beside(&aside, end)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}

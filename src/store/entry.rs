@@ -164,9 +164,9 @@ impl SourceError {
 pub enum ErrorKind {
     /// It is of lists, of the store, of the account or of targets that failed: it may be over at the next waking.
     Passing,
-    /// Targets are refused: it is told as long as any is.
+    /// Targets are refused: it stays on the status page as long as any is.
     Refusals,
-    /// Figures of the day are left out as invalid: it is told until the targets are asked again.
+    /// Figures of the day are left out as invalid: it stays on the status page until the targets are asked again.
     InvalidFigures,
 }
 

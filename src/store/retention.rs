@@ -10,9 +10,9 @@ use crate::source::Table;
 /// So many days after the newest day with figures it may be, where all is well.
 const MOST_LAG: i64 = 7;
 
-/// Beyond that the clock is believed when the program ran on so many days of it: where the figures have stopped, old
-/// ones are to go nevertheless.
-const DAYS_TO_BELIEVE: i64 = 14;
+/// A clock that is further ahead of the figures counts as right when the program ran on so many of its days: where the
+/// figures have stopped, old ones are to go nevertheless.
+const DAYS_TO_TRUST: i64 = 14;
 
 /// Notes that the program runs on `today`, and tells before which day all is to be forgotten.
 ///
@@ -27,13 +27,13 @@ pub(super) fn begin(connection: &mut Connection, tables: &[&Table], today: Day, 
     let newest = newest(&transaction, tables)?;
     let today = match newest {
         // A clock that is ahead must not cost the history: no platform has figures of days to come.
-        Some(newest) if today > newest.plus(MOST_LAG) && !is_believed(&transaction, newest)? => newest.plus(MOST_LAG),
+        Some(newest) if today > newest.plus(MOST_LAG) && !is_trusted(&transaction, newest)? => newest.plus(MOST_LAG),
         _ => today,
     };
     let before = today.plus(-i64::from(days));
     transaction.execute(
         "DELETE FROM clock WHERE day NOT IN (SELECT day FROM clock ORDER BY day DESC LIMIT ?)",
-        [DAYS_TO_BELIEVE],
+        [DAYS_TO_TRUST],
     )?;
     transaction.commit()?;
     Ok(before)
@@ -44,9 +44,9 @@ pub(super) fn end_of(day: Day) -> Timestamp {
     day.midnight(&Zone::china())
 }
 
-fn is_believed(connection: &Connection, newest: Day) -> rusqlite::Result<bool> {
+fn is_trusted(connection: &Connection, newest: Day) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) >= ? FROM clock WHERE day > ?";
-    connection.prepare_cached(sql)?.query_row(params![DAYS_TO_BELIEVE, Iso(newest)], |row| row.get(0))
+    connection.prepare_cached(sql)?.query_row(params![DAYS_TO_TRUST, Iso(newest)], |row| row.get(0))
 }
 
 /// Forgets the oldest day of figures or answers before `day`; tells how many rows of figures it had, or `None` where

@@ -38,7 +38,7 @@ impl<'a> RowWriter<'a> {
     /// As SQLite says.
     pub(super) fn new(transaction: &'a Transaction<'_>, table: &'a Table, labels: usize) -> rusqlite::Result<Self> {
         let name = quoted(table.prefix);
-        // Only the first columns of the primary key: deleting touches no row of anybody else.
+        // Only the first columns of the primary key: deleting touches no other target's rows.
         let named: String =
             table.labels.iter().take(labels).map(|label| format!(" AND {} = ?", quoted(label))).collect();
         let columns = columns(table);
