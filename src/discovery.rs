@@ -62,7 +62,8 @@ pub struct ResolvedList {
     pub odd: Option<String>,
 }
 
-/// How long an empty list, or one that lacks another, is believed: mostly something is yet to be set at the platform.
+/// How long an empty list serves, or one that lacks another, until it is asked for again: mostly something is yet to be
+/// set at the platform.
 pub(crate) const EMPTY_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// A list as it was fetched last.
@@ -212,8 +213,12 @@ impl Discovery {
                     && listing.need != Need::NamesOnly
                     && let Some(before) = recent(stored.as_ref(), day) =>
             {
-                let text =
-                    format!("{} came empty, after {} entries; it is believed tomorrow", listing.key, before.len());
+                let text = format!(
+                    "{} came empty, though it had {} entries before: these serve until tomorrow, and then the empty list does \
+                     if it is still empty",
+                    listing.key,
+                    before.len()
+                );
                 let known = CachedList::whole(day, before, None);
                 Ok(ResolvedList { stale: Some(Failure::Malformed(text)), ..known.resolved(listing) }.into())
             }

@@ -67,7 +67,7 @@ async fn a_source_that_was_down_for_its_lists_is_up_when_they_are_there_though_n
 }
 
 #[tokio::test]
-async fn a_list_that_comes_empty_all_at_once_is_believed_a_day_later() {
+async fn a_list_that_comes_empty_all_at_once_is_taken_up_a_day_later() {
     let mut stage = Stage::new("2026-11-20T06:00:00", BOTH).await;
     stage.wake().await;
     let users = stage.page().all("wecom_contact_user_active_chats").len();
@@ -76,7 +76,7 @@ async fn a_list_that_comes_empty_all_at_once_is_believed_a_day_later() {
         stage.wake_at(time).await;
         assert_eq!(stage.shown("wecom_contact").as_deref(), Some(shown));
         assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), users);
-        assert!(stage.error("wecom_contact").contains("came empty, after"), "{}", stage.error("wecom_contact"));
+        assert!(stage.error("wecom_contact").contains("came empty, though it had"), "{}", stage.error("wecom_contact"));
     }
     stage.wake_at("2026-11-22T06:00:00").await;
     assert_eq!(stage.page().all("wecom_contact_user_active_chats").len(), 0);
