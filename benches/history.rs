@@ -52,8 +52,8 @@ async fn fill(folder: &Path, config: &SourceConfig, subjects: usize, days: u32) 
     let now = Clock::system().now();
     let last = config.schedule.target_day(now);
     let ids: Vec<_> = (0..subjects).map(|n| format!("user{n:06}")).collect();
-    let found: Vec<_> = ids.iter().map(|id| ListEntry { id: id.clone(), parent: None, name: None }).collect();
-    store.put_list("wecom", "acme", "follow_user", last, &found).await?;
+    let found = ids.iter().map(|id| ListEntry { id: id.clone(), parent: None, name: None }).collect();
+    store.put_list("wecom", "acme", "follow_user", last, Arc::new(found)).await?;
     let mut first = last.plus(1 - i64::from(days));
     while first <= last {
         let span = Days { first, last: first.plus(29).min(last) };

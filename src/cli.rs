@@ -25,12 +25,13 @@ use std::process::{ExitCode, exit};
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 
 use environment::Variables;
 
 use crate::config::{Config, ParseShardError, Shard, SourceConfig};
 use crate::http::WebConfig;
+use crate::store::PATIENCE;
 
 pub use log::Log;
 pub use output::is_reader_gone;
@@ -186,6 +187,9 @@ struct Flags {
     /// How long the store keeps days, such as 400d or 2y.
     #[arg(long = "storage.retention", env = "IMSTATS_STORAGE_RETENTION", default_value = "400d", value_name = "TIME", value_parser = days, global = true)]
     retention_days: u32,
+    /// After how long without an answer the disk of the store counts as hanging, in seconds; for tests.
+    #[arg(long = "storage.patience", default_value_t = PATIENCE.as_secs(), value_parser = value_parser!(u64).range(1..), hide = true, global = true)]
+    storage_patience: u64,
     /// Only this share of the accounts: 0/3 for the first of three exporters with the same configuration.
     #[arg(long, env = "IMSTATS_SHARD", value_name = "I/N", value_parser = shard, global = true)]
     shard: Option<Shard>,

@@ -193,7 +193,7 @@ impl Discovery {
         let stored = match hidden {
             None => {
                 let stored = self.store.list(platform, &account.name, &key).await?;
-                stored.map(|(day, list)| CachedList::whole(day, Arc::new(list), None))
+                stored.map(|(day, list)| CachedList::whole(day, list, None))
             }
             // The platform can't be asked about pseudonyms.
             Some(_) => slot.clone().filter(|known| known.lacks.is_none()),
@@ -228,15 +228,17 @@ impl Discovery {
                     format!("{odd} entries of {} can't be read and are left out, the first: {first}", listing.key)
                 };
                 let odd = first_odd.map(words);
-                let whole = lacks.is_none();
+                let (whole, list) = (lacks.is_none(), Arc::new(list));
                 if whole {
-                    let pseudonyms = hidden.map(|hidden| list.iter().map(|found| hidden.found(found)).collect());
-                    let kept: &Vec<ListEntry> = pseudonyms.as_ref().unwrap_or(&list);
+                    let kept = match hidden {
+                        Some(hidden) => Arc::new(list.iter().map(|found| hidden.found(found)).collect()),
+                        None => Arc::clone(&list),
+                    };
                     self.store.put_list(platform, &account.name, &key, day, kept).await?;
                 }
-                let known = CachedList { day, list: Arc::new(list), at: Some(now), lacks, odd };
+                let known = CachedList { day, list, at: Some(now), lacks, odd };
                 let resolved = known.resolved(listing);
-                // A restart, or the time that it is believed, asks again for what is not whole.
+                // What is not whole is asked for again after a restart, and when `EMPTY_AGAIN` has passed.
                 if whole || !passes {
                     *slot = Some(known);
                 }
@@ -284,7 +286,7 @@ impl Discovery {
     pub async fn stored(&self, account: &Account, listing: &ListRequest) -> Result<Arc<Vec<ListEntry>>, StoreError> {
         let (platform, key) = (account.credential.platform.name(), stored_key(account, &listing.key, listing.people));
         let stored = self.store.list(platform, &account.name, &key).await?;
-        Ok(stored.map_or_else(Arc::default, |(_, list)| Arc::new(list)))
+        Ok(stored.map(|(_, list)| list).unwrap_or_default())
     }
 
     /// Takes up a changed configuration, or a change at the platform: lists that came empty are asked for anew.

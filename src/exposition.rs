@@ -142,6 +142,15 @@ impl Exposition {
         days.get(&(self.place(api)?, account.to_owned())).copied()
     }
 
+    /// The rows of `table` of `day` among those that are shown of `api` and `account`. It waits while the page is
+    /// rendered.
+    #[must_use]
+    pub fn rows(&self, api: &Api, account: &str, table: &Table, day: Day) -> Vec<Row> {
+        let page = self.place(api).and_then(|place| self.0.pages[place].lock().pages.get(account).cloned());
+        let tables = page.iter().flat_map(|page| &page.tables).filter(|(other, _)| other.prefix == table.prefix);
+        tables.flat_map(|(_, rows)| rows).filter(|row| row.day == day).cloned().collect()
+    }
+
     /// Shows no figures of `api` and `account` any more where these are of `day`; tells whether they were.
     ///
     /// Renders like [`Exposition::publish`].

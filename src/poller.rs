@@ -168,7 +168,7 @@ impl Poller {
         }
     }
 
-    /// Does that, and tells the first error of reading a page; all workers run nevertheless.
+    /// Does that, and gives the first error of reading a page; all workers run nevertheless.
     async fn raise(&mut self, sources: Vec<SourceConfig>) -> Result<(), StoreError> {
         self.stop().await;
         self.context.client.reload().await;
@@ -208,12 +208,12 @@ impl Poller {
     }
 }
 
-/// Drops days older than `retention_days` from the store, and tells its size, until `shutdown`.
+/// Drops days older than `retention_days` from the store, and reports its size, until `shutdown`.
 pub async fn keep_house(context: Context, retention_days: u32, shutdown: CancellationToken) {
     tokio::join!(drop_old_days(&context, retention_days, &shutdown), tell_size(&context, &shutdown));
 }
 
-/// Tells the size of the store, not at the scrape itself: a disk that hangs must not hold that up.
+/// Reports the size of the store, not during a scrape: a disk that hangs must not hold that up.
 async fn tell_size(context: &Context, shutdown: &CancellationToken) {
     loop {
         let store = context.store.clone();

@@ -19,25 +19,28 @@ mod ledger;
 mod open;
 mod pending;
 mod person;
+mod reading;
+mod recollection;
 mod retention;
 mod rows;
 mod schema;
+mod standby;
 mod upgrade;
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::day::{Day, Days};
-use crate::sample::Row;
-use crate::source::{Api, ListEntry, Table};
+use crate::day::Day;
+use crate::source::{Api, ListEntry};
 
-use access::{Inner, Purpose};
+use access::{Inner, Opening, Purpose};
 use change::Change;
 
+pub use access::PATIENCE;
 pub use entry::{AnswerState, CompanyClaim, DayState, ErrorKind, LedgerEntry, SourceError, SourceState, TargetAnswer};
 pub use error::StoreError;
 pub use person::ForgetCounts;
@@ -56,6 +59,8 @@ pub struct StoreFile {
     pub store: Store,
     /// Where a damaged file was moved to; then the store begins empty, and the operator wants to know.
     pub set_aside: Option<PathBuf>,
+    /// Whether its folder was not there, and was made: the path may be mistyped, or a volume not mounted.
+    pub made: bool,
 }
 
 impl Store {
@@ -64,26 +69,38 @@ impl Store {
     /// Creates the directory and the file for their owner only. Adds the columns that an older file lacks. Sets a
     /// damaged file aside as `imstats.db.damaged-<seconds since the epoch>` and begins a new one. Blocks.
     ///
-    /// While a disk is full, read-only, gone or hung, changes are kept in memory, and read as if they were stored;
+    /// While a disk is full, read-only, gone or hangs, changes are kept in memory, and read as if they were stored;
     /// [`Store::tend`] stores them. A file that is on a full or read-only disk from the start is read as far as it can
-    /// be.
+    /// be. One on a disk that hangs from the start is not: the store begins empty, until the disk answers.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] and [`StoreError::ReadOnly`] where there is no file and none can be made,
     /// [`StoreError::Newer`] and [`StoreError::Foreign`] where the file is of another program (it is then left as it
     /// is), else as SQLite says.
     pub fn open(dir: Option<&Path>, apis: &[&'static Api]) -> Result<StoreFile, StoreError> {
-        let (store, set_aside) = Self::open_for(dir, apis, Purpose::Serve)?;
-        Ok(StoreFile { store, set_aside })
+        Self::open_with_patience(dir, apis, PATIENCE)
+    }
+
+    /// The same, where the disk hangs when it has not answered for `patience`, and half of that is what the lock of
+    /// another process is waited for.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub fn open_with_patience(
+        dir: Option<&Path>,
+        apis: &[&'static Api],
+        patience: Duration,
+    ) -> Result<StoreFile, StoreError> {
+        Self::open_for(dir, apis, Purpose::Serve, patience)
     }
 
     /// The same for a command that writes beside an exporter: a damaged file stays where it is, as the exporter has it
     /// open, and what can't be stored is an error.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`], and those of [`Store::open`].
-    pub fn open_as_it_is(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Self, StoreError> {
-        Ok(Self::open_for(dir, apis, Purpose::Write)?.0)
+    /// [`StoreError::Damaged`], [`StoreError::Hung`], and those of [`Store::open`].
+    pub fn open_as_it_is(dir: Option<&Path>, apis: &[&'static Api]) -> Result<StoreFile, StoreError> {
+        Self::open_for(dir, apis, Purpose::Write, PATIENCE)
     }
 
     /// The same for a command that only reads: also a file on a read-only file system, as in a snapshot.
@@ -91,20 +108,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::LogLeft`] where such a file is not whole, and those of [`Store::open_as_it_is`].
     pub fn open_to_read(dir: Option<&Path>, apis: &[&'static Api]) -> Result<Self, StoreError> {
-        Ok(Self::open_for(dir, apis, Purpose::Read)?.0)
+        Ok(Self::open_for(dir, apis, Purpose::Read, PATIENCE)?.store)
     }
 
     fn open_for(
         dir: Option<&Path>,
         apis: &[&'static Api],
         purpose: Purpose,
-    ) -> Result<(Self, Option<PathBuf>), StoreError> {
+        patience: Duration,
+    ) -> Result<StoreFile, StoreError> {
         let tables = schema::tables(apis);
-        let (inner, set_aside) = match dir {
-            None => (Inner::memory(open::memory(&tables)?, tables), None),
-            Some(dir) => Inner::file(dir, tables, purpose)?,
+        let (inner, Opening { set_aside, made }) = match dir {
+            None => (Inner::memory(open::memory(&tables)?, tables), Opening::default()),
+            Some(dir) => Inner::file(dir, tables, purpose, patience)?,
         };
-        Ok((Self { inner: Arc::new(inner) }, set_aside))
+        Ok(StoreFile { store: Self { inner: Arc::new(inner) }, set_aside, made })
     }
 
     /// Makes sure that the store has figures of no other company under the names of these accounts.
@@ -117,7 +135,10 @@ impl Store {
             self.inner.read(move |connection| company::others(connection, &claims)).await
         } else {
             let claims = claims.clone();
-            self.inner.write(move |connection| company::claim(connection, &claims)).await
+            let others = self.inner.write(move |connection| company::claim(connection, &claims)).await;
+            // That may have deleted lists and names of another company.
+            self.inner.recollection.lock().forget_lists();
+            others
         };
         match others {
             Ok(others) => {
@@ -149,70 +170,6 @@ impl Store {
         self.change(Change::Answers { source: source.name, account: account.to_owned(), at, answers }).await
     }
 
-    /// The ledger of `source` of `account` on `days`, by day.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub async fn answers(&self, source: &str, account: &str, days: Days) -> Result<Vec<LedgerEntry>, StoreError> {
-        let (name, owner) = (source.to_owned(), account.to_owned());
-        let mut answers = self.inner.read(move |connection| ledger::answers(connection, &name, &owner, days)).await?;
-        self.inner.pending.lock().over_answers(source, account, days, &mut answers);
-        Ok(answers)
-    }
-
-    /// The rows of `account` on `day`, ordered by their labels.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub async fn rows(&self, table: &'static Table, account: &str, day: Day) -> Result<Vec<Row>, StoreError> {
-        let (inner, owner) = (Arc::clone(&self.inner), account.to_owned());
-        let mut rows = match inner.own_file().map(Path::to_owned) {
-            None => inner.read(move |connection| rows::of_day(connection, table, &owner, day)).await?,
-            // Its own connection: a hundred thousand rows must not hold up other reads.
-            Some(file) => {
-                let read = move || {
-                    let rows = open::reader(&file).and_then(|reader| rows::of_day(&reader, table, &owner, day));
-                    rows.map_err(|error| inner.explain(&error))
-                };
-                self.inner.block(None, read).await?
-            }
-        };
-        self.inner.pending.lock().over_rows(table, account, day, &mut rows);
-        Ok(rows)
-    }
-
-    /// Shows `each` the stored rows of `days` with their account and when they were fetched (to the second), in `order`,
-    /// until it breaks.
-    ///
-    /// Blocks, and holds one row at a time. Others may write meanwhile, unseen by the scan. A store in memory is
-    /// locked during the scan: `each` must not use it.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub fn scan(
-        &self,
-        table: &'static Table,
-        days: Days,
-        order: Order,
-        each: &mut dyn FnMut(String, Row, Timestamp) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        let scanned = match self.inner.own_file() {
-            None => rows::scan(&self.inner.reading().lock(), table, days, order, each),
-            // Its own connection: a scan may last for minutes, and readers of a WAL do not hold up the writer.
-            Some(file) => open::reader(file).and_then(|reader| rows::scan(&reader, table, days, order, each)),
-        };
-        scanned.map_err(|error| self.inner.explain(&error))
-    }
-
-    /// The stored days of `days` for which `source` of `account` has any answer, in their order. Blocks.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub fn answered_days(&self, source: &str, account: &str, days: Days) -> Result<Vec<Day>, StoreError> {
-        let read = ledger::answered_days(&self.inner.reading().lock(), source, account, days);
-        read.map_err(|error| self.inner.explain(&error))
-    }
-
     /// Keeps what the list `key` of `account` held on `day`, in place of what it held before; an older day is ignored.
     ///
     /// # Errors
@@ -223,28 +180,10 @@ impl Store {
         account: &str,
         key: &str,
         day: Day,
-        list: &[ListEntry],
+        list: Arc<Vec<ListEntry>>,
     ) -> Result<(), StoreError> {
         let keys = [platform, account, key].map(str::to_owned);
-        self.change(Change::List { keys, day, list: list.to_vec() }).await
-    }
-
-    /// What the list `key` of `account` held when it was last kept, and on which day that was.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub async fn list(
-        &self,
-        platform: &str,
-        account: &str,
-        key: &str,
-    ) -> Result<Option<(Day, Vec<ListEntry>)>, StoreError> {
-        let keys = [platform, account, key].map(str::to_owned);
-        let of = keys.clone();
-        let read = self.inner.read(move |connection| known::list(connection, of.each_ref().map(String::as_str)));
-        let mut list = read.await?;
-        self.inner.pending.lock().over_list(&keys, &mut list);
-        Ok(list)
+        self.change(Change::List { keys, day, list }).await
     }
 
     /// Keeps the names that were seen on `day` for the info metric `info`, beside those of other ids.
@@ -261,16 +200,6 @@ impl Store {
         self.change(Change::Names { info, account: account.to_owned(), day, names }).await
     }
 
-    /// The names that are known for the info metric `info`, ordered by id.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub async fn names(&self, info: &str, account: &str) -> Result<Vec<ListEntry>, StoreError> {
-        let (of, owner) = (info.to_owned(), account.to_owned());
-        let names = self.inner.read(move |connection| known::names(connection, &of, &owner)).await?;
-        Ok(self.inner.pending.lock().over_names(info, account, names))
-    }
-
     /// Keeps the state of `source` of `account`.
     ///
     /// # Errors
@@ -282,18 +211,6 @@ impl Store {
         status: &SourceState,
     ) -> Result<(), StoreError> {
         self.change(Change::Status { source, account: account.to_owned(), status: status.clone() }).await
-    }
-
-    /// The state of `source` of `account`, where one was kept.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub async fn status(&self, source: &str, account: &str) -> Result<Option<SourceState>, StoreError> {
-        if let Some(status) = self.inner.pending.lock().status(source, account) {
-            return Ok(Some(status));
-        }
-        let (source, account) = (source.to_owned(), account.to_owned());
-        self.inner.read(move |connection| known::status(connection, &source, &account)).await
     }
 
     /// Looks after the file: notices that it is gone, and stores what was kept in memory if it can be written again.
@@ -310,6 +227,18 @@ impl Store {
     #[must_use]
     pub fn has_file(&self) -> bool {
         self.inner.place.is_some()
+    }
+
+    /// Whether the disk does not answer: nothing is read from it then, nor written, and pages are made from memory.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        self.inner.hangs()
+    }
+
+    /// How long the disk is waited for until it counts as hanging.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.inner.patience
     }
 
     /// Why the file can't be written now, in words; what comes is kept in memory then.
@@ -346,7 +275,12 @@ impl Store {
         }
         let stored = Arc::clone(&change);
         match self.inner.write(move |connection| stored.store(connection)).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if self.inner.keeps() {
+                    self.inner.recollection.lock().change_was_stored(&change);
+                }
+                Ok(())
+            }
             Err(error) => self.keep_or(error, Some(&change)),
         }
     }

@@ -11,11 +11,20 @@ use crate::tools;
 const FEW: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}}]";
 pub(crate) const MORE: &str = "poll_interval: 1s\nwecom: [{$wecom, contact: {$fast}, groupchat: {$fast}}]";
 
-/// The program with a store, when it shows the members' figures; a reload brings the owners'.
+/// The program, which takes the disk for one that hangs after 2 s, and waits 1 s for the lock of another process.
+fn impatient(site: &Site) -> Command {
+    let mut command = site.command();
+    command.args(["--storage.patience", "2"]);
+    command
+}
+
+/// The program with a store, when its first round is over and it shows the members' figures; a reload brings the
+/// owners'.
 async fn showing_few(site: &Site) -> Exporter {
     site.write("exporter.yaml", FEW);
-    let exporter = Exporter::start(site.command()).await;
+    let exporter = Exporter::start(impatient(site)).await;
     exporter.page_with("the few are shown", has_contact).await;
+    exporter.until("the round is over and stored", async || rounds(&exporter).await == 1).await;
     site.write("exporter.yaml", MORE);
     exporter
 }
@@ -267,24 +276,48 @@ async fn a_store_that_another_process_locks_for_long_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn while_a_disk_hangs_the_page_stands_and_it_goes_on_by_itself() {
+async fn while_a_disk_hangs_figures_are_shown_from_memory_and_stored_when_it_answers() {
     let site = Site::new().await;
     let (folder, image) = (site.store(), site.folder().join("disk"));
     let Some(disk) = Disk::mount_image(&folder, &image) else { return };
     let exporter = showing_few(&site).await;
-    let before = Page::read(&exporter.get("/metrics").await.body).figures();
+    let few = calls(&site);
+    let before = exporter.get("/metrics").await.body;
     let frozen = disk.freeze();
     exporter.signal("HUP");
-    let page = exporter.page_with("it is told", |page| page.contains("\nimstats_store_writable 0")).await;
-    assert_eq!(Page::read(&page).figures(), before);
-    let words = "the disk has not answered for 20 s";
-    assert!(exporter.log().contains(words), "{}", exporter.log());
-    exporter.until("the status page tells", async || exporter.get("/").await.body.contains(words)).await;
+    // New figures are shown, and those of before as well, though nothing can be read either.
+    let (page, more) = shows_from_memory(&site, &exporter, "the disk has not answered for 2 s").await;
+    let contact = |page: &str| {
+        let figures = Page::read(page).figures().into_iter();
+        figures.filter(|(series, _)| series.starts_with("wecom_contact_")).collect::<Vec<_>>()
+    };
+    assert!(!contact(&page).is_empty());
+    assert_eq!(contact(&page), contact(&before));
+    assert!(more > few, "the owners were asked for");
+    // A second reload while it hangs finds all of it in memory.
+    exporter.signal("HUP");
+    let reloads = async || exporter.log().matches("the configuration was loaded anew").count();
+    exporter.until("it is loaded once more", async || reloads().await == 2).await;
+    exporter.until("every source is there", async || rounds(&exporter).await == 2).await;
+    let again = exporter.get("/metrics").await.body;
+    assert_eq!(Page::read(&again).figures(), Page::read(&page).figures());
+    assert_eq!(calls(&site), more, "{:?}", site.simulator.calls());
     drop(frozen);
-    let well = |page: &str| has_groupchat(page) && page.contains("\nimstats_store_writable 1");
-    exporter.page_with("it goes on", well).await;
-    exporter.signal("TERM");
-    assert_eq!(exporter.end().await, Some(0));
+    stores_by_itself(&site, exporter, &page, more).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_at_the_start_is_waited_for_once_and_its_store_is_opened_when_it_answers() {
+    let site = Site::new().await;
+    let (folder, image) = (site.store(), site.folder().join("disk"));
+    let Some(disk) = Disk::mount_image(&folder, &image) else { return };
+    drop(showing_few(&site).await);
+    let frozen = disk.freeze();
+    let exporter = Exporter::start(impatient(&site)).await;
+    // What is on the disk is not known: all is asked for, and shown.
+    let (page, more) = shows_from_memory(&site, &exporter, "the disk has not answered for 2 s").await;
+    drop(frozen);
+    stores_by_itself(&site, exporter, &page, more).await;
 }
 
 /// The program's end, as it can't use its store: exit code 1, and these words.

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::day::Clock;
 use crate::http::bind;
 use crate::simulator::{Effect, Fault, Options, Simulator};
+use crate::store::PATIENCE;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -68,7 +69,7 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs, log: &Log) -> anyhow::Res
     let simulator = start(args, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await?;
     let config = Config::parse(&simulator.configuration(), "the demo's configuration")?;
     // It starts anew each time: another number of users is another company.
-    let context = program::assemble("")?;
+    let context = program::assemble("", PATIENCE)?;
     let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
     let port = bound.addresses().first().map_or(0, SocketAddr::port);
     answer(format_args!(

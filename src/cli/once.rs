@@ -9,11 +9,12 @@ use super::{Flags, program};
 use crate::client::Proxies;
 use crate::exposition::Format;
 use crate::poller::Worker;
+use crate::store::PATIENCE;
 
 /// Polls each source once and prints the page.
 pub(super) async fn once(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = flags.config()?;
-    let context = program::assemble("")?;
+    let context = program::assemble("", PATIENCE)?;
     context.client.go_through(Proxies::from_env()?);
     // The page may go to node_exporter's textfile collector, which has metrics of its own process.
     context.telemetry.leave_process_out();

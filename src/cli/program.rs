@@ -24,14 +24,13 @@ const JITTER: Duration = Duration::from_secs(60);
 const EXPLAIN: &str = "cannot open the store (--storage.path)";
 
 /// The parts of an exporter that keeps its store under `storage_path`, or in memory where that is empty. A damaged
-/// store is set aside.
+/// store is set aside. The disk hangs when it has not answered for `patience`.
 ///
 /// # Errors
 /// Where the store can't be opened.
-pub(super) fn assemble(storage_path: &str) -> anyhow::Result<Context> {
-    let is_missing = is_missing(storage_path);
-    let opened = Store::open(folder(storage_path), &apis()).context(EXPLAIN)?;
-    tell_made(storage_path, is_missing);
+pub(super) fn assemble(storage_path: &str, patience: Duration) -> anyhow::Result<Context> {
+    let opened = Store::open_with_patience(folder(storage_path), &apis(), patience).context(EXPLAIN)?;
+    tell_made(storage_path, opened.made);
     if let Some(path) = &opened.set_aside {
         tracing::error!(path = %path.display(), "the store was damaged: it is set aside, and a new one is begun");
     }
@@ -43,10 +42,9 @@ pub(super) fn assemble(storage_path: &str) -> anyhow::Result<Context> {
 /// # Errors
 /// Where the store can't be opened, or is damaged.
 pub(super) fn assemble_beside(storage_path: &str) -> anyhow::Result<Context> {
-    let is_missing = is_missing(storage_path);
-    let store = Store::open_as_it_is(folder(storage_path), &apis()).context(EXPLAIN)?;
-    tell_made(storage_path, is_missing);
-    Ok(context(store))
+    let opened = Store::open_as_it_is(folder(storage_path), &apis()).context(EXPLAIN)?;
+    tell_made(storage_path, opened.made);
+    Ok(context(opened.store))
 }
 
 /// Marks the store under `storage_path` as that of this exporter, for as long as what it gives lives; warns where it is
@@ -97,13 +95,9 @@ pub(super) async fn store_remarks(
     Ok(remarks)
 }
 
-fn is_missing(storage_path: &str) -> bool {
-    folder(storage_path).is_some_and(|folder| !folder.exists())
-}
-
-/// Says that a folder which was missing is there now: a path may be mistyped, or a volume not mounted.
-fn tell_made(storage_path: &str, was_missing: bool) {
-    if was_missing && !is_missing(storage_path) {
+/// Says where the folder of the store was not there and was made: a path may be mistyped, or a volume not mounted.
+fn tell_made(storage_path: &str, made: bool) {
+    if made {
         let path = std::path::absolute(storage_path).unwrap_or_else(|_| storage_path.into());
         tracing::info!(path = %path.display(), "the folder of the store (--storage.path) was not there, and was made");
     }

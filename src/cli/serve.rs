@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Mutex;
@@ -20,14 +21,17 @@ use crate::poller::{Context, Poller, keep_house, settle_store, tend_store};
 pub(super) async fn serve(flags: Flags, log: &Log) -> anyhow::Result<ExitCode> {
     let config = load(&flags)?;
     let proxies = Proxies::from_env()?;
-    let context = program::assemble(&flags.storage_path)?;
+    let context = program::assemble(&flags.storage_path, Duration::from_secs(flags.storage_patience))?;
     context.client.go_through(proxies);
-    let _held = program::hold(&flags.storage_path);
+    // On a disk that hangs, it would be waited for without end.
+    let _held = if context.store.hangs() { None } else { program::hold(&flags.storage_path) };
     context.claim(&config.sources).await?;
     context.forget_names(&config.sources).await;
-    match program::store_remarks(&context, &flags.storage_path, &config.sources).await {
-        Ok(remarks) => remarks.iter().for_each(|remark| tracing::warn!("{remark}")),
-        Err(error) => tracing::warn!("cannot check what the store holds about people: {error}"),
+    if !context.store.hangs() {
+        match program::store_remarks(&context, &flags.storage_path, &config.sources).await {
+            Ok(remarks) => remarks.iter().for_each(|remark| tracing::warn!("{remark}")),
+            Err(error) => tracing::warn!("cannot check what the store holds about people: {error}"),
+        }
     }
     let bound = match Listeners::inherited().context("the sockets that systemd opened")? {
         Some(bound) => bound,

@@ -37,7 +37,7 @@ pub async fn stored_names(store: &Store, sources: &[SourceConfig]) -> Result<Vec
             if config.names || !info.people {
                 let key = stored_key(account, &list, info.people);
                 let stored = store.list(account.credential.platform.name(), &account.name, &key).await?;
-                add(info.name, stored.map(|(_, entries)| entries).unwrap_or_default());
+                add(info.name, stored.iter().flat_map(|(_, entries)| entries.iter().cloned()).collect());
             }
         }
         if let Some(info) = api.row_names

@@ -12,6 +12,7 @@ use super::trouble::{Memory, Trouble};
 use crate::client::Failure;
 use crate::day::Day;
 use crate::platform::{ErrorCode, Refusal};
+use crate::sample::Row;
 use crate::source::{Table, Target};
 use crate::store::{AnswerState, LedgerEntry};
 use crate::telemetry::TargetCounts;
@@ -300,7 +301,7 @@ impl Ledger {
 
     /// When a target is due.
     fn when(&self, now: Timestamp, refresh: Duration, produced: bool) -> impl Fn(&Entry) -> Timestamp {
-        let unproduced = !produced && nobody_has_data(&self.counts());
+        let unproduced = !produced && no_target_has_data(&self.counts());
         move |entry| {
             let answered = entry.answer.as_ref().map_or(Timestamp::MIN, |answer| {
                 let wait = match answer.state {
@@ -340,6 +341,22 @@ impl Ledger {
         }
     }
 
+    /// How many targets that are ok have no row among those of `tables`.
+    pub(super) fn lacking(&self, tables: &[(&'static Table, Vec<Row>)]) -> usize {
+        let mut there = HashSet::new();
+        for (table, rows) in tables {
+            for row in rows {
+                let whole = row.labels.len();
+                for count in [whole, whole.saturating_sub(1)] {
+                    let place = self.tree.place(&Target::key_of(table, &row.labels[..count]));
+                    there.extend(place.filter(|place| self.tree.target(*place).day(self.day) == row.day));
+                }
+            }
+        }
+        let states = self.states();
+        states.iter().enumerate().filter(|(place, state)| **state == State::Ok && !there.contains(place)).count()
+    }
+
     /// All values of labels of all targets.
     pub(super) fn ids(&self) -> HashSet<&str> {
         self.tree.targets().iter().flat_map(|target| &target.labels).map(String::as_str).collect()
@@ -360,7 +377,7 @@ pub(crate) fn scattered(target: &Target) -> u64 {
 }
 
 /// Whether no target is known to have figures, though the platform answered for some.
-pub(super) fn nobody_has_data(counts: &TargetCounts) -> bool {
+pub(super) fn no_target_has_data(counts: &TargetCounts) -> bool {
     counts.ok == 0 && counts.no_data > 0
 }
 
@@ -369,7 +386,7 @@ pub(super) fn nobody_has_data(counts: &TargetCounts) -> bool {
 pub(super) fn may_flip(counts: &TargetCounts, late: bool, unprotected: bool) -> bool {
     let settled = counts.failed == 0 && counts.pending == 0;
     let enough = (late || unprotected) && counts.ok > 0;
-    enough || settled && (late || !nobody_has_data(counts))
+    enough || settled && (late || !no_target_has_data(counts))
 }
 
 #[cfg(test)]

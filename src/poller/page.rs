@@ -15,7 +15,15 @@ use crate::source::{Directory, ListEntry, ListRequest, Table, person_key};
 use crate::store::StoreError;
 
 /// The rows of some tables.
-pub(super) type TableRows = Vec<(&'static Table, Vec<Row>)>;
+type TableRows = Vec<(&'static Table, Vec<Row>)>;
+
+/// The rows that a page is made of.
+#[derive(Debug)]
+pub(super) struct PageRows {
+    tables: TableRows,
+    /// Why they are of the memory, and not of the store: its disk hangs.
+    hung: Option<StoreError>,
+}
 
 /// What is on show of one source.
 #[derive(Debug)]
@@ -25,11 +33,13 @@ pub(super) struct SourcePage {
     /// The [`Ledger::identity`] of the targets that it was made for.
     targets: Option<u64>,
     series: usize,
+    /// Whether it was made from memory, as the disk hung.
+    from_memory: bool,
 }
 
 impl SourcePage {
     pub(super) fn new(context: Context, config: SourceConfig) -> Self {
-        Self { context, config, targets: None, series: 0 }
+        Self { context, config, targets: None, series: 0, from_memory: false }
     }
 
     /// How many series it has.
@@ -37,9 +47,11 @@ impl SourcePage {
         self.series
     }
 
-    /// Whether it was made for other targets or for another day than those of `ledger`.
+    /// Whether it was made for other targets or for another day than those of `ledger`, or from memory while the disk
+    /// hung, which answers again.
     pub(super) fn lags(&self, ledger: &Ledger) -> bool {
-        self.day() != Some(ledger.day) || self.targets != Some(ledger.identity)
+        let is_of_memory = self.from_memory && !self.context.store.hangs();
+        self.day() != Some(ledger.day) || self.targets != Some(ledger.identity) || is_of_memory
     }
 
     /// Replaces the source's page by what the store has for the ledger's day.
@@ -57,26 +69,52 @@ impl SourcePage {
         labelled.await.map_err(|_| StoreError::Interrupted)
     }
 
-    /// The rows of each table that the store has for `days`.
-    pub(super) async fn stored_rows(&self, days: &[Day]) -> Result<TableRows, StoreError> {
-        let mut tables = Vec::new();
+    /// The rows of each table that the store has for `days`; while its disk hangs, those that the memory has: of the
+    /// page that is shown, and of the answers that came since.
+    pub(super) async fn stored_rows(&self, days: &[Day]) -> Result<PageRows, StoreError> {
+        let mut page = PageRows { tables: Vec::new(), hung: None };
         for table in self.config.source.api().tables {
             let mut rows = Vec::new();
             for day in days {
-                rows.append(&mut self.context.store.rows(table, &self.config.account.name, *day).await?);
+                match self.context.store.rows(table, &self.config.account.name, *day).await {
+                    Ok(mut stored) => rows.append(&mut stored),
+                    Err(hung @ StoreError::Hung { .. }) => {
+                        rows.append(&mut self.remembered_rows(table, *day).await?);
+                        page.hung = Some(hung);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
-            tables.push((*table, rows));
+            page.tables.push((*table, rows));
         }
-        Ok(tables)
+        Ok(page)
     }
 
-    /// Replaces the source's page by those of `tables` that belong to targets of the ledger with figures.
+    /// The rows of `table` on `day` that the memory has.
+    async fn remembered_rows(&self, table: &'static Table, day: Day) -> Result<Vec<Row>, StoreError> {
+        let (exposition, store) = (self.context.exposition.clone(), self.context.store.clone());
+        let (api, account) = (self.config.source.api(), self.config.account.name.clone());
+        let remembered = move || store.rows_over(exposition.rows(api, &account, table, day), table, &account, day);
+        tokio::task::spawn_blocking(remembered).await.map_err(|_| StoreError::Interrupted)
+    }
+
+    /// Replaces the source's page by those of `rows` that belong to targets of the ledger with figures.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Hung`] where figures of targets are only on the disk: a page must not lack them.
     pub(super) async fn publish_rows(
         &mut self,
-        mut tables: TableRows,
+        rows: PageRows,
         ledger: &Ledger,
         directory: &Directory,
     ) -> Result<(), StoreError> {
+        let PageRows { mut tables, hung } = rows;
+        let from_memory = hung.is_some();
+        if let Some(hung) = hung
+            && ledger.lacking(&tables) > 0
+        {
+            return Err(hung);
+        }
         let (api, account) = (self.config.source.api(), self.config.account.name.clone());
         for (table, rows) in &mut tables {
             let shown = ledger.shown(table);
@@ -92,6 +130,7 @@ impl SourcePage {
         // It ends early with the program, or where the machine has nothing left; the page is then as it was before.
         self.series = published.await.map_err(|_| StoreError::Interrupted)?;
         self.targets = Some(ledger.identity);
+        self.from_memory = from_memory;
         // Its time may have ended while it was made.
         if self.is_over(ledger.day) {
             take_down(&self.context, &self.config, ledger.day).await;
@@ -162,7 +201,7 @@ impl SourcePage {
         self.targets = None;
     }
 
-    /// Fetches `lists` of names on `day`; tells whether they say anything that `directory`, which gets them, did not.
+    /// Fetches `lists` of names on `day`; gives whether they are others than those in `directory`, which gets them.
     ///
     /// # Errors
     /// [`StoreError`]. Names that the platform does not give are missing.

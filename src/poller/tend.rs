@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 
-/// How often it is looked whether the file is there, or can be written again.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// The file is looked after once in this part of the time that its disk may take to answer: every 5 s.
+const PART_OF_PATIENCE: u32 = 4;
 
 /// How long storing what waits may take at the end of the program.
 const LAST_TRY: Duration = Duration::from_secs(5);
@@ -19,6 +19,7 @@ pub async fn tend_store(context: Context, shutdown: CancellationToken) {
     if !context.store.has_file() {
         return;
     }
+    let interval = context.store.patience() / PART_OF_PATIENCE;
     loop {
         context.telemetry.set_store_fault(context.store.fault());
         tokio::select! {
@@ -26,7 +27,7 @@ pub async fn tend_store(context: Context, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             () = context.store.turned() => {}
             // Of the machine: a wall clock that a test sets says nothing about a disk.
-            () = tokio::time::sleep(INTERVAL) => context.store.tend().await,
+            () = tokio::time::sleep(interval) => context.store.tend().await,
         }
     }
 }

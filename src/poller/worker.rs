@@ -1,5 +1,8 @@
 //! One source's worker: wakes, asks what is due, and decides which day is shown.
 
+mod look;
+mod stored;
+
 use std::collections::HashSet;
 use std::convert::Infallible;
 
@@ -7,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use super::health::{FinishedRound, Health, OnShow};
-use super::ledger::{Ledger, kept_days, may_flip};
+use super::health::{FinishedRound, Health};
+use super::ledger::{Ledger, kept_days};
 use super::page::SourcePage;
 use super::page_end::take_down_in_time;
 use super::report::Report;
@@ -16,16 +19,13 @@ use super::round::Round;
 use super::timetable::{Obstacles, Timetable};
 use super::trouble::Memory;
 use crate::config::SourceConfig;
-use crate::day::{Day, Days};
+use crate::day::Day;
 use crate::discovery::{DiscoveryError, EMPTY_AGAIN, Lists};
-use crate::source::{Directory, Target};
+use crate::source::Directory;
 use crate::store::StoreError;
 
 /// How often the state of a long round is shown, and its page brought up to date.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
-
-/// A page of a day that is ready in more than this was shown while the clock was ahead.
-const CLOCK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Polls one source. A program lets it [`Worker::run`]; a test calls [`Worker::wake`] and sets the clock between.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Worker {
         if let Some(day) = self.health.shown() {
             let targets = self.config.targets(&directory);
             let days = kept_days(&targets, day);
-            // Both at once: people wait for the page of a large company.
+            // Both at once, as the page of a large company takes long.
             let (rows, ledger) = tokio::try_join!(self.page.stored_rows(&days), self.ledger(day, targets))?;
             counts = (day == target_day).then(|| ledger.counts());
             self.page.publish_rows(rows, &ledger, &directory).await?;
@@ -162,37 +162,8 @@ impl Worker {
         Ok(next)
     }
 
-    /// Where the time of the page is over, shows `day` in its place as far as it is there, or nothing.
-    async fn end_page(&mut self, day: Day) -> Result<(), StoreError> {
-        if ![self.health.shown(), self.page.day()].into_iter().flatten().any(|shown| self.page.is_over(shown)) {
-            return Ok(());
-        }
-        let looked = self.look_at_answers(day).await;
-        // Also where the store can't be read.
-        self.drop_old_page().await?;
-        looked
-    }
-
-    /// Takes the page down if its time is over.
-    async fn drop_old_page(&mut self) -> Result<(), StoreError> {
-        self.page.take_down_if_over().await;
-        let Some(shown) = self.health.shown().filter(|day| self.page.is_over(*day)) else { return Ok(()) };
-        let (source, account) = (self.config.source.api().name, self.config.account.name.as_str());
-        tracing::warn!(source, account, day = %shown, "the next day is late, and flip_after has passed: this page is taken down");
-        self.page.forget();
-        self.health.show_nothing().await
-    }
-
-    /// Shows what may be shown of `day` by the answers that are stored.
-    async fn look_at_answers(&mut self, day: Day) -> Result<(), StoreError> {
-        let directory = self.stored_directory().await?;
-        let mut ledger = self.ledger(day, self.config.targets(&directory)).await?;
-        // Without a list it is not known what would be missing from the page.
-        if ledger.is_empty() { Ok(()) } else { self.look(&mut ledger, &directory, false).await }
-    }
-
-    /// Asks nothing, as the account is refused; a source that has something to ask says so, though it was another
-    /// source that was told.
+    /// Asks nothing, as the account is refused. A source that has something to ask reports the refusal, though the
+    /// platform gave it to another source.
     async fn hold(&mut self, day: Day, refusal: String) -> Result<(), StoreError> {
         let now = self.context.clock.now();
         let directory = self.stored_directory().await?;
@@ -280,21 +251,6 @@ impl Worker {
         Ok(self.round.take().map(Round::into_report).unwrap_or_default())
     }
 
-    /// Brings the state of a long round and its page up to date; `usable`: the platform gave usable answers.
-    async fn look_in_mid_round(
-        &mut self,
-        ledger: &mut Ledger,
-        directory: &Directory,
-        usable: bool,
-    ) -> Result<(), StoreError> {
-        // Advance next_round during a long round: ImstatsSourceStuck fires when it lies in the past.
-        self.health.set_next_round(self.context.clock.now().checked_add(self.config.poll_interval).ok());
-        if usable {
-            self.health.come_up().await?;
-        }
-        self.look(ledger, directory, true).await
-    }
-
     /// Notes how a round of `day` went.
     async fn finish(
         &mut self,
@@ -305,83 +261,6 @@ impl Worker {
     ) -> Result<(), StoreError> {
         let (series, invalid) = (self.page.series(), self.memory.invalid_values());
         self.health.finish(FinishedRound { day, started, report, error, series, invalid }).await
-    }
-
-    /// Reports the source to telemetry.
-    fn report(&self, target: Day) {
-        let (served, series) = (self.page.day(), self.page.series());
-        self.health.report(OnShow { target, served, series, invalid: self.memory.invalid_values() });
-    }
-
-    /// Publishes the ledger's day if it may be shown, and reports the states of its targets; `changed` since the last
-    /// look.
-    async fn look(&mut self, ledger: &mut Ledger, directory: &Directory, changed: bool) -> Result<(), StoreError> {
-        let day = ledger.day;
-        self.health.set_counts(ledger.counts());
-        // A clock that is set right does not bring an older page back, unless it was ahead of what is shown.
-        let now = self.context.clock.now();
-        let shown = self.health.shown();
-        let ahead = |shown| self.config.schedule.ready(shown).duration_since(now) > CLOCK_AHEAD;
-        let flips = shown.is_none_or(|shown| shown < day || ahead(shown));
-        let unprotected = shown.is_none_or(|shown| self.page.is_over(shown)) && ledger.is_asked();
-        let flips = flips
-            && !ledger.is_empty()
-            && may_flip(self.health.counts(), self.timetable.is_late(day, now), unprotected);
-        // A list that the store did not have, as of a new configuration, left the page without its figures.
-        let lags = changed || self.page.lags(ledger);
-        // In a long round the day may have had its time.
-        if !self.page.is_over(day) && (flips || (lags && shown == Some(day))) {
-            if flips {
-                self.health.show(day).await?;
-            }
-            self.page.publish(ledger, directory).await?;
-        }
-        self.report(day);
-        Ok(())
-    }
-
-    /// The lists as they are stored; those that are not are empty.
-    async fn stored_directory(&self) -> Result<Directory, StoreError> {
-        let mut directory = Directory::new();
-        loop {
-            let listings = self.config.source.listings(&directory, self.config.names);
-            if listings.is_empty() {
-                return Ok(directory);
-            }
-            for listing in listings {
-                let list = self.context.discovery.stored(&self.config.account, &listing).await?;
-                directory.insert(listing.key, list);
-            }
-        }
-    }
-
-    /// What is known of `targets` for `day`.
-    async fn ledger(&self, day: Day, targets: Vec<Target>) -> Result<Ledger, StoreError> {
-        let has_children = targets.iter().any(|target| target.after.is_some());
-        let mut ledger = Ledger::new(day, self.config.lookback_days, targets);
-        let mut days = ledger.days();
-        if has_children {
-            days.extend(Days::ending(day, self.config.lookback_days).iter());
-            days.sort_unstable();
-            days.dedup();
-        }
-        for day in days {
-            let (source, account) = (self.config.source.api().name, &self.config.account.name);
-            for answer in self.context.store.answers(source, account, Days::one(day)).await? {
-                ledger.note(answer);
-            }
-        }
-        if ledger.lacks_answers() {
-            // Refusals of yesterday are mostly those of today.
-            for day in ledger.days_at(day.plus(-1)) {
-                let (source, account) = (self.config.source.api().name, &self.config.account.name);
-                for answer in self.context.store.answers(source, account, Days::one(day)).await? {
-                    ledger.note_day_before(&answer);
-                }
-            }
-        }
-        ledger.recall(&self.memory);
-        Ok(ledger)
     }
 
     /// Until when the account or the API is refused.

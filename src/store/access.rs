@@ -1,7 +1,9 @@
-//! The connections to the file, the order of their use, and how an exporter goes on without the file.
+//! The connections to the file, the order of their use, and how long the disk is waited for.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -9,17 +11,22 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::change::Change;
 use super::error::StoreError;
 use super::lane::Lane;
 use super::pending::PendingAnswers;
-use super::{CompanyClaim, company, damage, ledger, open};
+use super::recollection::Recollection;
+use super::standby::stand_in;
+use super::{CompanyClaim, damage, open};
 use crate::source::Table;
 
-/// How long the disk may take: more than another process is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the disk may take, where nothing else is set.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Longer than any program runs: nothing but the memory is waited for.
+/// A process that writes is waited for by others for this part of the patience: a day of 100,000 subjects takes about a
+/// second. It is less than the whole, so that a lock is not taken for a disk that hangs.
+const PART_FOR_LOCKS: u32 = 2;
+
+/// For a store in memory, whose work may take as long as it needs.
 const WITHOUT_END: Duration = Duration::from_hours(1_000_000);
 
 /// What a store is opened for.
@@ -35,16 +42,20 @@ pub(super) enum Purpose {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
+    /// How long work may take until the disk counts as hanging.
+    pub(super) patience: Duration,
     /// The connection that writes.
-    writer: Lane,
+    pub(super) writer: Lane,
     /// The one for small reads of a file; scans open their own.
-    reader: Option<Lane>,
+    pub(super) reader: Option<Lane>,
     /// Where the file is; `None` where all is in memory.
     pub(super) place: Option<Place>,
     /// What waits until the file can be written.
     pub(super) pending: Mutex<PendingAnswers>,
-    /// Told when that begins and when it ends.
+    /// What is known of the file without reading it.
+    pub(super) recollection: Mutex<Recollection>,
+    /// Notified when the file can't be written any more, and when it can be again.
     pub(super) turned: Notify,
     /// Whose figures are stored: to be noted in each file that takes the place of another.
     pub(super) claims: Mutex<Vec<CompanyClaim>>,
@@ -57,12 +68,21 @@ pub(super) struct Inner {
 pub(super) struct Place {
     pub(super) dir: PathBuf,
     pub(super) file: PathBuf,
-    /// The device that the folder is on.
-    device: Option<u64>,
+    /// The device that the folder is on; `None` where the disk hung at the start.
+    pub(super) device: Option<u64>,
     /// The device and number by which the system knows the file.
-    identity: Mutex<Option<(u64, u64)>>,
-    /// Whether the file can't be written here, and is read only.
-    frozen: bool,
+    pub(super) identity: Mutex<Option<(u64, u64)>>,
+    /// Whether the file could not be opened for writing so far.
+    pub(super) frozen: AtomicBool,
+}
+
+/// What was found where the file is to be.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// Where a damaged file was moved to.
+    pub(super) set_aside: Option<PathBuf>,
+    /// Whether the folder was made.
+    pub(super) made: bool,
 }
 
 impl Inner {
@@ -70,17 +90,19 @@ impl Inner {
     pub(super) fn memory(connection: Connection, tables: Vec<&'static Table>) -> Self {
         Self {
             purpose: Purpose::Write,
+            patience: WITHOUT_END,
             writer: Lane::new(connection),
             reader: None,
             place: None,
             pending: Mutex::default(),
+            recollection: Mutex::default(),
             turned: Notify::new(),
             claims: Mutex::default(),
             tables,
         }
     }
 
-    /// The file in `dir`, and where a damaged one was moved to.
+    /// The file in `dir`. A disk that hangs is waited for no longer than `patience`.
     ///
     /// # Errors
     /// Those of [`super::Store::open`].
@@ -88,38 +110,46 @@ impl Inner {
         dir: &Path,
         tables: Vec<&'static Table>,
         purpose: Purpose,
-    ) -> Result<(Self, Option<PathBuf>), StoreError> {
-        let (path, existed) = (open::path(dir), open::path(dir).exists());
-        let opened = open::file(dir, &tables, purpose == Purpose::Serve).and_then(|(connection, _, aside)| {
-            let reader = open::reader(&path).map_err(|error| StoreError::of(&path, &error))?;
+        patience: Duration,
+    ) -> Result<(Self, Opening), StoreError> {
+        let (path, lock) = (open::path(dir), patience / PART_FOR_LOCKS);
+        let folder = dir.to_owned();
+        let (site, created) = match within(patience, move || open::create(&folder)) {
+            Some(created) => created,
+            None => (open::Site::default(), Err(StoreError::hung(path.clone(), patience))),
+        };
+        let opened = created.and_then(|()| open::file(dir, &tables, purpose == Purpose::Serve, lock));
+        let opened = opened.and_then(|(connection, aside)| {
+            let reader = open::reader(&path, lock).map_err(|error| StoreError::of(&path, &error))?;
             Ok((connection, reader, aside))
         });
-        let (writer, reader, aside, cause) = match opened {
+        let (writer, reader, set_aside, cause) = match opened {
             Ok((writer, reader, aside)) => (writer, reader, aside, None),
             Err(cause) => {
-                let Some((writer, reader)) = stand_in(&path, existed, &tables, purpose, &cause)? else {
+                let Some((writer, reader)) = stand_in(&path, site.file_existed, &tables, purpose, &cause)? else {
                     return Err(cause);
                 };
                 (writer, reader, None, Some(cause))
             }
         };
-        let frozen = cause.is_some();
+        let is_hung = matches!(cause, Some(StoreError::Hung { .. }));
         let inner = Self {
             purpose,
+            patience,
             reader: Some(Lane::new(reader)),
             place: Some(Place {
-                device: open::device(dir),
-                identity: Mutex::new(open::identity(&path)),
+                device: site.device,
+                identity: Mutex::new(if is_hung { None } else { open::identity(&path) }),
                 dir: dir.to_owned(),
                 file: path,
-                frozen,
+                frozen: AtomicBool::new(cause.is_some()),
             }),
             ..Self::memory(writer, tables)
         };
         if let Some(cause) = cause.filter(|_| purpose == Purpose::Serve) {
             inner.begin_to_keep(cause, None);
         }
-        Ok((inner, aside))
+        Ok((inner, Opening { set_aside, made: site.folder_made }))
     }
 
     /// The connection for small reads.
@@ -133,10 +163,17 @@ impl Inner {
         self.writer.lock()
     }
 
-    /// The file, where it may be opened once more for a long read.
+    /// The file, where it may be opened once more for a long read. It may take long to say so.
     pub(super) fn own_file(&self) -> Option<&Path> {
-        let place = self.place.as_ref().filter(|place| !place.frozen)?;
-        (self.pending.lock().cause().is_none() && self.check_there().is_ok()).then_some(&place.file)
+        let place = self.place.as_ref().filter(|place| !place.frozen.load(Ordering::Relaxed))?;
+        // In a statement of its own: the lock must not be held while a disk that hangs is looked at.
+        let is_well = self.pending.lock().cause().is_none();
+        (is_well && self.check_there().is_ok()).then_some(&place.file)
+    }
+
+    /// How long the lock of another process is waited for.
+    pub(super) fn lock_patience(&self) -> Duration {
+        self.patience / PART_FOR_LOCKS
     }
 
     /// Makes sure that the file is still where it was: SQLite goes on with one that was deleted, and all would be lost.
@@ -152,27 +189,6 @@ impl Inner {
         }
     }
 
-    /// Whether what can't be stored is kept in memory.
-    pub(super) fn keeps(&self) -> bool {
-        self.purpose == Purpose::Serve && self.place.is_some()
-    }
-
-    /// Notes that the file can't be written, and says so once.
-    pub(super) fn begin_to_keep(&self, cause: StoreError, first: Option<&Arc<Change>>) {
-        let words = cause.to_string();
-        if self.pending.lock().begin(cause, first) {
-            tracing::error!(
-                "the store cannot be written: {words}; figures are kept in memory only, and stored when it can be written"
-            );
-        }
-        self.turned.notify_one();
-    }
-
-    /// How long work may take.
-    fn patience(&self) -> Duration {
-        if self.place.is_some() { PATIENCE } else { WITHOUT_END }
-    }
-
     /// Does `work` with the connection that writes.
     ///
     /// # Errors
@@ -181,7 +197,8 @@ impl Inner {
         self: &Arc<Self>,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = self.writer.turn(self.patience()).await.ok_or_else(|| self.hung())?;
+        self.check_answers()?;
+        let turn = self.writer.turn(self.patience).await.ok_or_else(|| self.hung())?;
         let inner = Arc::clone(self);
         self.block(Some(turn), move || {
             inner.check_there()?;
@@ -198,12 +215,10 @@ impl Inner {
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let lane = self.reading();
-        // A disk that is known to hang must not hold up each reader once more.
-        let turn = if self.hangs() { lane.free_turn() } else { lane.turn(self.patience()).await };
-        let inner = Arc::clone(self);
+        self.check_answers()?;
         let read = async {
-            let turn = turn.ok_or_else(|| self.hung())?;
+            let turn = self.reading().turn(self.patience).await.ok_or_else(|| self.hung())?;
+            let inner = Arc::clone(self);
             let work = move || {
                 if !inner.keeps() {
                     inner.check_there()?;
@@ -212,14 +227,28 @@ impl Inner {
             };
             self.block(Some(turn), work).await
         };
-        let read = read.await;
-        if self.keeps() && matches!(read, Err(StoreError::Hung { .. })) {
-            self.begin_to_keep(self.hung(), None);
-        }
-        read
+        self.judge(read.await)
     }
 
-    fn hangs(&self) -> bool {
+    /// Begins to keep answers in memory, where `done` says that the disk hangs.
+    pub(super) fn judge<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.keeps() && matches!(done, Err(StoreError::Hung { .. })) {
+            self.begin_to_keep(self.hung(), None);
+        }
+        done
+    }
+
+    /// Makes sure that the disk is not known to hang: it must not hold up each reader and writer once more. Only
+    /// [`Inner::tend`] tries whether it answers again.
+    ///
+    /// # Errors
+    /// [`StoreError::Hung`].
+    pub(super) fn check_answers(&self) -> Result<(), StoreError> {
+        if self.hangs() { Err(self.hung()) } else { Ok(()) }
+    }
+
+    /// Whether the disk is known to hang.
+    pub(super) fn hangs(&self) -> bool {
         matches!(self.pending.lock().cause(), Some(StoreError::Hung { .. }))
     }
 
@@ -233,7 +262,7 @@ impl Inner {
             let _turn = turn;
             work()
         });
-        match timeout(self.patience(), done).await {
+        match timeout(self.patience, done).await {
             Ok(done) => done.unwrap_or(Err(StoreError::Interrupted)),
             Err(_) => Err(self.hung()),
         }
@@ -241,7 +270,7 @@ impl Inner {
 
     fn hung(&self) -> StoreError {
         let path = self.place.as_ref().map(|place| place.file.clone()).unwrap_or_default();
-        StoreError::Hung { path, seconds: PATIENCE.as_secs() }
+        StoreError::hung(path, self.patience)
     }
 
     pub(super) fn explain(&self, error: &rusqlite::Error) -> StoreError {
@@ -252,102 +281,15 @@ impl Inner {
         }
         error
     }
-
-    /// Looks whether the file is there, and tries to store what waits. Says how that went where it is news.
-    pub(super) async fn tend(self: &Arc<Self>) {
-        if !self.keeps() {
-            return;
-        }
-        // Where work hangs, it has the turn.
-        let (Some(writing), Some(reading)) = (self.writer.free_turn(), self.reading().free_turn()) else { return };
-        let inner = Arc::clone(self);
-        let tended = self.block(Some(writing), move || {
-            let _reading = reading;
-            if inner.pending.lock().cause().is_none() {
-                return inner.check_there();
-            }
-            if matches!(inner.pending.lock().cause(), Some(StoreError::Damaged { .. })) {
-                // Other processes may have it open: only a start sets it aside.
-                return Ok(());
-            }
-            inner.reopen()?;
-            inner.store_unwritten()
-        });
-        match tended.await {
-            Ok(()) | Err(StoreError::Interrupted) => {}
-            Err(cause) => self.begin_to_keep(cause, None),
-        }
-    }
-
-    /// Opens the file anew: it may be another one, on another disk.
-    fn reopen(&self) -> Result<(), StoreError> {
-        let (Some(place), Some(reader)) = (&self.place, &self.reader) else { return Ok(()) };
-        if open::identity(&place.file).is_none() && open::device(&place.dir) != place.device {
-            return Err(StoreError::Unmounted { path: place.file.clone() });
-        }
-        let (connection, _, _) = open::file(&place.dir, &self.tables, false)?;
-        let reading = open::reader(&place.file).map_err(|error| self.explain(&error))?;
-        *place.identity.lock() = open::identity(&place.file);
-        *self.writer.lock() = connection;
-        *reader.lock() = reading;
-        Ok(())
-    }
-
-    /// Stores what waits.
-    fn store_unwritten(&self) -> Result<(), StoreError> {
-        let explain = |error: rusqlite::Error| self.explain(&error);
-        let mut connection = self.writer.lock();
-        let claims = self.claims.lock().clone();
-        let others = company::claim(&mut connection, &claims).map_err(explain)?;
-        if let Some((claim, stored)) = others.into_iter().next() {
-            return Err(claim.refused(stored));
-        }
-        let count = self.pending.lock().count();
-        loop {
-            // Not in the heads of the loops, which would keep the lock.
-            let some = self.pending.lock().some_answers();
-            let Some((source, answers)) = some else { break };
-            ledger::settle(&mut connection, source.0, &source.1, &answers).map_err(explain)?;
-            self.pending.lock().forget_answers(&source, &answers);
-        }
-        let rest = self.pending.lock().rest();
-        for change in &rest {
-            change.store(&mut connection).map_err(explain)?;
-        }
-        let mut pending = self.pending.lock();
-        pending.forget_rest(&rest);
-        // What came meanwhile is stored the next time.
-        if pending.end() {
-            drop(pending);
-            tracing::info!(answers = count, "the store can be written again: what was kept in memory is stored");
-            self.turned.notify_one();
-        }
-        Ok(())
-    }
 }
 
-/// The substitute for a file that can't be written: the file, read-only, or an exporter's empty memory. `None`
-/// where the operator has to do something first.
-fn stand_in(
-    path: &Path,
-    existed: bool,
-    tables: &[&'static Table],
-    purpose: Purpose,
-    cause: &StoreError,
-) -> Result<Option<(Connection, Connection)>, StoreError> {
-    let passes = match cause {
-        StoreError::ReadOnly { .. } => existed,
-        StoreError::Unusable { .. } => existed && purpose == Purpose::Read,
-        StoreError::Full { .. } | StoreError::Disk { .. } => existed || purpose == Purpose::Serve,
-        _ => false,
-    };
-    if !passes || purpose == Purpose::Write {
-        return Ok(None);
-    }
-    let frozen = || Ok((open::frozen(path, tables)?, open::frozen(path, tables)?));
-    match if existed { frozen() } else { Err(StoreError::Interrupted) } {
-        Err(_) if purpose == Purpose::Serve => Ok(Some((open::memory(tables)?, open::memory(tables)?))),
-        Ok(frozen) => Ok(Some(frozen)),
-        Err(error) => Err(error),
+/// Does `work` on a thread of its own, for which it waits so long; `None` where that is not enough.
+fn within<T: Send + 'static>(most: Duration, work: impl Fn() -> T + Clone + Send + 'static) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    let on_thread = work.clone();
+    match thread::Builder::new().name("store".to_owned()).spawn(move || sender.send(on_thread())) {
+        Ok(_) => receiver.recv_timeout(most).ok(),
+        // The machine has no thread left.
+        Err(_) => Some(work()),
     }
 }

@@ -1,5 +1,7 @@
 //! What is to be stored, as one thing that can be stored now or later.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -13,7 +15,7 @@ pub(super) enum Change {
     /// What was answered for a source of an account.
     Answers { source: &'static str, account: String, at: Timestamp, answers: Vec<TargetAnswer> },
     /// What a list holds; the keys are platform, account and key.
-    List { keys: [String; 3], day: Day, list: Vec<ListEntry> },
+    List { keys: [String; 3], day: Day, list: Arc<Vec<ListEntry>> },
     /// Names for an info metric.
     Names { info: &'static str, account: String, day: Day, names: Vec<ListEntry> },
     /// The state of a source.

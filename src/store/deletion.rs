@@ -10,7 +10,7 @@ use crate::day::Day;
 
 impl Store {
     /// Forgets all figures, answers, lists, names and damaged files that are older than `days` days `today`, a day of a
-    /// table at a time so that others need not wait, and tells how many rows of figures these were. What is forgotten
+    /// table at a time so that other writers can go between; gives the number of rows of figures. What is forgotten
     /// is overwritten; the file does not shrink, but is filled again.
     ///
     /// Where the newest figures are older than a week, it reckons from them, until it was called on 14 days since: the
@@ -66,6 +66,7 @@ impl Store {
         if self.inner.pending.lock().waits() {
             return Ok(0);
         }
+        self.inner.recollection.lock().forget_names(account, &infos);
         let account = account.to_owned();
         let forget = self.inner.write(move |connection| person::forget_names(connection, &account, &infos));
         let forgotten = forget.await?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
@@ -143,6 +144,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// That of a disk which was waited for that long.
+    pub(super) fn hung(path: PathBuf, patience: Duration) -> Self {
+        Self::Hung { path, seconds: patience.as_secs() }
+    }
+
     /// Whether the file can't be written now, and figures are to be kept in memory until it can.
     pub(super) fn is_of_the_disk(&self) -> bool {
         match self {

@@ -1,5 +1,7 @@
 //! The discovered lists, the names of ids, and the state of each source.
 
+use std::sync::Arc;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 
@@ -69,12 +71,12 @@ pub(super) fn put_list(
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Vec<ListEntry>)>> {
+pub(super) fn list(connection: &Connection, keys: [&str; 3]) -> rusqlite::Result<Option<(Day, Arc<Vec<ListEntry>>)>> {
     let sql = "SELECT day, found FROM list WHERE platform = ? AND account = ? AND key = ?";
     let mut statement = connection.prepare_cached(sql)?;
     let lists = statement.query_map(keys, |row| {
         let (Iso(day), Json(list)) = (row.get(0)?, row.get(1)?);
-        Ok(Some((day, list)))
+        Ok(Some((day, Arc::new(list))))
     })?;
     Ok(intact("list", lists)?.pop())
 }

@@ -147,7 +147,8 @@ fn write(
     Ok(())
 }
 
-/// Stores what was kept in memory of one source, in one transaction; what another process has stored since, stays.
+/// Stores what was kept in memory of one source, in one transaction. What another process has stored since, stays; so
+/// does what a write has stored that was given up, as the disk hung, and was done when it answered.
 ///
 /// # Errors
 /// As SQLite says.
@@ -164,7 +165,7 @@ pub(super) fn settle(
         let mut texts = TextNumbers::new(&transaction, FIND_DEFINITION, NUMBER_DEFINITION)?;
         let mut upsert = transaction.prepare_cached(UPSERT)?;
         let mut known = transaction
-            .prepare_cached("SELECT 1 FROM answer WHERE source = ? AND day = ? AND target = ? AND last_at > ?")?;
+            .prepare_cached("SELECT 1 FROM answer WHERE source = ? AND day = ? AND target = ? AND last_at >= ?")?;
         let mut forget =
             transaction.prepare_cached("DELETE FROM answer WHERE source = ? AND day = ? AND target = ?")?;
         for (day, answer) in answers {

@@ -16,9 +16,6 @@ use crate::source::Table;
 /// The file's name in its directory.
 const NAME: &str = "imstats.db";
 
-/// How long a process waits for another one that writes; a day of 100,000 subjects takes about a second.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// More than the statements of all tables, so that none is prepared twice.
 const STATEMENTS: usize = 128;
 
@@ -68,7 +65,8 @@ pub(super) fn identity(file: &Path) -> Option<(u64, u64)> {
     fs::metadata(file).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// The file in `dir`, and where a damaged one was moved to, if it `may_be_replaced`.
+/// The file in `dir`, and where a damaged one was moved to, if it `may_be_replaced`. Another process that writes is
+/// waited for as long as `lock`.
 ///
 /// # Errors
 /// Those of [`super::Store::open`].
@@ -76,15 +74,16 @@ pub(super) fn file(
     dir: &Path,
     tables: &[&'static Table],
     may_be_replaced: bool,
-) -> Result<(Connection, PathBuf, Option<PathBuf>), StoreError> {
+    lock: Duration,
+) -> Result<(Connection, Option<PathBuf>), StoreError> {
     let file = path(dir);
-    create(dir, &file)?;
-    match writer(&file, tables) {
-        Ok(connection) => Ok((connection, file, None)),
+    create_file(dir, &file)?;
+    match writer(&file, tables, lock) {
+        Ok(connection) => Ok((connection, None)),
         Err(StoreError::Damaged { .. }) if may_be_replaced => {
             let aside = damage::set_aside(&file).map_err(|error| StoreError::of_system(&file, &error))?;
-            create(dir, &file)?;
-            Ok((writer(&file, tables)?, file, Some(aside)))
+            create_file(dir, &file)?;
+            Ok((writer(&file, tables, lock)?, Some(aside)))
         }
         Err(error) => Err(error),
     }
@@ -130,8 +129,8 @@ pub(super) fn frozen(file: &Path, tables: &[&'static Table]) -> Result<Connectio
     Ok(connection)
 }
 
-/// Puts the log into the file, and empties it: it may have what was deleted. Tells whether nobody kept it from that by
-/// reading for long.
+/// Puts the log into the file, and empties it: it may have what was deleted. Tells whether that was
+/// possible: a process that reads for long may keep it from that.
 ///
 /// # Errors
 /// As SQLite says.
@@ -139,27 +138,51 @@ pub(super) fn empty_log(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: i64| busy == 0))
 }
 
-/// A connection to `file` that only reads.
+/// A connection to `file` that only reads. Another process that has it locked is waited for as long as `lock`.
 ///
 /// # Errors
 /// As SQLite says.
-pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn reader(file: &Path, lock: Duration) -> rusqlite::Result<Connection> {
     // Not opened read-only: that could not recover the log of a process that was killed.
-    let connection = connect(file)?;
+    let connection = connect(file, lock)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
+/// What was found where the file is to be.
+#[derive(Debug, Default)]
+pub(super) struct Site {
+    /// Whether the folder was not there, and was made.
+    pub(super) folder_made: bool,
+    /// Whether the file was there.
+    pub(super) file_existed: bool,
+    /// The device that the folder is on.
+    pub(super) device: Option<u64>,
+}
+
+/// Creates the folder and the file where they do not exist yet; tells what was found. It ends only when the disk has
+/// answered.
+pub(super) fn create(dir: &Path) -> (Site, Result<(), StoreError>) {
+    let file = path(dir);
+    let (folder_existed, file_existed) = (dir.exists(), file.exists());
+    let created = create_file(dir, &file);
+    // A file that is there is opened on a frozen file system as well; setting its rights, though to the same, waits.
+    if let Ok(metadata) = fs::metadata(&file) {
+        let _ = fs::set_permissions(&file, metadata.permissions());
+    }
+    (Site { folder_made: !folder_existed && dir.exists(), file_existed, device: device(dir) }, created)
+}
+
 /// Creates what does not exist yet, for the owner only; SQLite gives its log the rights of the file.
-fn create(dir: &Path, file: &Path) -> Result<(), StoreError> {
+fn create_file(dir: &Path, file: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| StoreError::of_system(dir, &error))?;
     let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file);
     opened.map(drop).map_err(|error| StoreError::of_system(file, &error))
 }
 
-fn writer(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreError> {
+fn writer(file: &Path, tables: &[&'static Table], lock: Duration) -> Result<Connection, StoreError> {
     let explain = |error| StoreError::of(file, &error);
-    let mut connection = connect(file).map_err(explain)?;
+    let mut connection = connect(file, lock).map_err(explain)?;
     let found = schema::check_version(&connection, file)?;
     damage::check_suspect(&connection, file).map_err(explain)?;
     if (1..schema::VERSION).contains(&found) && !is_alone(&connection).map_err(explain)? {
@@ -167,7 +190,7 @@ fn writer(file: &Path, tables: &[&'static Table]) -> Result<Connection, StoreErr
     }
     // Before the log is turned on, which would have to hold all that an upgrade writes.
     schema::bring_up(&mut connection, file, tables)?;
-    enter_wal(&connection).map_err(explain)?;
+    enter_wal(&connection, lock).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -183,10 +206,10 @@ fn is_alone(connection: &Connection) -> rusqlite::Result<bool> {
     }
 }
 
-fn connect(file: &Path) -> rusqlite::Result<Connection> {
+fn connect(file: &Path, lock: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(lock)?;
     // FULL: what was committed is there after a power failure. It costs a sync per commit, of which there are few.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Sorting a large history must not take memory.
@@ -204,8 +227,8 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
 ///
 /// # Errors
 /// As SQLite says.
-fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+fn enter_wal(connection: &Connection, lock: Duration) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + lock;
     loop {
         // SQLite does not wait by itself where two processes do this at once. Where a file system has no shared
         // memory, the mode stays as it is, which is slower but as safe.

@@ -20,7 +20,7 @@ const MOST_ANSWERS: usize = 400_000;
 const DAYS_TO_SHOW: usize = 2;
 
 /// A source of an account.
-type SourceKey = (&'static str, String);
+pub(super) type SourceKey = (&'static str, String);
 
 /// What waits of a source, by day and key of the target.
 type AnswersByDay = BTreeMap<Day, HashMap<String, Arc<PendingAnswer>>>;
@@ -29,7 +29,7 @@ type AnswersByDay = BTreeMap<Day, HashMap<String, Arc<PendingAnswer>>>;
 pub(super) type DayAnswers = Vec<(Day, Arc<PendingAnswer>)>;
 
 /// Names by id, and the days that they are of.
-type NamesById = BTreeMap<String, (Day, ListEntry)>;
+pub(super) type NamesById = BTreeMap<String, (Day, ListEntry)>;
 
 /// Why the file can't be written, and what waits for it.
 #[derive(Debug, Default)]
@@ -181,23 +181,17 @@ impl PendingAnswers {
         let all = self.answers.iter().filter(|((_, owner), _)| owner == account);
         let of_day = all.filter_map(|(_, by_day)| by_day.get(&day)).flatten();
         let with_rows = of_day.filter(|(_, answer)| answer.target.table.prefix == table.prefix);
-        let waiting: HashMap<&[String], &[Row]> = with_rows
-            .filter_map(|(_, answer)| Some((answer.target.labels.as_slice(), answer.rows.as_ref()?.1.as_slice())))
-            .collect();
-        if waiting.is_empty() {
-            return;
-        }
-        stored.retain(|row| !(0..=row.labels.len()).any(|count| waiting.contains_key(&row.labels[..count])));
-        stored.extend(waiting.into_values().flatten().cloned());
-        stored.sort_by(|one, other| one.labels.cmp(&other.labels));
+        let waiting = with_rows
+            .filter_map(|(_, answer)| Some((answer.target.labels.as_slice(), answer.rows.as_ref()?.1.as_slice())));
+        rows_over(waiting.collect(), stored);
     }
 
     /// The list that waits under platform, account and key, unless the `stored` one is newer.
-    pub(super) fn over_list(&self, keys: &[String; 3], stored: &mut Option<(Day, Vec<ListEntry>)>) {
+    pub(super) fn over_list(&self, keys: &[String; 3], stored: &mut Option<(Day, Arc<Vec<ListEntry>>)>) {
         if let Some(Change::List { day, list, .. }) = self.lists.get(keys).map(|change| &**change)
             && stored.as_ref().is_none_or(|(before, _)| before <= day)
         {
-            *stored = Some((*day, list.clone()));
+            *stored = Some((*day, Arc::clone(list)));
         }
     }
 
@@ -298,4 +292,14 @@ impl PendingAnswers {
             }
         }
     }
+}
+
+/// Puts the rows of targets, by the labels that these name, in the place of what the targets had among `rows`.
+pub(super) fn rows_over(newer: HashMap<&[String], &[Row]>, rows: &mut Vec<Row>) {
+    if newer.is_empty() {
+        return;
+    }
+    rows.retain(|row| !(0..=row.labels.len()).any(|count| newer.contains_key(&row.labels[..count])));
+    rows.extend(newer.into_values().flatten().cloned());
+    rows.sort_by(|one, other| one.labels.cmp(&other.labels));
 }

@@ -5,10 +5,13 @@ mod hardship;
 mod standby;
 mod upgrade;
 
+use std::ops::ControlFlow;
+
 use super::*;
-use crate::day::Cycle;
+use crate::day::{Cycle, Days};
 use crate::platform::Refusal;
-use crate::source::{Filter, Target, apis};
+use crate::sample::Row;
+use crate::source::{Filter, Table, Target, apis};
 
 /// An API with the table `wecom_contact_user`, whose one label is `userid`.
 fn api() -> &'static Api {
@@ -234,11 +237,11 @@ async fn the_newest_list_is_kept() {
     let found = |id: &str| ListEntry { id: id.to_owned(), parent: Some("1".to_owned()), name: None };
     let store = open(None);
     assert_eq!(store.list("wecom", "a", "users").await.unwrap(), None);
-    store.put_list("wecom", "a", "users", day(2), &[found("x"), found("y")]).await.unwrap();
-    store.put_list("wecom", "a", "users", day(1), &[]).await.unwrap();
-    store.put_list("wecom", "a", "owners", day(3), &[]).await.unwrap();
+    store.put_list("wecom", "a", "users", day(2), Arc::new(vec![found("x"), found("y")])).await.unwrap();
+    store.put_list("wecom", "a", "users", day(1), Arc::new(vec![])).await.unwrap();
+    store.put_list("wecom", "a", "owners", day(3), Arc::new(vec![])).await.unwrap();
     let list = store.list("wecom", "a", "users").await.unwrap();
-    assert_eq!(list, Some((day(2), vec![found("x"), found("y")])));
+    assert_eq!(list, Some((day(2), Arc::new(vec![found("x"), found("y")]))));
 }
 
 #[tokio::test]
@@ -281,7 +284,7 @@ async fn what_is_older_than_the_retention_is_forgotten() {
         let name = if n < 3 { "old" } else { "new" };
         store.record(api(), "a", at(n), vec![answered(name, days(n, n), vec![user(n, name, 1.0)])]).await.unwrap();
         store.put_names("user_info", "a", day(n), names(name)).await.unwrap();
-        store.put_list("wecom", "a", name, day(n), &names(name)).await.unwrap();
+        store.put_list("wecom", "a", name, day(n), Arc::new(names(name))).await.unwrap();
     }
     assert_eq!(store.forget(day(5), 2).await.unwrap(), 2);
     assert_eq!(store.forget(day(5), 2).await.unwrap(), 0);

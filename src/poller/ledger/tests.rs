@@ -84,7 +84,7 @@ fn what_failed_is_asked_again_and_an_earlier_answer_stays() {
     assert_eq!((counts(&ledger), failed(&ledger).len()), ([1, 0, 0, 0, 2], 0));
     ledger.fail(&account, &silence(), at(0));
     assert_eq!((counts(&ledger), failed(&ledger).len()), ([1, 0, 0, 0, 2], 1));
-    // Of another day, of another definition, of somebody else: no answers to this.
+    // Of another day, of another definition, of another target: none of them answers this one.
     ledger.note(answer(&a, day().plus(-1), AnswerState::Ok));
     ledger.note(LedgerEntry { definition: "[]".to_owned(), ..answer(&a, day(), AnswerState::Ok) });
     ledger.note(answer("wecom_kf_servicer/wk/c", day(), AnswerState::Ok));
@@ -292,4 +292,17 @@ fn who_can_not_be_asked_as_the_one_above_failed_counts_as_asked() {
     ledger.fail(&a, &silence(), at(0));
     ledger.note(answer(&b, day(), AnswerState::Refused));
     assert!(ledger.is_asked());
+}
+
+#[test]
+fn a_target_with_figures_lacks_them_where_no_row_is_of_it_and_its_day() {
+    let (mut ledger, keys) = users(&["a", "b", "c"]);
+    for (key, state) in keys.iter().zip([AnswerState::Ok, AnswerState::Ok, AnswerState::NoData]) {
+        ledger.note(answer(key, day(), state));
+    }
+    let row = |name: &str, day: Day| Row { day, labels: vec![name.to_owned()], values: Vec::new() };
+    let lacking = |rows: &[Row]| ledger.lacking(&[(table("wecom_contact", 0), rows.to_vec())]);
+    assert_eq!((lacking(&[]), lacking(&[row("a", day())])), (2, 1));
+    assert_eq!(lacking(&[row("a", day()), row("b", day().plus(-1)), row("x", day())]), 1);
+    assert_eq!(lacking(&[row("a", day()), row("b", day())]), 0);
 }

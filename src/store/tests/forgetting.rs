@@ -66,7 +66,7 @@ async fn damaged_files_end_with_the_retention_and_count_until_then() {
     assert_eq!(store.size_bytes(), own + 3000);
     store.forget(day(15), 10).await.unwrap();
     assert_eq!((of(&old), of(&format!("{old}-wal")), of(&young)), (0, 0, 1000));
-    assert_eq!((of("imstats.db.damaged-by-hand"), of("other.damaged-1")), (1000, 1000), "nobody's but ours");
+    assert_eq!((of("imstats.db.damaged-by-hand"), of("other.damaged-1")), (1000, 1000), "no other files");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn another_company_begins_without_the_lists_and_names_of_the_former() {
     for (company, kept) in [("ww1", true), ("ww2", false)] {
         store.claim(vec![claim(company)]).await.unwrap();
         if company == "ww1" {
-            store.put_list("wecom", "a", "users", day(1), &found).await.unwrap();
+            store.put_list("wecom", "a", "users", day(1), Arc::new(found.clone())).await.unwrap();
             store.put_names("user_info", "a", day(1), found.clone()).await.unwrap();
         }
         assert_eq!(store.list("wecom", "a", "users").await.unwrap().is_some(), kept, "{company}");
@@ -179,7 +179,7 @@ async fn a_file_that_lost_a_column_of_ours_is_set_aside() {
 fn each_connection_is_durable_frugal_and_forgets() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(Some(dir.path()));
-    let own = open::reader(&dir.path().join("imstats.db")).unwrap();
+    let own = open::reader(&dir.path().join("imstats.db"), PATIENCE).unwrap();
     for connection in [&*store.inner.lock(), &*store.inner.reading().lock(), &own] {
         let asked =
             ["journal_mode", "synchronous", "temp_store", "cell_size_check", "secure_delete", "journal_size_limit"];
@@ -204,7 +204,7 @@ fn a_start_waits_for_another_process_that_begins_at_the_same_time() {
     });
     begun.recv().unwrap();
     // So long that the other meets the lock; too short would pass as well.
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     other.execute_batch("ROLLBACK").unwrap();
     opening.join().unwrap();
 }

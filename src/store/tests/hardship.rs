@@ -23,7 +23,7 @@ async fn filled() -> tempfile::TempDir {
 /// Makes sure that opening sets the file aside, whole, and begins a new store.
 async fn is_set_aside(dir: &Path) {
     let damaged = fs::read(dir.join("imstats.db")).unwrap();
-    let StoreFile { store, set_aside } = Store::open(Some(dir), &apis()).unwrap();
+    let StoreFile { store, set_aside, .. } = Store::open(Some(dir), &apis()).unwrap();
     let aside = set_aside.expect("set aside");
     assert!(aside.to_string_lossy().contains("/imstats.db.damaged-1"), "{}", aside.display());
     assert_eq!(fs::read(&aside).unwrap(), damaged);
@@ -267,7 +267,7 @@ async fn a_bit_that_flips_anywhere_never_makes_a_wrong_figure_and_is_got_over() 
             .collect();
         store.record(api(), "a", at(0), answers).await.unwrap();
         let found = vec![ListEntry { id: "user1".to_owned(), parent: None, name: Some("Li".to_owned()) }];
-        store.put_list("wecom", "a", "users", day(3), &found).await.unwrap();
+        store.put_list("wecom", "a", "users", day(3), Arc::new(found.clone())).await.unwrap();
         store.put_names("user_info", "a", day(3), found).await.unwrap();
         let kept = SourceState { shown: Some(day(3)), last_round: Some(at(1)), ..SourceState::default() };
         store.put_status("wecom_contact", "a", &kept).await.unwrap();
@@ -284,7 +284,7 @@ async fn a_bit_that_flips_anywhere_never_makes_a_wrong_figure_and_is_got_over() 
         flipped[*at] ^= 1 << (turn % 8);
         fs::write(&file, flipped).unwrap();
         let place = format!("bit {} of byte {at}", turn % 8);
-        // Damage that is met when the file is open is told; the next start reads all of it, and sets it aside.
+        // Damage that is met when the file is open is an error; the next start reads the whole file, and sets it aside.
         let mut told = Vec::new();
         let rows = loop {
             assert!(told.len() < 2, "{place}: {told:?}");

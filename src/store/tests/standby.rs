@@ -8,11 +8,25 @@ fn fill(store: &Store) {
     store.inner.begin_to_keep(StoreError::Full { path }, None);
 }
 
+/// Makes `store` take its disk for one that hangs.
+fn hang(store: &Store) {
+    let path = store.inner.place.as_ref().unwrap().file.clone();
+    store.inner.begin_to_keep(StoreError::hung(path, PATIENCE), None);
+}
+
 /// All that a store is asked for.
 async fn read_all(store: &Store) -> String {
     let mut read = String::new();
     for n in 1..=9 {
         read += &format!("{:?}\n", store.rows(users(), "a", day(n)).await.unwrap());
+    }
+    read + &read_small(store).await
+}
+
+/// The same without rows.
+async fn read_small(store: &Store) -> String {
+    let mut read = String::new();
+    for n in 1..=9 {
         let mut answers = store.answers("wecom_contact", "a", days(n, n)).await.unwrap();
         answers.sort_by(|one, other| one.target.cmp(&other.target));
         read += &format!("{answers:?}\n");
@@ -53,7 +67,10 @@ async fn change(random: &mut fastrand::Rng, turn: i64, stores: [&Store; 2]) {
     };
     for store in stores {
         match kind {
-            0 => store.put_list("wecom", "a", "users", day(first), &[found(name)]).await.unwrap(),
+            0 => {
+                let list = Arc::new(vec![found(name)]);
+                store.put_list("wecom", "a", "users", day(first), list).await.unwrap();
+            }
             1 => store.put_names("user_info", "a", day(first), vec![found(name)]).await.unwrap(),
             2 => store.put_status("wecom_contact", "a", &status).await.unwrap(),
             _ => store.record(api(), "a", at(turn), vec![answer.clone()]).await.unwrap(),
@@ -140,7 +157,7 @@ async fn a_file_that_is_deleted_is_made_anew_and_one_that_is_replaced_is_taken_u
 #[tokio::test]
 async fn a_command_beside_the_exporter_fails_where_it_cannot_store() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open_as_it_is(Some(dir.path()), &apis()).unwrap();
+    let store = Store::open_as_it_is(Some(dir.path()), &apis()).unwrap().store;
     let other = tempfile::tempdir().unwrap();
     drop(open(Some(other.path())));
     fs::rename(other.path().join("imstats.db"), dir.path().join("imstats.db")).unwrap();
@@ -168,4 +185,86 @@ fn of_too_much_that_waits_the_oldest_days_go_and_never_those_of_the_page() {
     assert_eq!((left(&pending), pending.count()), (vec![2, 2, 3, 3, 4, 4], 6));
     pending.drop_oldest(1);
     assert_eq!((left(&pending), pending.count()), (vec![3, 3, 4, 4], 4));
+}
+
+#[tokio::test]
+async fn while_a_disk_hangs_all_reads_as_it_was_stored_and_as_it_changes() {
+    for seed in 0..6 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, kept) = (open(None), open(Some(dir.path())));
+        kept.remember("wecom_contact", "a", &(1..=10).map(day).collect::<Vec<_>>());
+        // What is known at the start is what was read then.
+        read_small(&kept).await;
+        for turn in 0..120 {
+            match turn % 40 {
+                15 => hang(&kept),
+                35 => kept.tend().await,
+                _ => {}
+            }
+            assert_eq!(kept.hangs(), (15..35).contains(&(turn % 40)), "turn {turn}");
+            change(&mut random, turn, [&plain, &kept]).await;
+            // Where nothing was read for long, much has been stored since.
+            if kept.hangs() || random.u8(0..12) == 0 {
+                let (kept, plain) = (read_small(&kept).await, read_small(&plain).await);
+                for (kept, plain) in kept.lines().zip(plain.lines()) {
+                    assert_eq!(kept, plain, "seed {seed}, turn {turn}");
+                }
+            }
+        }
+        drop(kept);
+        assert_eq!(read_all(&open(Some(dir.path()))).await, read_all(&plain).await);
+    }
+}
+
+#[tokio::test]
+async fn while_a_disk_hangs_rows_come_from_a_page_and_from_what_was_stored_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(Some(dir.path()));
+    store.remember("wecom_contact", "a", &[day(2), day(1)]);
+    let record = async |name: &'static str, value: f64| {
+        let rows = [1, 2].map(|n| user(n, name, value));
+        store.record(api(), "a", at(value as i64), vec![answered(name, days(1, 2), rows.to_vec())]).await.unwrap();
+    };
+    record("li", 1.0).await;
+    record("wang", 1.0).await;
+    let page = store.rows(users(), "a", day(2)).await.unwrap();
+    record("wang", 2.0).await;
+    record("zhao", 2.0).await;
+    hang(&store);
+    record("zhao", 3.0).await;
+    record("Ä/b\\c", 3.0).await;
+    let error = store.rows(users(), "a", day(2)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Hung { seconds: 20, .. }), "{error}");
+    let remembered = store.rows_over(page, users(), "a", day(2));
+    let expected =
+        [("li", 1.0), ("wang", 2.0), ("zhao", 3.0), ("Ä/b\\c", 3.0)].map(|(name, value)| user(2, name, value));
+    assert_eq!(remembered, expected);
+    assert_eq!(store.rows_over(Vec::new(), users(), "b", day(2)), [], "another account has nothing of it");
+    store.tend().await;
+    assert!(!store.hangs());
+    assert_eq!(store.rows(users(), "a", day(2)).await.unwrap(), expected, "the disk has the same");
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_remembered_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(Some(dir.path()));
+    let names = |id: &str| vec![ListEntry { id: id.to_owned(), parent: None, name: Some("Li".to_owned()) }];
+    for n in [1, 2] {
+        store.remember("wecom_contact", "a", &[day(n)]);
+        store.record(api(), "a", at(n), vec![answered("li", days(n, n), vec![user(n, "li", 1.0)])]).await.unwrap();
+    }
+    for key in ["member/2", "department"] {
+        store.put_list("wecom", "a", key, day(1), Arc::new(names("li"))).await.unwrap();
+    }
+    store.put_names("user_info", "a", day(1), names("li")).await.unwrap();
+    store.forget_names("a", vec!["user_info"]).await.unwrap();
+    hang(&store);
+    assert_eq!(store.answers("wecom_contact", "a", days(1, 2)).await.unwrap().len(), 1, "of the day that counts");
+    assert_eq!(store.rows_over(Vec::new(), users(), "a", day(1)), []);
+    assert_eq!(store.rows_over(Vec::new(), users(), "a", day(2)), [user(2, "li", 1.0)]);
+    assert_eq!(store.names("user_info", "a").await.unwrap(), []);
+    assert_eq!(store.list("wecom", "a", "member/2").await.unwrap(), None);
+    assert!(store.list("wecom", "a", "department").await.unwrap().is_some());
 }
