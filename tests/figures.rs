@@ -213,9 +213,11 @@ async fn names_are_shown_for_their_ids_with_one_as_their_value() {
     let page = stage.page();
     let company = stage.company();
     let user = company.follow_users().next().unwrap();
+    let below = company.departments.iter().find(|department| department.parent != 0).unwrap();
     let names = [
-        format!("wecom_user_info{{userid=\"{}\",name=\"{}\"}}", user.userid, user.name),
-        format!("wecom_department_info{{partyid=\"1\",name=\"{}\"}}", company.departments[0].name),
+        format!("wecom_user_info{{userid=\"{}\",partyid=\"{}\",name=\"{}\"}}", user.userid, user.partyid, user.name),
+        format!("wecom_department_info{{partyid=\"1\",parentid=\"0\",name=\"{}\"}}", company.departments[0].name),
+        format!("wecom_department_info{{partyid=\"{}\",parentid=\"{}\"}}", below.partyid, below.parent),
         format!("wecom_kf_account_info{{name=\"{}\"}}", company.kf_accounts[0].name),
         format!("tencent_desk_agent_info{{name=\"{}\"}}", company.agents[0].nick_name),
         format!("feishu_department_info{{name=\"{}\"}}", company.feishu_departments[0].name),

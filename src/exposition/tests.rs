@@ -168,8 +168,8 @@ fn names_of_several_lists_are_merged_and_sorted() {
     let expected = "\
 # HELP wecom_user WeCom: the name of a member
 # TYPE wecom_user info
-wecom_user_info{account=\"acme\",userid=\"a\",name=\"A \\\"x\\\"\"} 1
-wecom_user_info{account=\"acme\",userid=\"b\",name=\"Wang\"} 1
+wecom_user_info{account=\"acme\",userid=\"a\",partyid=\"\",name=\"A \\\"x\\\"\"} 1
+wecom_user_info{account=\"acme\",userid=\"b\",partyid=\"\",name=\"Wang\"} 1
 ";
     assert_eq!(domain(&exposition, Format::OpenMetrics), expected);
     let expected = expected.replace("wecom_user WeCom", "wecom_user_info WeCom");

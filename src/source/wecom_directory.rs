@@ -26,16 +26,21 @@ const NO_MEMBERS: &str = "the app sees no member with the right to customer cont
 const NO_DEPARTMENTS: &str = "the app sees no department: put the departments into its visible range, 应用管理 > the app > \
     可见范围 (App management > the app > Visible range)";
 
-/// `wecom_user_info`.
-pub(super) const USER_INFO: Info =
-    Info { name: "wecom_user_info", help: "WeCom: the name of a member", id: "userid", parent: None, people: true };
+/// `wecom_user_info`, with the main department.
+pub(super) const USER_INFO: Info = Info {
+    name: "wecom_user_info",
+    help: "WeCom: the name of a member",
+    id: "userid",
+    parent: Some("partyid"),
+    people: true,
+};
 
 /// `wecom_department_info`.
 pub(super) const DEPARTMENT_INFO: Info = Info {
     name: "wecom_department_info",
     help: "WeCom: the name of a department",
     id: "partyid",
-    parent: None,
+    parent: Some("parentid"),
     people: false,
 };
 
@@ -94,12 +99,15 @@ pub(super) fn members(department: &str) -> ListRequest {
     })
 }
 
-/// The same with the names.
+/// The same with the names, and with the main department of each.
 fn members_with_names(department: &str) -> ListRequest {
-    member_list("member_name", department, |page, _| {
+    member_list("member_name", department, |page, listing| {
         each(page, "/userlist", |user, n| {
             let id = id(user, "userid", "/userlist", n)?;
-            Ok(Entry::Subject(ListEntry { id, parent: None, name: text(user, "name") }))
+            // The first of several is the main one; the list of each of them has the member.
+            let first = user.pointer("/department/0").and_then(Value::as_u64).map(|department| department.to_string());
+            let parent = first.or_else(|| listing.key.split_once('/').map(|(_, department)| department.to_owned()));
+            Ok(Entry::Subject(ListEntry { id, parent, name: text(user, "name") }))
         })
     })
 }
@@ -138,4 +146,28 @@ fn read_departments(page: &Value, pointer: &str) -> Result<Vec<Entry>, Malformed
         let parent = id(department, "parentid", pointer, n).ok();
         Ok(Entry::Subject(ListEntry { id: id(department, "id", pointer, n)?, parent, name: text(department, "name") }))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_members_departments_is_the_main_one() {
+        let listing = members_with_names("7");
+        let page = json!({"userlist": [
+            {"userid": "a", "name": "A", "department": [3, 7]},
+            {"userid": "b", "name": "B", "department": []},
+            {"userid": "c", "name": "C"},
+        ]});
+        let entries = (listing.read)(&page, &listing).unwrap();
+        let main = entries.into_iter().map(|entry| match entry {
+            Entry::Subject(found) => (found.id, found.parent),
+            Entry::Sublist(_) => panic!("members have none"),
+        });
+        let expected = [("a", "3"), ("b", "7"), ("c", "7")].map(|(id, main)| (id.to_owned(), Some(main.to_owned())));
+        assert_eq!(main.collect::<Vec<_>>(), expected);
+    }
 }
