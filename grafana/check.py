@@ -6,8 +6,11 @@
         With --days, N days of the demo's history are fetched and loaded first: then trends may not be empty either.
     python3 grafana/check.py --prometheus URL [--history]
         asks a Prometheus that is there.
+    python3 grafana/check.py --cases
+        only asks Prometheuses with made-up figures what the boards show of a late platform, two exporters, two accounts, foreign
+        jobs, scrapes every 15 seconds, and nothing at all; see cases.py. The other ways do so too.
 
-Exit status 1 if a query is refused, or if one of a panel about now (of any panel, with history) has no result.
+Exit status 1 if a query is refused, if a panel about now (any panel, with history) has no result, or if a case shows something else.
 """
 
 import argparse
@@ -24,6 +27,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+sys.dont_write_bytecode = True  # this folder is what Grafana is pointed at
+
+import cases  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -51,32 +58,61 @@ def seconds(duration):
 
 
 class Check:
-    def __init__(self, url, history):
+    def __init__(self, url, history, now=None):
         self.url, self.history = url, history
-        self.now = time.time()
+        self.now, self.span, self.full = now or time.time(), 30 * 86400, True
         self.faults, self.queries = [], 0
 
     def fault(self, *words):
         self.faults.append(": ".join(words))
 
-    def variables(self, dashboard, file):
-        """What Grafana puts in for each variable when it is set to all, or to its first value."""
+    def variables(self, dashboard, file, chosen=()):
+        """What Grafana puts in for each variable: all, or the first value, or what is `chosen`."""
         values = {}
         for variable in dashboard["templating"]["list"]:
+            name = variable["name"]
+            if variable["type"] == "textbox":
+                values[name] = variable["query"]
             if variable["type"] != "query":
                 continue
-            matched = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
-            selector = self.fill(matched[1], values)
-            found, error = ask(self.url, "/api/v1/series", **{"match[]": selector, "start": self.now - 600, "end": self.now})
-            options = sorted({series[matched[2]] for series in found or [] if matched[2] in series})
-            if error or not options:
-                self.fault(file, "$" + variable["name"], error or "no values")
-            values[variable["name"]] = variable.get("allValue") or (options or [""])[0]
+            options, error = self.options(variable, values)
+            hidden = variable["hide"] == 2  # may be empty
+            if error or (not options and not hidden and self.full):
+                self.fault(file, "$" + name, error or "no values")
+            if name in chosen:
+                values[name] = chosen[name]
+            elif variable["includeAll"]:
+                values[name] = variable.get("allValue") or "(" + "|".join(options) + ")"
+            else:
+                values[name] = (options or ["()" if variable["multi"] else ""])[0]
         return values
 
-    @staticmethod
-    def fill(expr, values):
-        return re.sub(r"\$(\w+)", lambda found: values.get(found[1], {"__rate_interval": "1m"}.get(found[1], found[0])), expr)
+    def options(self, variable, values):
+        query = self.fill(variable["query"]["query"], values)
+        if matched := re.fullmatch(r"label_values\((.+), (\w+)\)", query):
+            found, error = ask(self.url, "/api/v1/series", **{"match[]": matched[1], "start": self.now - 600, "end": self.now})
+            return sorted({series[matched[2]] for series in found or [] if matched[2] in series}), error
+        inner = re.fullmatch(r"query_result\((.+)\)", query)[1]
+        found, error = ask(self.url, "/api/v1/query", query=inner, time=self.now)
+        pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
+        texts = ("{" + ",".join(f'{key}="{value}"' for key, value in sorted(series["metric"].items())) + "}"
+                 for series in (found or {"result": []})["result"])
+        matches = filter(None, map(pattern.search, texts))
+        return list(dict.fromkeys(each.groupdict().get("value") or each[1] for each in matches)), error
+
+    def fill(self, expr, values):
+        own = {"__rate_interval": "1m", "__range": f"{self.span}s"}
+        return re.sub(r"\$(\w+)", lambda found: values.get(found[1], own.get(found[1], found[0])), expr)
+
+    def shows(self, board, title, ref, **chosen):
+        """What a panel of a board shows now for a query: values by the labels of their elements."""
+        dashboard = json.loads((HERE / f"{board}.json").read_text("utf-8"))
+        values = self.variables(dashboard, board, chosen)
+        expr = next(target["expr"] for panel in panels(dashboard) if panel["title"] == title for target in panel["targets"] if target["refId"] == ref)
+        found, error = ask(self.url, "/api/v1/query", query=self.fill(expr, values), time=self.now)
+        if error:
+            sys.exit(f"{board}, {title}, {ref}: {error}")
+        return {tuple(sorted(series["metric"].items())): float(series["value"][1]) for series in found["result"]}
 
     def dashboard(self, path):
         file = str(path.relative_to(HERE))
@@ -104,7 +140,9 @@ class Check:
             self.fault(where, error, expr)
             return
         values = [value[1] for series in found["result"] for value in series.get("values", [series.get("value")])]
-        expected = self.history or own or (target["instant"] and not NEED_HISTORY.search(expr))
+        # What is shown only in one case of several, such as a figure in the colour of its goal.
+        either = re.search(r" (unless|and) |[<>]=? ", expr)
+        expected = not either and (self.history or own or (target["instant"] and not NEED_HISTORY.search(expr)))
         if expected:
             if not values:
                 self.fault(where, "no result", expr)
@@ -205,6 +243,7 @@ def main():
     parser.add_argument("--history", action="store_true", help="it holds history, so that no panel may be empty")
     parser.add_argument("--binary", default=str(ROOT / "target/debug/imstats_exporter"), help="the exporter to start")
     parser.add_argument("--days", type=int, default=0, help="days of history for the Prometheus that is started")
+    parser.add_argument("--cases", action="store_true", help="only the made-up cases")
     given = parser.parse_args()
 
     def check(url):
@@ -212,7 +251,12 @@ def main():
         made.run()
         return made
 
+    if given.cases:
+        faults = cases.check(Check)
+        print(*faults, f"{len(faults)} faults", sep="\n")
+        return 1 if faults else 0
     made = check(given.prometheus) if given.prometheus else with_demo(given.binary, given.days, check)
+    made.faults += cases.check(Check)
     for fault in made.faults:
         print(fault)
     print(f"{made.queries} queries, {len(made.faults)} faults")

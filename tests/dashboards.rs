@@ -1,7 +1,7 @@
 //! Dashboards, rules and runbooks against the tables: whatever they query exists and may be combined that way.
 
 pub(crate) mod known;
-mod query;
+pub(crate) mod query;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -242,6 +242,23 @@ fn wrong_queries_are_found_out() {
     ] {
         let found = faults(&known, query, &[]);
         assert!(found.iter().any(|fault| fault.contains(expected)), "{query}: {found:?}");
+    }
+    // One department is one figure of its account; an average does not add up all the same.
+    for (query, faulty) in [
+        (
+            "sum (max by (account) (max by (account, partyid) (wecom_contact_department_new_contacts{partyid=\"1\"})))",
+            false,
+        ),
+        ("sum (max by (account) (max by (account, partyid) (wecom_contact_department_replied_chats_ratio)))", true),
+        (
+            "sum_over_time((max by (account, open_kfid) (wecom_kf_account_sessions) \
+          * max by (account, open_kfid) (wecom_kf_account_replied_sessions_ratio))[7d:1d])",
+            false,
+        ),
+        ("sum_over_time((max by (account, open_kfid) (wecom_kf_account_replied_sessions_ratio))[7d:1d])", true),
+        ("max by (account, userid) (wecom_contact_user_active_chats) >= $least_chats", false),
+    ] {
+        assert_eq!(!faults(&known, query, &[]).is_empty(), faulty, "{query}");
     }
     let sound = "sum (max by (account, open_kfid) (wecom_kf_account_replied_sessions_ratio) \
                  * max by (account, open_kfid) (wecom_kf_account_sessions))";

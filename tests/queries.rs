@@ -10,6 +10,7 @@ use imstats_exporter::simulator::Effect;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::dashboards::query;
 use crate::harness::*;
 use crate::tools;
 use database::{Prometheus, Scrapes};
@@ -108,8 +109,9 @@ fn of_dashboards() -> Vec<(String, String, Option<u32>)> {
     found
 }
 
-/// `expr` with every variable of the dashboard set to all.
+/// `expr` with every variable of the dashboard set to all, and a number for each that a reader may set.
 fn with_all(expr: &str) -> String {
+    let expr = query::filled(expr);
     let mut parts = expr.split('$');
     let mut filled = parts.next().unwrap().to_owned();
     for part in parts {
@@ -119,11 +121,19 @@ fn with_all(expr: &str) -> String {
     filled
 }
 
+/// Whether a trend is of the days at which it stands: not of the week before, of seven days, or a goal.
+fn is_of_its_days(query: &str) -> bool {
+    let earlier = query.split(" offset ").skip(1).all(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    !earlier && !query.contains("[7d:1d]")
+}
+
 /// The metric of a sum over the last seven days, where the query is that and nothing else.
 fn metric_of_week(query: &str) -> Option<&str> {
-    let inside = query.strip_prefix("sum_over_time(max by (")?.strip_suffix("[7d:1d])")?;
-    let selector = inside.split_once("(last_over_time(")?.1;
-    (!inside.contains("by (")).then(|| selector.split('{').next().unwrap())
+    let inside = query.strip_prefix("sum_over_time((")?.strip_suffix(")[7d:1d])")?;
+    let selectors: Vec<_> = inside.split("(last_over_time(").skip(1).collect();
+    let metrics: BTreeSet<_> = selectors.iter().filter_map(|selector| selector.split('{').next()).collect();
+    let plain = !inside.contains(['*', '/']) && !inside.contains("sum by");
+    (plain && metrics.len() == 1).then(|| *metrics.first().unwrap())
 }
 
 #[tokio::test]
@@ -141,6 +151,9 @@ async fn a_platform_that_is_late_by_three_days_makes_no_false_day_in_any_trend_o
     for (board, query, step) in of_dashboards() {
         let feishu = board == "feishu-push";
         if let Some(hours) = step {
+            if !is_of_its_days(&query) {
+                continue;
+            }
             let series = prometheus.range(&query, first, last, hours).await;
             let points: Vec<_> = series.iter().flat_map(|(_, points)| points).collect();
             let false_days: BTreeSet<String> =
@@ -164,7 +177,7 @@ async fn a_platform_that_is_late_by_three_days_makes_no_false_day_in_any_trend_o
             weeks += 1;
         }
     }
-    assert!(trends > 60 && weeks >= 3, "{trends} trends, {weeks} sums");
+    assert!(trends > 50 && weeks >= 3, "{trends} trends, {weeks} sums");
     // The documents: each shown day once with its own sum, and nothing for the others.
     for (file, query) in of_documents() {
         let feishu = query.contains("feishu_");

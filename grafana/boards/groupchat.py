@@ -1,147 +1,148 @@
-"""WeCom customer groups, for the community manager: groups, active members, growth."""
+"""WeCom customer groups, for the community manager: who joins, who leaves, and where people still talk."""
 
-from .panels import (BAD, COUNT, GOOD, PLAIN, WARN, answered, bargauge, column, dashboard, day_shown, row,
-                     source_state, steps, table, tile, timeseries, variable)
-from .promql import Source, Table, named, names
+from .frame import fresh, tile
+from .page import accounts, dashboard, row
+from .panels import (ACCOUNT, BAD, BAR, COUNT, FAINT, GOOD, PLAIN, SHARE, WARN, cell, column, link, ranking, steps, table, timeseries)
+from .promql import DAILY, DAY, NOW, WEEK_EARLIER, Source, Table, ago, before, named, names, week, week_change
 from .text import Text as T
 
 SOURCE = Source("wecom_groupchat_owner")
 TEAMS = Source("wecom_groupchat_team")
-OWNER = Table("wecom_groupchat_owner", SOURCE, ("owner",))
+OWNER = Table("wecom_groupchat_owner", SOURCE, ("owner",), many=True)
 TEAM = Table("wecom_groupchat_team", TEAMS, ("team_name",))
-#: Names of people are kept under their member id, which here is called owner.
-QUIET = steps(BAD, (0.3, WARN), (0.6, GOOD))
-UNSET = T("No teams configured", "未配置团队")
-DAILY = T(" WeCom gives a running total; this is its growth since the day before.", "企业微信给出的是累计值，此处为较前一日的增量。")
+BY, EACH = ("account",), ("account", "owner")
+GROWTH = T(" WeCom gives standing totals; this is reckoned from their growth since the day before, of owners who stand in both days.",
+           "企业微信给出的是累计值；此处由较前一日的增量算出，仅含两日都有数据的群主。")
+TWICE = T(" Whoever is in the groups of two owners counts twice.", "同时在两位群主群中的人计两次。")
 
 
-def who(expr, trend=False):
-    return named(f'label_join({expr}, "userid", "", "owner")', "wecom_user_info", "userid", ("account", "owner"), trend)
+def total(field):
+    return lambda view: OWNER.sum(field, BY, view)
 
 
-def posted(when, by=()):
-    """Messages of one day: the growth of the running total, of owners who stand in both days."""
-    before = {SOURCE.bar: SOURCE.bar_before}.get(when) or SOURCE.against(1)[1]
-    return OWNER.gained("messages", by, when if when is SOURCE.bar else SOURCE.against(1)[0], before)
+def growth(view, field="members", by=BY):
+    """By how much a standing total grew since the day before."""
+    return f"sum by ({', '.join(by)}) ({OWNER.grown(field, view)})"
 
 
-def per_owner(title, what, field, unit, bars=False):
-    chosen = OWNER.top(field, SOURCE.bar if bars else SOURCE.line, 10, owner="$owner")
-    what = what + T(" Of the owners chosen above, the 10 with most of it.", "在上方所选群主中，显示数值最高的 10 名。")
-    return timeseries(title, what, [("{{name}}", who(chosen, trend=True))], (12, 9), unit, bars=bars, stack=bars, many=True)
+def posted(view, by=BY):
+    """Messages of one day. A total that falls is that of groups that were dissolved or went to another owner."""
+    return f"sum by ({', '.join(by)}) (clamp_min({OWNER.grown('messages', view)}, 0))"
 
 
-def board():
-    total = lambda field: lambda when: OWNER.sum(field, when=when)  # noqa: E731
-    share = lambda part, whole: lambda when: OWNER.share(part, whole, when=when)  # noqa: E731
-    owners = ("account", "owner")
-    day = SOURCE.against(1)
-    grown = lambda field: OWNER.gained(field, owners, *day)  # noqa: E731
+def left(view, by=BY):
+    """Those who joined, less the growth of members. Groups that come from elsewhere make more growth than there are who joined: then it is not known."""
+    keys = ", ".join(by)
+    return f"(sum by ({keys}) ({OWNER.each('new_members', view)} - on (account, owner) {OWNER.grown('members', view)}) >= 0)"
 
-    header = row(None, day_shown(SOURCE, (5, 3)), source_state([(SOURCE, T("owners", "群主")), (TEAMS, T("teams", "团队"))], (7, 3)), answered([SOURCE, TEAMS], (12, 3)))
-    tiles = row(
-        T("The day at a glance", "当日概览"),
-        tile(SOURCE, T("Groups", "客户群数"), T("Customer groups at the end of the day.", "当日结束时的客户群总数。"), total("chats"), COUNT,
-             rising=GOOD, bad=T("Falls: groups are being dissolved.", "下降：客户群在解散。")),
-        tile(SOURCE, T("New groups", "新建群数"), T("Customer groups made that day.", "当日新建的客户群数。"), total("new_chats"), COUNT, rising=GOOD, small=True),
-        tile(SOURCE, T("Members", "群成员数"), T("People in customer groups at the end of the day; whoever is in the groups of two "
-                                            "owners counts twice.", "当日结束时客户群中的人数；同时在两位群主群中的人计两次。"),
-             total("members"), COUNT, rising=GOOD, bad=T("Falls although people join: more leave.", "有人入群但总数下降：离开的人更多。")),
-        tile(SOURCE, T("Joined", "新入群人数"), T("People who joined customer groups that day.", "当日新加入客户群的人数。"),
-             total("new_members"), COUNT, rising=GOOD, bad=T("Falls for days on end.", "连续多日下降。")),
-        tile(SOURCE, T("Ever spoke", "发言过的成员占比"), T("Share of the members who ever sent a message.", "曾经发过消息的群成员占比。"),
-             share("members_with_messages", "members"), "percentunit", rising=GOOD, points=True, decimals=1,
-             bad=T("Falls: those who join stay silent.", "下降：新入群的人保持沉默。")),
-        tile(SOURCE, T("Groups ever used", "有过消息的群占比"), T("Share of the groups that ever had a message.", "曾经有过消息的客户群占比。"),
-             share("chats_with_messages", "chats"), "percentunit", rising=GOOD, points=True, decimals=1,
-             bad=T("Below 80%: groups are made and left alone.", "低于 80%：建群后无人经营。")),
-    )
-    ranks = row(
-        T("Whose groups grow, and whose are silent", "谁的群在增长，谁的群在沉默"),
-        bargauge(T("Joined, 7 days", "近 7 天新入群"), T("People who joined the groups of an owner over the last seven days shown.",
-                                               "最近七个统计日内加入该群主客户群的人数。"),
-                 f"topk(10, {who(OWNER.week('new_members'))})", "{{name}}", (8, 9), COUNT, thresholds=steps(GOOD),
-                 bad=T("A short list: growth rests on few owners.", "榜单很短：增长依赖少数群主。")),
-        bargauge(T("Messages that day", "当日消息数"), T("Messages in the groups of an owner.", "该群主客户群中的消息数。") + DAILY,
-                 f"topk(10, {who(grown('messages'))})", "{{name}}", (8, 9), COUNT,
-                 bad=T("All of it in the groups of one or two owners.", "消息集中在一两位群主的群里。")),
-        bargauge(T("Fewest members who ever spoke", "发言成员占比最低"),
-                 T("Share of an owner's group members who ever sent a message, lowest first.", "群成员中曾经发言的占比，从低到高。"),
-                 f"bottomk(10, {who(OWNER.share('members_with_messages', 'members', owners))})", "{{name}}", (8, 9),
-                 "percentunit", max=1, decimals=1, thresholds=QUIET, bad=T("Below 30% (red).", "低于 30%（红色）。")),
-    )
-    trends = row(
-        T("Trends by day", "每日趋势"),
-        timeseries(T("Joined", "新入群人数"), T("People who joined customer groups, each day. A day's bar appears around noon of the next day.",
-                                          "每天新加入客户群的人数。当日的柱形在次日中午前后出现。"),
-                   [(T("joined", "新入群"), OWNER.sum("new_members", when=SOURCE.bar))], (12, 8), "short", bars=True, colors=[GOOD],
-                   bad=T("Shorter bars week after week.", "柱形逐周变短。")),
-        timeseries(T("Messages a day", "每日消息数"), T("Messages in customer groups, each day.", "客户群每天的消息数。") + DAILY,
-                   [(T("messages", "消息数"), posted(SOURCE.bar))], (12, 8), "short", bars=True, colors=[PLAIN],
-                   bad=T("Members grow and messages do not.", "成员增长而消息不增长。")),
-        timeseries(T("Members", "群成员数"), T("People in customer groups, and those of them who ever sent a message.", "客户群总人数，以及其中曾经发言的人数。"),
-                   [(T("members", "群成员"), OWNER.sum("members", when=SOURCE.line)),
-                    (T("ever spoke", "曾发言"), OWNER.sum("members_with_messages", when=SOURCE.line))],
-                   (12, 8), "short", colors=[PLAIN, GOOD], bad=T("The lines drift apart.", "两条线差距扩大。"), custom={"fillOpacity": 12}),
-        timeseries(T("Groups", "客户群数"), T("Customer groups, and those of them that ever had a message.", "客户群总数，以及其中有过消息的群数。"),
-                   [(T("groups", "客户群"), OWNER.sum("chats", when=SOURCE.line)),
-                    (T("ever used", "有过消息"), OWNER.sum("chats_with_messages", when=SOURCE.line))],
-                   (12, 8), "short", colors=[PLAIN, GOOD], bad=T("New groups that nobody uses: the lines drift apart.", "新建的群没有人使用：两条线差距扩大。"), custom={"fillOpacity": 12}),
-    )
-    people = row(
-        T("Owners", "群主"),
-        table(T("Owners, that day and over 7 days", "群主：当日与近 7 天"),
-              T("Every owner with figures, a click on a heading sorts. –: no figure, which is not 0. Names stand where "
-                "`names: true` is configured.", "所有有数据的群主，点击表头可排序。“–”表示没有数据，并不是 0。配置 `names: true` 后显示姓名。"),
-              [("account", T("Account", "账号")), ("owner", T("Owner id", "群主 ID"))],
-              [column(T("Groups", "客户群"), OWNER.each("chats"), COUNT),
-               column(T("New groups", "新建群"), OWNER.each("new_chats"), COUNT),
-               column(T("Groups used", "有消息的群"), OWNER.each("chats_with_messages"), COUNT),
-               column(T("Members", "群成员"), OWNER.each("members"), COUNT),
-               column(T("Joined", "新入群"), OWNER.each("new_members"), COUNT),
-               column(T("Joined, 7 days", "近 7 天新入群"), OWNER.week("new_members"), COUNT),
-               column(T("Ever spoke", "曾发言"), OWNER.each("members_with_messages"), COUNT),
-               column(T("Share", "发言占比"), OWNER.share("members_with_messages", "members", owners), "percentunit", decimals=1,
-                      thresholds=QUIET, custom__cellOptions={"type": "color-text"}),
-               column(T("Messages that day", "当日消息"), grown("messages"), COUNT),
-               column(T("Messages, all", "累计消息"), OWNER.each("messages"), COUNT)],
-              (24, 11),
-              name=(T("Name", "姓名"), names_of_owners()), sort=T("Members", "群成员"), pages=True,
-              hidden={"userid": True}, bad=T("Red: fewer than 30% of the members ever spoke.", "红色：曾发言的成员不足 30%。")),
-    )
-    teams = row(
-        T("Teams", "团队"),
-        table(T("Teams of owners", "群主团队"), T("Figures of teams of owners. Rows must not be added: teams may overlap.",
-                                              "群主团队的数据。各行不可相加：团队之间可能重叠。"),
-              [("account", T("Account", "账号")), ("team_name", T("Team", "团队"))],
-              [column(T("Groups", "客户群"), TEAM.each("chats"), COUNT),
-               column(T("New groups", "新建群"), TEAM.each("new_chats"), COUNT),
-               column(T("Members", "群成员"), TEAM.each("members"), COUNT),
-               column(T("Joined", "新入群"), TEAM.each("new_members"), COUNT),
-               column(T("Ever spoke", "曾发言"), TEAM.each("members_with_messages"), COUNT),
-               column(T("Messages, all", "累计消息"), TEAM.each("messages"), COUNT)],
-              (12, 8), noValue=UNSET, bad=T("A team that nobody joins.", "没有人加入的团队。")),
-        timeseries(T("Joined, by team", "新入群人数：按团队"), T("People who joined the groups of each team. Teams may overlap.",
-                                                     "加入各团队客户群的人数。团队之间可能重叠。"),
-                   [("{{team_name}}", TEAM.each("new_members", TEAMS.line))], (12, 8), "short", noValue=UNSET,
-                   bad=T("A line at 0.", "某条线为 0。")),
-        collapsed=True)
-    single = row(
-        T("Single owners by day (choose them above)", "单个群主的每日数据（请在上方选择）"),
-        per_owner(T("Joined by owner", "新入群人数：按群主"), T("People who joined.", "新入群人数。"), "new_members", "short", True),
-        per_owner(T("Members by owner", "群成员数：按群主"), T("People in the owner's groups.", "该群主客户群中的人数。"), "members", "short"),
-        per_owner(T("New groups by owner", "新建群数：按群主"), T("Groups newly made.", "新建的客户群数。"), "new_chats", "short", True),
-        per_owner(T("Groups by owner", "客户群数：按群主"), T("Groups at the end of the day.", "当日结束时的客户群数。"), "chats", "short"),
-        collapsed=True)
-    return dashboard(
-        "wecom-groupchat", T("WeCom customer groups", "企业微信客户群"),
-        T("Daily statistics of WeCom customer groups: groups, members, growth and activity, by owner and team.",
-          "企业微信客户群每日统计：群数、成员、增长与活跃，按群主与团队。"),
-        [variable("account", T("Account", "账号"), 'label_values(imstats_source_stat_timestamp_seconds{source=~"wecom_groupchat_.+"}, account)'),
-         variable("owner", T("Owner", "群主"), 'label_values(wecom_groupchat_owner_chats{account=~"$account"}, owner)')],
-        [header, tiles, ranks, trends, people, teams, single])
+
+def talk(view, by=BY):
+    """Messages for each hundred members, the same day."""
+    return f"100 * {posted(view, by)} / on ({', '.join(by)}) ({OWNER.sum('members', by, view)} > 0)"
+
+
+def of_week(figure):
+    """What totals grew by in seven days: the difference of two days, where a sum of daily differences would ask fourteen times."""
+    return lambda back: figure(NOW if back == 0 else ago(7), ago(back + 7))
+
+
+def grown(field, least=None):
+    """By how much a standing total grew between two points of view, of the owners who stand in both."""
+    def between(now, then):
+        growth = f"{OWNER.each(field, now)} - {OWNER.each(field, then)}"
+        return f"sum by (account) ({f'clamp_min({growth}, {least})' if least is not None else growth})"
+    return between
+
+
+def left_in_week(back):
+    joined = f"sum_over_time(({total('new_members')(DAILY)})[7d:1d]{f' offset {back}d' if back else ''})"
+    return f"({joined} - on (account) {of_week(grown('members'))(back)} >= 0)"
+
+
+def who(expr):
+    return named(f'label_join({expr}, "userid", "", "owner")', "wecom_user_info", "userid")
 
 
 def names_of_owners():
     found = names("wecom_user_info", "userid", f'label_join({OWNER.each("chats")}, "userid", "", "owner")')
-    return f'label_join({found}, "owner", "", "userid")'
+    return f'max by (account, owner, name) (label_join({found}, "owner", "", "userid"))'
+
+
+
+def board():
+    to_person = link("wecom-person", T("This member's board", "查看该成员"), account="${__field.labels.account}", userid="${__field.labels.owner}")
+    tiles = row(
+        None, fresh((SOURCE, T("owners", "群主")), (TEAMS, T("teams", "团队"))),
+        tile(SOURCE, T("Joined", "新入群人数"), T("People who joined customer groups.", "当日新加入客户群的人数。") + TWICE, total("new_members"), COUNT, rising=GOOD,
+             bad=T("fewer than on the usual weekday, for days on end.", "连续多日低于前 4 周同日。")),
+        tile(SOURCE, T("Left", "退群人数"), T("People who left customer groups: those who joined, less the growth of members.", "当日退群的人数：新入群人数减去成员净增。") + GROWTH, left, COUNT, rising=BAD, compared=False, pooled=left_in_week,
+             bad=T("as many as join.", "退群人数接近入群人数。")),
+        tile(SOURCE, T("Net growth", "净增成员"), T("Members more than the day before.", "成员数较前一日的净增。") + GROWTH, growth, COUNT, rising=GOOD, compared=False, pooled=of_week(grown("members")),
+             bad=T("below 0: more leave than join.", "低于 0：退群多于入群。")),
+        tile(SOURCE, T("Members", "群成员数"), T("People in customer groups at the end of the day.", "当日结束时客户群中的人数。") + TWICE, total("members"), COUNT, rising=GOOD, weekly=False,
+             bad=T("fewer than four weeks ago.", "少于四周前。")),
+        tile(SOURCE, T("Messages", "消息数"), T("Messages in customer groups on that day.", "客户群当日的消息数。") + GROWTH, posted, COUNT, rising=GOOD, pooled=of_week(grown("messages", 0)),
+             bad=T("members grow and messages do not.", "成员增长而消息不增长。")),
+        tile(SOURCE, T("Per 100 members", "每百人消息数"), T("Messages on that day for each hundred members: it tells a lively group from a dead one.", "当日每百名成员的消息数，用于区分活跃群与沉寂群。") + GROWTH, talk, "short", rising=GOOD, weekly=False,
+             decimals=1, bad=T("a fall over weeks.", "数周持续下降。")),
+        timeseries(T("Joined and left, and joined a week earlier", "入群与退群，灰线为上周同日入群"), T("People who joined and who left, each day. Yesterday's bar is there by 08:00.", "每天入群与退群的人数。昨日的柱形在 08:00 前出现。") + GROWTH,
+                   [(T("joined", "入群"), f"sum ({total('new_members')(DAY)})"), (T("left", "退群"), f"sum ({left(DAY)})"),
+                    (T("joined, a week earlier", "上周同日入群"), f"sum ({total('new_members')(WEEK_EARLIER)})")],
+                   (11, 10), COUNT, bars=True, lines="C", colors=[GOOD, BAD, FAINT], below="B", min=None, bad=T("as much below the line as above.", "下方的红柱接近上方的绿柱。")),
+        table(T("Owners, 7 days and that day", "群主：近 7 天与当日"), T("Owners of groups, a click on a name leads to that member. –: no figure, which is not 0.", "客户群群主，点击姓名进入该成员看板。“–”表示没有数据，并不是 0。"),
+              [ACCOUNT, ("owner", T("Owner id", "群主 ID"))],
+              [column(T("Joined, 7 d", "近 7 天入群"), week(OWNER.each("new_members", DAILY)), COUNT, **BAR),
+               column(T("vs 7 before", "较前 7 天"), week_change(OWNER.each("new_members", DAILY)), SHARE, decimals=0),
+               column(T("Left", "退群"), left(NOW, EACH), COUNT),
+               column(T("Members", "群成员"), OWNER.each("members"), COUNT),
+               column(T("Messages", "当日消息"), posted(NOW, EACH), COUNT),
+               column(T("per 100 members", "每百人"), talk(NOW, EACH), "none", decimals=1)],
+              (13, 10), name=(T("Name", "姓名"), names_of_owners()), unseen=[T("Owner id", "群主 ID")], pages=True, narrow=62,
+              links={shown: link("wecom-person", T("This member's board", "查看该成员"), account=cell(T("Account", "账号")), userid=cell(T("Owner id", "群主 ID")))
+                     for shown in (T("Name", "姓名"), T("Owner id", "群主 ID"))},
+              bad=T("owners with many members and no messages.", "成员多而没有消息的群主。")),
+    )
+    trends = row(
+        T("Trends by day", "每日趋势"),
+        timeseries(T("Messages a day", "每日消息数"), T("Messages in customer groups, each day.", "客户群每天的消息数。") + GROWTH, [(T("messages", "消息数"), f"sum ({posted(DAY)})")], (12, 8), COUNT, bars=True, colors=[PLAIN],
+                   bad=T("members grow and messages do not.", "成员增长而消息不增长。")),
+        timeseries(T("Members", "群成员数"), T("People in customer groups at the end of each day; the axis does not begin at 0.", "每天结束时客户群中的人数；纵轴不从 0 开始。") + TWICE, [(T("members", "群成员"), f"sum ({total('members')(DAY)})")], (12, 8), COUNT,
+                   colors=[PLAIN], min=None, custom={"fillOpacity": 12}, bad=T("a line that falls.", "持续下降。")),
+    )
+    ranks = row(
+        T("Whose groups are silent, and whose shrink", "谁的群在沉默，谁的群在流失"),
+        ranking(T("Fewest messages per 100 members", "每百人消息数最少的群主"), T("Messages of that day for each hundred members, of owners with at least 50 members.", "当日每百名成员的消息数，仅成员不少于 50 人的群主。") + GROWTH,
+                who(f"bottomk(10, {talk(NOW, EACH)} and on (account, owner) {OWNER.each('members')} >= 50)"), "{{name}}", (8, 9), "none", decimals=1, links=[to_person], bad=T("the same names every day.", "每天都是同样的人。")),
+        ranking(T("Most left", "退群最多的群主"), T("People who left the groups of an owner on that day.", "当日退出该群主客户群的人数。") + GROWTH, who(f"topk(10, {left(NOW, EACH)} > 0)"), "{{name}}", (8, 9), COUNT, links=[to_person], thresholds=steps(WARN),
+                bad=T("one owner far above the others.", "某位群主远高于其他人。")),
+        ranking(T("Most silent members", "未发言成员占比最高的群主"), T("Share of an owner's group members who never sent a message, of owners with at least 50 members.", "从未发言的群成员占比，仅成员不少于 50 人的群主。"),
+                who(f"topk(10, 1 - {OWNER.share('members_with_messages', 'members', EACH)} and on (account, owner) {OWNER.each('members')} >= 50)"), "{{name}}", (8, 9), SHARE, max=1, decimals=0, links=[to_person],
+                bad=T("nearly all members silent.", "几乎所有成员都不发言。")),
+    )
+    slow = row(
+        T("Net growth, silence, new groups", "净增、未发言成员、新建群"),
+        timeseries(T("Net growth of members", "净增成员"), T("Members more than the day before.", "成员数较前一日的净增。") + GROWTH, [(T("net", "净增"), f"sum ({growth(DAY)})")], (8, 8), COUNT, bars=True,
+                   colors=[PLAIN], min=None, bad=T("bars below 0.", "柱形低于 0。")),
+        timeseries(T("Silent members", "未发言成员占比"), T("Share of the members who never sent a message; the axis does not begin at 0.", "从未发言的群成员占比；纵轴不从 0 开始。"),
+                   [(T("never spoke", "从未发言"), f"1 - sum ({total('members_with_messages')(DAY)}) / (sum ({total('members')(DAY)}) > 0)")], (8, 8), SHARE, colors=[WARN], min=None, decimals=2,
+                   bad=T("a line that rises: those who join stay silent.", "持续上升：新入群的人保持沉默。")),
+        timeseries(T("New groups", "新建群数"), T("Customer groups made on that day.", "当日新建的客户群数。"), [(T("new groups", "新建群"), f"sum ({total('new_chats')(DAY)})")], (8, 8), COUNT, bars=True, colors=[PLAIN], decimals=0, bad=T("many new groups, few messages.", "新建很多但消息很少。")),
+        collapsed=True)
+    more = row(
+        T("Groups, and teams of owners", "群数与群主团队"),
+        table(T("Owners: all figures", "群主：全部数据"), T("Standing totals of every owner at the end of the day.", "各群主当日结束时的累计数据。"), [ACCOUNT, ("owner", T("Owner id", "群主 ID"))],
+              [column(T("Groups", "客户群"), OWNER.each("chats"), COUNT), column(T("New groups", "新建群"), OWNER.each("new_chats"), COUNT),
+               column(T("Groups ever used", "有过消息的群"), OWNER.each("chats_with_messages"), COUNT), column(T("Members", "群成员"), OWNER.each("members"), COUNT),
+               column(T("Ever spoke", "曾发言"), OWNER.each("members_with_messages"), COUNT), column(T("Messages, all", "累计消息"), OWNER.each("messages"), COUNT)],
+              (24, 11), name=(T("Name", "姓名"), names_of_owners()), pages=True, sort=T("Members", "群成员"), bad=T("groups that were never used.", "从未使用的群。")),
+        table(T("Teams of owners", "群主团队"), T("Figures of teams of owners. Rows must not be added: teams may overlap.", "群主团队的数据。各行不可相加：团队之间可能重叠。"), [ACCOUNT, ("team_name", T("Team", "团队"))],
+              [column(T("Joined, 7 d", "近 7 天入群"), week(TEAM.each("new_members", DAILY)), COUNT, **BAR), column(T("vs 7 before", "较前 7 天"), week_change(TEAM.each("new_members", DAILY)), SHARE, decimals=0),
+               column(T("Groups", "客户群"), TEAM.each("chats"), COUNT), column(T("New groups", "新建群"), TEAM.each("new_chats"), COUNT), column(T("Members", "群成员"), TEAM.each("members"), COUNT),
+               column(T("Ever spoke", "曾发言"), TEAM.each("members_with_messages"), COUNT), column(T("Messages, all", "累计消息"), TEAM.each("messages"), COUNT)],
+              (24, 7), noValue=T("No teams configured", "未配置团队"), bad=T("a team that nobody joins.", "没有人加入的团队。")),
+        collapsed=True)
+    return dashboard(
+        "wecom-groupchat", T("WeCom / customer groups", "企业微信 / 客户群"),
+        T("Daily statistics of WeCom customer groups: who joins, who leaves, and where people talk. A day late by nature: yesterday is there from about 06:10. Days are those of Beijing.",
+          "企业微信客户群每日统计：入群、退群与活跃情况。数据天然滞后一天：昨日数据约 06:10 起可见。日期以北京时间为准。"),
+        [accounts("wecom_groupchat_.+")], [tiles, trends, ranks, slow, more], sources=[SOURCE], tags=["wecom", "企业微信"])

@@ -1,189 +1,163 @@
-"""WeCom KF, for the service manager: load, first response, satisfaction, who is left unanswered."""
+"""WeCom KF, for the service manager: are customers waiting, is it the load or the staff, and are they satisfied."""
 
-from .panels import (BAD, COLORED, COUNT, GOOD, PLAIN, SECONDS, THICK, TIME, WARN, answered, bargauge, column, dashboard, day_shown, row,
-                     source_state, steps, table, tile, timeseries, variable)
-from .promql import Source, Table, named, names, over
+from . import goals
+from .frame import against, fresh, goal_trend, tile, trend
+from .page import accounts, dashboard, row
+from .panels import (ACCOUNT, BAD, BAR, COLORED, COUNT, FAINT, GOOD, PLAIN, SECONDS, SHARE, TIME, WARN, cell, column, link, ranking, steps, table, timeseries)
+from .promql import DAILY, DAY, NOW, Source, Table, named, names, over, week, week_change
 from .text import Text as T
 
 SOURCE = Source("wecom_kf")
-ACCOUNT = Table("wecom_kf_account", SOURCE, ("open_kfid",))
-SERVICER = Table("wecom_kf_servicer", SOURCE, ("open_kfid", "userid"))
+ACCOUNTS = Table("wecom_kf_account", SOURCE, ("open_kfid",))
+SERVICER = Table("wecom_kf_servicer", SOURCE, ("open_kfid", "userid"), many=True)
 
 RATIO, REPLY = "replied_sessions_ratio", "first_reply_average_seconds"
 REPLIED = ("sessions", RATIO)
-SURVEYED = ("satisfaction_surveys_sent", "satisfaction_participation_ratio")
-SLOW = steps(GOOD, (60, WARN), (180, BAD))
-ANSWERED = steps(BAD, (0.8, WARN), (0.95, GOOD))
-PLEASED = steps(BAD, (0.7, WARN), (0.85, GOOD))
-UNSET = T("No servicers configured", "未配置接待人员")
-PERSON = ("account", "userid")
+SENT, ANSWERED, PLEASED = "satisfaction_surveys_sent", "satisfaction_participation_ratio", "satisfied_ratio"
+SURVEYED = (SENT, ANSWERED)
+BY, PERSON, DESK = ("account",), ("account", "userid"), ("account", "open_kfid")
 RANKED = T(" All KF accounts of a servicer together, each with its weight.", "接待人员在所有客服账号中的合计，按各自权重加权。")
+ENOUGH = T(f" Judged from ${goals.SESSIONS[0]} sessions on, satisfaction from ${goals.ANSWERS[0]} answers on.", f" 会话数达到 ${goals.SESSIONS[0]}、评价数达到 ${goals.ANSWERS[0]} 才评价。")
+UNSET = T("No figures of servicers (configure `servicers`)", "没有接待人员数据（请配置 servicers）")
 
 
-def ratio(of, by=(), when=None):
-    return of.mean(RATIO, ("sessions",), by, when)
+def total(field):
+    return lambda view: ACCOUNTS.sum(field, BY, view)
 
 
-def reply(of, by=(), when=None):
-    return of.mean(REPLY, REPLIED, by, when)
+def unanswered(of, by=BY, view=NOW):
+    """Sessions that got no reply on the same day. A whole number, but for rounding by the platform."""
+    return f"round({over('sum', by)} ({of.each('sessions', view)} * (1 - {of.each(RATIO, view)}))) + 0"
 
 
-def survey(of, field, by=(), when=None):
-    return of.mean(field, SURVEYED, by, when)
+def missed(of, by=BY, view=NOW):
+    """The same without its rounding, which sums over days can't have."""
+    return f"{over('sum', by)} ({of.each('sessions', view)} - {of.each('sessions', view)} * {of.each(RATIO, view)})"
 
 
-def participation(of, by=(), when=None):
-    return of.mean(SURVEYED[1], SURVEYED[:1], by, when)
+def answers(of, by=BY, view=NOW):
+    """Surveys that were answered."""
+    return f"{over('sum', by)} ({of.each(SENT, view)} * {of.each(ANSWERED, view)})"
 
 
-def unanswered(of, by=(), when=None):
-    """Sessions that got no reply on the same day."""
-    return f"{over('sum', by)} ({of.each('sessions', when)} * (1 - {of.each(RATIO, when)}))"
+def pooled(of, field, weights):
+    """The average of seven days, each day and subject with its weight."""
+    def of_week(back):
+        figures, weight = of.weighed(field, weights, BY, DAILY)
+        return f"{week(figures, back)} / on (account) ({week(weight, back)} > 0)"
+    return of_week
 
 
-def who(expr, trend=False):
-    return named(expr, "wecom_user_info", "userid", trend=trend)
+def load(view):
+    """Sessions for each servicer who had any."""
+    sessions = SERVICER.sum("sessions", PERSON, view)
+    return f"sum by (account) ({sessions}) / on (account) count by (account) ({sessions} > 0)"
+
+
+def who(expr):
+    return named(expr, "wecom_user_info", "userid")
 
 
 def desk(expr, trend=False):
     return named(expr, "wecom_kf_account_info", "open_kfid", trend=trend)
 
 
-def busiest(field, when, count=5):
-    """A figure of the KF accounts with most sessions; a company may have thousands."""
-    return f"{ACCOUNT.each(field, when)} and on (account, open_kfid) topk({count}, {ACCOUNT.each('sessions', SOURCE.end)})"
-
-
-def per_servicer(title, what, figure, rank, unit, bars=False, **more):
-    """`figure` makes the expression by servicer; `rank` says who is shown."""
-    when = SOURCE.bar if bars else SOURCE.line
-    chosen = f"{figure(when)} and on (account, userid) {rank}({10 if bars else 6}, {figure(SOURCE.end)})"
-    return timeseries(title, what + RANKED, [("{{name}}", who(chosen, trend=True))], (12, 9), unit, bars=bars, stack=bars,
-                      many=True, noValue=UNSET, **more)
-
-
 def board():
-    total = lambda field: lambda when: ACCOUNT.sum(field, when=when)  # noqa: E731
-    header = row(None, day_shown(SOURCE, (5, 3)), source_state([(SOURCE, None)], (5, 3)), answered([SOURCE], (14, 3)))
+    ratio = lambda view: ACCOUNTS.mean(RATIO, ("sessions",), BY, view)  # noqa: E731
+    reply = lambda view: ACCOUNTS.mean(REPLY, REPLIED, BY, view)  # noqa: E731
+    pleased = lambda view: ACCOUNTS.mean(PLEASED, SURVEYED, BY, view)  # noqa: E731
+    to_person = link("wecom-person", T("This member's board", "查看该成员"), account="${__field.labels.account}", userid="${__field.labels.userid}")
+    person_sessions = SERVICER.sum("sessions", PERSON)
     tiles = row(
-        T("The day at a glance", "当日概览"),
+        None, fresh((SOURCE, None)),
         tile(SOURCE, T("Sessions", "咨询会话数"), T("Sessions that reached a servicer.", "接入人工的会话数。"), total("sessions"), COUNT,
-             bad=T("A jump that the servicers can't follow: see the first reply.", "会话突增而接待跟不上：请看首次回复时长。")),
-        tile(SOURCE, T("Unanswered sessions", "未回复会话"), T("Sessions that got no reply on the same day: sessions x (1 - reply ratio).",
-                                                  "当日未得到回复的会话：会话数 ×（1 − 回复率）。"),
-             lambda when: unanswered(ACCOUNT, when=when), COUNT, rising=BAD, decimals=0, small=True, bad=T("Anything but a few.", "超过个别几个。")),
-        tile(SOURCE, T("Replied", "回复率"), T("Share of the sessions that got a reply on the same day; KF accounts weigh by their sessions.",
-                                         "当日得到回复的会话占比；客服账号按会话数加权。"),
-             lambda when: ratio(ACCOUNT, when=when), "percentunit", rising=GOOD, points=True, decimals=1, bad=T("Below 95%.", "低于 95%。")),
-        tile(SOURCE, T("First reply", "首次回复时长"), T("Average time from a customer's first message to the first reply; weighed by replied sessions.",
-                                               "客户首条消息到首次回复的平均时长；按已回复会话加权。"),
-             lambda when: reply(ACCOUNT, when=when), TIME, rising=BAD, bad=T("Above three minutes: customers leave.", "超过三分钟：客户会离开。")),
-        tile(SOURCE, T("Satisfied", "满意率"), T("Share of the answered surveys that say satisfied; weighed by answered surveys.",
-                                           "已评价中“满意”的占比；按评价数加权。"),
-             lambda when: survey(ACCOUNT, "satisfied_ratio", when=when), "percentunit", rising=GOOD, points=True, decimals=1,
-             bad=T("Below 85%.", "低于 85%。")),
-        tile(SOURCE, T("Surveys answered", "参评率"), T("Share of the satisfaction surveys that were answered; weighed by surveys sent.",
-                                               "满意度评价的参评率；按发出的评价数加权。"),
-             lambda when: participation(ACCOUNT, when=when), "percentunit", rising=GOOD, points=True, decimals=1,
-             bad=T("So low that satisfaction says little.", "过低时满意率没有代表性。")),
+             bad=T("a jump that the servicers can't follow: see the first reply.", "会话突增而接待跟不上：请看首次回复时长。")),
+        tile(SOURCE, T("Unanswered", "未回复会话"), T("Sessions that got no reply on the same day: sessions x (1 - reply ratio).", "当日未得到回复的会话：会话数 ×（1 − 回复率）。"),
+             lambda view: missed(ACCOUNTS, view=view) if view is DAILY else unanswered(ACCOUNTS, view=view), COUNT, rising=BAD, decimals=0,
+             bad=T("more than on the usual weekday.", "多于前 4 周同日。")),
+        tile(SOURCE, T("Replied", "回复率"), T("Share of the sessions that got a reply on the same day; KF accounts weigh by their sessions.", "当日得到回复的会话占比；客服账号按会话数加权。"), ratio, SHARE, rising=GOOD,
+             goal=goals.KF_REPLIED, cases=total("sessions"), least=goals.SESSIONS, decimals=1, bad=T("below the goal.", "低于目标。")),
+        tile(SOURCE, T("First reply", "平均首次回复时长"), T("Average time from a customer's first message to the first reply; weighed by replied sessions.", "客户首条消息到首次回复的平均时长；按已回复会话加权。"), reply, TIME, rising=BAD,
+             goal=goals.KF_REPLY, cases=total("sessions"), least=goals.SESSIONS, bad=T("minutes: customers leave.", "以分钟计：客户会离开。")),
+        tile(SOURCE, T("Satisfied", "满意率"), T("Share of the answered surveys that say satisfied; weighed by answered surveys.", "已评价中“满意”的占比；按评价数加权。"), pleased, SHARE, rising=GOOD,
+             goal=goals.SATISFIED, cases=lambda view: answers(ACCOUNTS, view=view), least=goals.ANSWERS, decimals=1, pooled=pooled(ACCOUNTS, PLEASED, SURVEYED),
+             bad=T("below the goal over seven days; few answers say little.", "近 7 天低于目标；评价很少时参考意义不大。")),
+        tile(SOURCE, T("Per servicer", "人均会话数"), T("Sessions for each servicer who had any: it tells load from staff.", "有会话的接待人员的人均会话数，用于区分负载与人手问题。"), load, "short", decimals=1, rising=None, weekly=False,
+             bad=T("a rise together with a slower first reply: too few servicers.", "与首次回复变慢同时上升：人手不足。")),
+        trend(T("Sessions, and a week earlier", "会话数，灰线为上周同日"), T("Sessions that reached a servicer, each day. Yesterday's bar is there by 08:00.", "每天接入人工的会话数。昨日的柱形在 08:00 前出现。"), total("sessions"), size=(11, 10),
+              bad=T("growth without more servicers.", "会话增长而接待人员未增加。")),
+        table(T("KF accounts, 7 days and that day", "客服账号：近 7 天与当日"), T("KF accounts with figures; red only with enough cases.", "有数据的客服账号；样本足够时才着色。") + ENOUGH, [ACCOUNT, ("open_kfid", T("KF account id", "客服账号 ID"))],
+              [column(T("Sessions, 7 d", "近 7 天会话"), week(ACCOUNTS.each("sessions", DAILY)), COUNT, **BAR),
+               column(T("vs 7 before", "较前 7 天"), week_change(ACCOUNTS.each("sessions", DAILY)), SHARE, decimals=0),
+               column(T("Sessions", "当日会话"), ACCOUNTS.each("sessions"), COUNT),
+               against(T("replied, to goal", "回复率较目标"), ACCOUNTS.each(RATIO), goals.KF_REPLIED, f"on (account, open_kfid) {ACCOUNTS.each('sessions')} >= ${goals.SESSIONS[0]}", **COLORED),
+               column(T("First reply", "首次回复"), ACCOUNTS.each(REPLY), TIME),
+               against(T("over goal", "超目标"), ACCOUNTS.each(REPLY), goals.KF_REPLY, f"on (account, open_kfid) {ACCOUNTS.each('sessions')} >= ${goals.SESSIONS[0]}", **COLORED),
+               column(T("Answers", "评价数"), answers(ACCOUNTS, DESK), COUNT, decimals=0),
+               against(T("satisfied, to goal", "满意率较目标"), ACCOUNTS.each(PLEASED), goals.SATISFIED, f"on (account, open_kfid) {answers(ACCOUNTS, DESK)} >= ${goals.ANSWERS[0]}", **COLORED)],
+              (13, 10), name=(T("Name", "名称"), names("wecom_kf_account_info", "open_kfid", ACCOUNTS.each("sessions"))), unseen=[T("KF account id", "客服账号 ID")], narrow=60, pages=True,
+              bad=T("red cells.", "红色单元格。")),
     )
-    load = row(
-        T("Load and first reply", "负载与首次回复"),
-        bargauge(T("Sessions, by KF account", "会话数：按客服账号"), T("Sessions that reached a servicer.", "接入人工的会话数。"),
-                 f"topk(6, {desk(ACCOUNT.each('sessions'))})", "{{name}}", (6, 9), COUNT, above=True,
-                 bad=T("One account carries nearly everything.", "几乎全部集中在一个账号。")),
-        bargauge(T("First reply, by KF account", "首次回复：按客服账号"), T("Average time to the first reply; slowest first.", "首次回复的平均时长；从慢到快。"),
-                 f"topk(6, {desk(ACCOUNT.each(REPLY))})", "{{name}}", (6, 9), TIME, above=True, thresholds=SLOW,
-                 bad=T("Above three minutes (red).", "超过三分钟（红色）。")),
-        bargauge(T("Most sessions, servicers", "会话最多的接待人员"), T("Sessions of a servicer that day.", "接待人员当日的会话数。") + RANKED,
-                 f"topk(10, {who(SERVICER.sum('sessions', PERSON))})", "{{name}}", (6, 9), COUNT, noValue=UNSET,
-                 bad=T("Far more than the others: redistribute.", "远多于其他人：需要重新分配。")),
-        bargauge(T("Slowest first reply, servicers", "首次回复最慢的接待人员"), T("Average time to the first reply that day.", "当日首次回复的平均时长。") + RANKED,
-                 f"topk(10, {who(reply(SERVICER, PERSON))})", "{{name}}", (6, 9), TIME, thresholds=SLOW, noValue=UNSET,
-                 bad=T("The same names every day.", "每天都是同样的人。")),
+    waiting = row(
+        T("Waiting, and what it comes from", "等待情况及其原因"),
+        goal_trend(T("First reply", "平均首次回复时长"), T("Average time to the first reply, weighed; and the goal.", "首次回复的平均时长（加权）与目标。"), reply, f"${goals.KF_REPLY.name}", SECONDS, bad=T("bars above the line.", "柱形高于目标线。")),
+        timeseries(T("Sessions per servicer", "人均会话数"), T("Sessions for each servicer who had any, each day.", "每天有会话的接待人员的人均会话数。"), [("{{account}}", load(DAY))], (12, 8), COUNT, bars=True, colors=[PLAIN], noValue=UNSET,
+                   bad=T("bars that grow while the first reply slows down: too few servicers.", "柱形变高且首次回复变慢：人手不足。")),
+        timeseries(T("Unanswered sessions", "未回复会话"), T("Sessions that got no reply on the same day.", "当日未得到回复的会话。"), [(T("unanswered", "未回复"), f"sum ({unanswered(ACCOUNTS, view=DAY)})")], (8, 9), COUNT, bars=True, colors=[WARN], decimals=0,
+                   bad=T("bars that grow.", "柱形变高。")),
+        ranking(T("Most unanswered, 7 days", "近 7 天未回复最多的接待人员"), T("Sessions of a servicer without a reply on the same day, over seven days.", "接待人员近 7 天当日未回复的会话数。") + RANKED,
+                who(f"topk(10, round({week(missed(SERVICER, PERSON, DAILY))}) > 0)"), "{{name}}", (8, 9), COUNT, decimals=0, thresholds=steps(WARN), links=[to_person],
+                bad=T("the same names every week.", "每周都是同样的人。")),
+        ranking(T("Slowest first reply", "首次回复最慢的接待人员"), T("Average time to the first reply that day, of servicers with enough sessions.", "当日首次回复的平均时长，仅会话数足够的接待人员。") + RANKED + ENOUGH,
+                who(f"topk(10, {SERVICER.mean(REPLY, REPLIED, PERSON)} and on (account, userid) {person_sessions} >= ${goals.SESSIONS[0]})"), "{{name}}", (8, 9), TIME, links=[to_person], noValue=UNSET,
+                bad=T("the same names every day.", "每天都是同样的人。")),
     )
-    trends = row(
-        T("Trends by day", "每日趋势"),
-        timeseries(T("Sessions", "会话数"), T("Sessions of the 10 busiest KF accounts, each day. A day's bar appears around noon of the next day.",
-                                        "最忙的 10 个客服账号每天的会话数。当日的柱形在次日中午前后出现。"),
-                   [("{{name}}", desk(busiest("sessions", SOURCE.bar, 10), trend=True))], (12, 8), "short", bars=True, stack=True,
-                   bad=T("Growth without more servicers.", "会话增长而接待人员未增加。")),
-        timeseries(T("Left without a reply", "未得到回复"), T("Sessions that got no reply on the same day, and customers from whom a servicer chose "
-                                                      "to receive no more messages; one of two servicers counts twice.",
-                                                      "当日未得到回复的会话，以及被接待人员拒收消息的客户；由两位接待人员接待的客户计两次。"),
-                   [(T("unanswered sessions", "未回复会话"), unanswered(ACCOUNT, when=SOURCE.bar)),
-                    (T("rejected customers", "被拒收客户"), ACCOUNT.sum("rejected_customers", when=SOURCE.bar))],
-                   (12, 8), "short", bars=True, stack=True, colors=[WARN, BAD], decimals=0, bad=T("Bars that grow.", "柱形变高。")),
-        timeseries(T("First reply", "首次回复时长"), T("Average time to the first reply of the 5 busiest KF accounts, and of all with their weights (the thick line).",
-                                               "最忙的 5 个客服账号及整体（加权，粗线）首次回复的平均时长。"),
-                   [(T("all", "整体"), reply(ACCOUNT, when=SOURCE.line)),
-                    ("{{name}}", desk(busiest(REPLY, SOURCE.line), trend=True))], (12, 8), SECONDS, many=True, overrides=[THICK],
-                   bad=T("A rising line.", "持续上升。")),
-        timeseries(T("Replied sessions", "回复率"), T("Share of the sessions that got a reply on the same day, of the 5 busiest KF accounts and of all (the thick line).",
-                                               "最忙的 5 个客服账号及整体（粗线）当日得到回复的会话占比。"),
-                   [(T("all", "整体"), ratio(ACCOUNT, when=SOURCE.line)),
-                    ("{{name}}", desk(busiest(RATIO, SOURCE.line), trend=True))], (12, 8), "percentunit", max=1, min=None,
-                   many=True, overrides=[THICK], bad=T("Below 95%.", "低于 95%。")),
-        timeseries(T("What the surveys say", "满意度构成"), T("Shares of the answered surveys; weighed by answered surveys.", "已评价的构成；按评价数加权。"),
-                   [(T("satisfied", "满意"), survey(ACCOUNT, "satisfied_ratio", when=SOURCE.bar)),
-                    (T("so-so", "一般"), survey(ACCOUNT, "middling_ratio", when=SOURCE.bar)),
-                    (T("dissatisfied", "不满意"), survey(ACCOUNT, "dissatisfied_ratio", when=SOURCE.bar))],
-                   (12, 8), "percentunit", bars=True, stack=True, colors=[GOOD, WARN, BAD], max=1, bad=T("More red.", "红色增多。")),
-        timeseries(T("Surveys", "满意度评价"), T("Satisfaction surveys sent, and how many of them were answered.", "发出的满意度评价数，以及其中被评价的数量。"),
-                   [(T("sent", "已发出"), ACCOUNT.sum(SURVEYED[0], when=SOURCE.bar)),
-                    (T("answered", "已评价"), f"sum ({ACCOUNT.each(SURVEYED[0], SOURCE.bar)} * {ACCOUNT.each(SURVEYED[1], SOURCE.bar)})")],
-                   (12, 8), "short", bars=True, colors=[PLAIN, GOOD], decimals=0, bad=T("Hardly any answered.", "几乎无人评价。")),
-    )
+    funnels = row(
+        T("Satisfaction and upgrades", "满意度与升级服务"),
+        timeseries(T("Surveys: sent, answered, satisfied", "满意度评价：发出、已评价、满意"), T("Satisfaction surveys sent, those of them that were answered, and those that say satisfied; each is part of the one before.", "发出的满意度评价数、其中已评价的、以及评价为满意的；后者包含于前者。"),
+                   [(T("sent", "发出"), f"sum ({total(SENT)(DAY)})"), (T("answered", "已评价"), f"sum ({answers(ACCOUNTS, view=DAY)})"),
+                    (T("satisfied", "满意"), f"sum ({ACCOUNTS.weighed(PLEASED, SURVEYED, BY, DAY)[0]})")], (12, 8), COUNT, bars=True, colors=[FAINT, PLAIN, GOOD], decimals=0,
+                   bad=T("hardly any answered: then the satisfied share says little.", "几乎无人评价：此时满意率没有代表性。")),
+        timeseries(T("What the surveys say", "满意度构成"), T("Answered surveys by what they say.", "已评价按结果的构成。"),
+                   [(word, f"sum ({ACCOUNTS.weighed(field, SURVEYED, BY, DAY)[0]})") for word, field in (
+                       (T("satisfied", "满意"), PLEASED), (T("so-so", "一般"), "middling_ratio"), (T("dissatisfied", "不满意"), "dissatisfied_ratio"))],
+                   (12, 8), COUNT, bars=True, stack=True, colors=[GOOD, WARN, BAD], decimals=0, bad=T("more red.", "红色增多。")),
+        timeseries(T("Upgrades to a specialist: card sent, added", "升级专员服务：发送名片、添加"), T("Cards of specialists that were sent, and customers who added one.", "发出的专员名片，以及添加了专员的客户。"),
+                   [(T("cards sent", "发送名片"), f"sum ({total('upgrade_member_invites')(DAY)})"), (T("added", "添加专员"), f"sum ({total('upgrade_member_customers')(DAY)})")], (12, 7), COUNT, bars=True, colors=[FAINT, PLAIN], decimals=0,
+                   bad=T("many sent, few followed.", "发出很多，响应很少。")),
+        timeseries(T("Upgrades to a group: code sent, joined", "升级客户群服务：发送二维码、入群"), T("QR codes of groups that were sent, and customers who joined.", "发出的群二维码，以及加入客户群的客户。"),
+                   [(T("codes sent", "发送群二维码"), f"sum ({total('upgrade_groupchat_invites')(DAY)})"), (T("joined", "加入群聊"), f"sum ({total('upgrade_groupchat_customers')(DAY)})")], (12, 7), COUNT, bars=True, colors=[FAINT, PLAIN], decimals=0,
+                   bad=T("many sent, few followed.", "发出很多，响应很少。")),
+        collapsed=True)
     people = row(
         T("Servicers", "接待人员"),
-        table(T("Servicers", "接待人员"), T("Every servicer with figures that day, a click on a heading sorts. –: no figure, which is not 0. "
-                                        "A customer in two KF accounts counts twice. Names stand where `names: true` is configured.",
-                                        "当日有数据的接待人员，点击表头可排序。“–”表示没有数据，并不是 0。在两个客服账号咨询的客户计两次。配置 `names: true` 后显示姓名。") + RANKED,
-              [("account", T("Account", "账号")), ("userid", T("Servicer id", "接待人员 ID"))],
-              [column(T("Sessions", "会话数"), SERVICER.sum("sessions", PERSON), COUNT),
+        table(T("Servicers", "接待人员"), T("Every servicer with figures that day; a click on a heading sorts, one on a name leads to that member. –: no figure, which is not 0. A customer in two KF accounts counts twice.",
+                                        "当日有数据的接待人员，点击表头可排序，点击姓名进入该成员看板。“–”表示没有数据，并不是 0。在两个客服账号咨询的客户计两次。") + RANKED + ENOUGH,
+              [ACCOUNT, ("userid", T("Servicer id", "接待人员 ID"))],
+              [column(T("Sessions", "会话数"), person_sessions, COUNT, **BAR),
                column(T("Customers", "咨询客户"), SERVICER.sum("customers", PERSON), COUNT),
                column(T("Customer messages", "客户消息"), SERVICER.sum("customer_messages", PERSON), COUNT),
                column(T("Unanswered", "未回复"), unanswered(SERVICER, PERSON), COUNT, decimals=0),
-               column(T("Replied", "回复率"), ratio(SERVICER, PERSON), "percentunit", decimals=1, thresholds=ANSWERED, **COLORED),
-               column(T("First reply", "首次回复"), reply(SERVICER, PERSON), TIME, thresholds=SLOW, **COLORED),
-               column(T("Surveys", "评价发出"), SERVICER.sum(SURVEYED[0], PERSON), COUNT),
-               column(T("Answered", "参评率"), participation(SERVICER, PERSON), "percentunit", decimals=0),
-               column(T("Satisfied", "满意率"), survey(SERVICER, "satisfied_ratio", PERSON), "percentunit", decimals=0, thresholds=PLEASED, **COLORED),
+               against(T("replied, to goal", "回复率较目标"), SERVICER.mean(RATIO, ("sessions",), PERSON), goals.KF_REPLIED, f"on (account, userid) {person_sessions} >= ${goals.SESSIONS[0]}", **COLORED),
+               column(T("First reply", "首次回复"), SERVICER.mean(REPLY, REPLIED, PERSON), TIME),
+               against(T("over goal", "超目标"), SERVICER.mean(REPLY, REPLIED, PERSON), goals.KF_REPLY, f"on (account, userid) {person_sessions} >= ${goals.SESSIONS[0]}", **COLORED),
+               column(T("Answers", "评价数"), answers(SERVICER, PERSON), COUNT, decimals=0),
+               against(T("satisfied, to goal", "满意率较目标"), SERVICER.mean(PLEASED, SURVEYED, PERSON), goals.SATISFIED, f"on (account, userid) {answers(SERVICER, PERSON)} >= ${goals.ANSWERS[0]}", **COLORED),
                column(T("Rejected", "拒收客户"), SERVICER.sum("rejected_customers", PERSON), COUNT)],
-              (24, 11), name=(T("Name", "姓名"), names("wecom_user_info", "userid", SERVICER.sum("sessions", PERSON))), pages=True,
-              noValue=UNSET, bad=T("Red: replied below 80%, first reply above three minutes, satisfied below 70%.",
-                                   "红色：回复率低于 80%、首次回复超过三分钟、满意率低于 70%。")),
-    )
-    upgrades = row(
-        T("KF accounts and upgrades of service", "客服账号与升级服务"),
-        table(T("KF accounts", "客服账号"), T("Every KF account with figures that day.", "当日有数据的客服账号。"),
-              [("account", T("Account", "账号")), ("open_kfid", T("KF account id", "客服账号 ID"))],
-              [column(T("Sessions", "会话数"), ACCOUNT.each("sessions"), COUNT),
-               column(T("Customers", "咨询客户"), ACCOUNT.each("customers"), COUNT),
-               column(T("Replied", "回复率"), ACCOUNT.each(RATIO), "percentunit", decimals=1, thresholds=ANSWERED, **COLORED),
-               column(T("First reply", "首次回复"), ACCOUNT.each(REPLY), TIME, thresholds=SLOW, **COLORED),
-               column(T("Satisfied", "满意率"), ACCOUNT.each("satisfied_ratio"), "percentunit", decimals=1, thresholds=PLEASED, **COLORED)],
-              (16, 8), name=(T("Name", "名称"), names("wecom_kf_account_info", "open_kfid", ACCOUNT.each("sessions"))),
-              bad=T("Red figures.", "红色数值。")),
-        timeseries(T("Upgrades of service", "升级服务"), T("Cards of specialists and QR codes of groups that were sent, and how often customers followed them.",
-                                                 "发出的专员名片与群二维码，以及客户添加专员、加入群聊的次数。"),
-                   [(T("cards sent", "发送名片"), ACCOUNT.sum("upgrade_member_invites", when=SOURCE.line)),
-                    (T("specialists added", "添加专员"), ACCOUNT.sum("upgrade_member_customers", when=SOURCE.line)),
-                    (T("QR codes sent", "发送群二维码"), ACCOUNT.sum("upgrade_groupchat_invites", when=SOURCE.line)),
-                    (T("groups joined", "加入群聊"), ACCOUNT.sum("upgrade_groupchat_customers", when=SOURCE.line))],
-                   (8, 8), "short", bad=T("Many sent, few followed.", "发出很多，响应很少。")),
+              (24, 11), name=(T("Name", "姓名"), names("wecom_user_info", "userid", person_sessions)), pages=True, noValue=UNSET,
+              links={shown: link("wecom-person", T("This member's board", "查看该成员"), account=cell(T("Account", "账号")), userid=cell(T("Servicer id", "接待人员 ID")))
+                     for shown in (T("Name", "姓名"), T("Servicer id", "接待人员 ID"))},
+              bad=T("red cells with many sessions.", "会话多而单元格为红色的人员。")),
         collapsed=True)
-    single = row(
-        T("Servicers by day", "接待人员每日数据"),
-        per_servicer(T("Sessions by servicer", "会话数：按接待人员"), T("The 10 with most sessions.", "会话最多的 10 人。"),
-                     lambda when: SERVICER.sum("sessions", PERSON, when, userid="$userid"), "topk", "short", True),
-        per_servicer(T("First reply by servicer", "首次回复：按接待人员"), T("The 6 slowest.", "最慢的 6 人。"),
-                     lambda when: reply(SERVICER, PERSON, when), "topk", SECONDS),
+    accounts_by_day = row(
+        T("Sessions by KF account", "各客服账号会话数"),
+        timeseries(T("Sessions of the busiest KF accounts", "最忙客服账号的会话数"), T("The 8 KF accounts with most sessions over the whole time shown.", "所选时间内会话最多的 8 个客服账号。"),
+                   [("{{name}} ({{account}})", desk(ACCOUNTS.busiest(ACCOUNTS.each("sessions", DAY), "sessions", 8), trend=True))], (24, 9), COUNT, bars=True, stack=True, many=True,
+                   bad=T("one account carries nearly everything.", "几乎全部集中在一个账号。")),
         collapsed=True)
     return dashboard(
-        "wecom-kf", T("WeCom KF customer service", "微信客服"),
-        T("Daily statistics of WeCom KF: load, first reply, satisfaction and unanswered sessions, by KF account and servicer.",
-          "微信客服每日统计：负载、首次回复、满意度与未回复会话，按客服账号与接待人员。"),
-        [variable("account", T("Account", "账号"), 'label_values(imstats_source_stat_timestamp_seconds{source="wecom_kf"}, account)'),
-         variable("userid", T("Servicer", "接待人员"), 'label_values(wecom_kf_servicer_sessions{account=~"$account"}, userid)')],
-        [header, tiles, load, trends, people, upgrades, single])
+        "wecom-kf", T("WeCom KF / customer service", "微信客服 / 客户咨询"),
+        T("Daily statistics of WeCom KF: are customers waiting, is it load or staff, are they satisfied. A day late by nature: yesterday is there from about 06:10. Days are those of Beijing.",
+          "微信客服每日统计：客户是否在等待、是负载还是人手问题、是否满意。数据天然滞后一天：昨日数据约 06:10 起可见。日期以北京时间为准。"),
+        [accounts("wecom_kf"), goals.KF_REPLIED.variable(), goals.KF_REPLY.variable(), goals.SATISFIED.variable(), goals.number(*goals.SESSIONS), goals.number(*goals.ANSWERS)],
+        [tiles, waiting, funnels, people, accounts_by_day], sources=[SOURCE], tags=["wecom", "微信客服"])

@@ -13,6 +13,11 @@ class Text:
         other = of(other)
         return Text(*(self.words[lang] + other.words[lang] for lang in LANGUAGES))
 
+    def __str__(self):
+        raise TypeError("a text of two languages within a string: join them with +")
+
+    __format__ = None
+
     def __radd__(self, other):
         return of(other) + self
 

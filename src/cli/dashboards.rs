@@ -27,15 +27,19 @@ pub(super) struct DashboardsArgs {
 
 /// Name and JSON of each dashboard, as they are written to `grafana` and served below `/dashboards/`.
 pub(super) const DASHBOARDS: &[(&str, &[u8])] = &[
+    ("overview", include_bytes!("../../grafana/overview.json")),
     ("wecom-contact", include_bytes!("../../grafana/wecom-contact.json")),
     ("wecom-groupchat", include_bytes!("../../grafana/wecom-groupchat.json")),
     ("wecom-kf", include_bytes!("../../grafana/wecom-kf.json")),
+    ("wecom-person", include_bytes!("../../grafana/wecom-person.json")),
     ("tencent-desk", include_bytes!("../../grafana/tencent-desk.json")),
     ("feishu-push", include_bytes!("../../grafana/feishu-push.json")),
     ("exporter-health", include_bytes!("../../grafana/exporter-health.json")),
+    ("zh/overview", include_bytes!("../../grafana/zh/overview.json")),
     ("zh/wecom-contact", include_bytes!("../../grafana/zh/wecom-contact.json")),
     ("zh/wecom-groupchat", include_bytes!("../../grafana/zh/wecom-groupchat.json")),
     ("zh/wecom-kf", include_bytes!("../../grafana/zh/wecom-kf.json")),
+    ("zh/wecom-person", include_bytes!("../../grafana/zh/wecom-person.json")),
     ("zh/tencent-desk", include_bytes!("../../grafana/zh/tencent-desk.json")),
     ("zh/feishu-push", include_bytes!("../../grafana/zh/feishu-push.json")),
     ("zh/exporter-health", include_bytes!("../../grafana/zh/exporter-health.json")),

@@ -165,7 +165,7 @@ mod tests {
         let entries = (listing.read)(&page, &listing).unwrap();
         let main = entries.into_iter().map(|entry| match entry {
             Entry::Subject(found) => (found.id, found.parent),
-            Entry::Sublist(_) => panic!("members have none"),
+            _ => panic!("members are subjects"),
         });
         let expected = [("a", "3"), ("b", "7"), ("c", "7")].map(|(id, main)| (id.to_owned(), Some(main.to_owned())));
         assert_eq!(main.collect::<Vec<_>>(), expected);

@@ -11,6 +11,9 @@ use jiff::Timestamp;
 /// What Prometheus adds to every scrape.
 const OF_PROMETHEUS: &[&str] = &["up", "scrape_duration_seconds"];
 
+/// The alerts that it has, with labels of its own beside those of their rules.
+pub(crate) const ALERTS: &str = "ALERTS";
+
 /// Every metric that a query may name.
 pub(crate) struct Known {
     labels: BTreeMap<String, BTreeSet<String>>,
@@ -41,6 +44,7 @@ impl Known {
         for name in OF_PROMETHEUS {
             known.add((*name).to_owned(), []);
         }
+        known.add(ALERTS.to_owned(), ["alertname", "alertstate", "account", "source"]);
         known
     }
 

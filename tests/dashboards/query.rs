@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use imstats_exporter::source::{Combine, Span};
 use promql_parser::parser::{self, AggregateExpr, Expr, LabelModifier, VectorSelector};
 
-use super::known::Known;
+use super::known::{ALERTS, Known};
 
 /// The metrics that are multiplied in one summand.
 type Product = BTreeSet<String>;
@@ -19,7 +19,7 @@ pub(crate) struct Query<'a> {
 impl<'a> Query<'a> {
     /// Parses `text` once Grafana's own windows are filled in.
     pub(crate) fn parse(known: &'a Known, text: &str) -> Result<Self, String> {
-        let tree = parser::parse(&text.replace("$__rate_interval", "5m"))?;
+        let tree = parser::parse(&filled(text))?;
         Ok(Self { known, tree })
     }
 
@@ -92,7 +92,8 @@ impl<'a> Query<'a> {
         for matcher in matched.iter().filter(|matcher| !labels.contains(&matcher.name)) {
             faults.push(format!("{metric} has no label {}", matcher.name));
         }
-        for label in scope {
+        // Of an alert's own labels the job is none.
+        for label in scope.iter().filter(|_| metric != ALERTS) {
             if !matched.iter().any(|matcher| matcher.name == *label && matcher.value == format!("${label}")) {
                 faults.push(format!("{metric} is not restricted to ${label}"));
             }
@@ -123,15 +124,18 @@ impl<'a> Query<'a> {
     /// Only what adds up is added up, and averages only with their weights.
     fn sum(&self, by: &[String], expr: &Expr, faults: &mut Vec<String>) {
         for product in summands(expr) {
-            for metric in &product {
-                if metric == "/" {
+            for factor in &product {
+                if factor == "/" {
                     faults.push("quotients are added up".to_owned());
                 }
+                let (metric, picked) = picked(factor);
                 let Some((table, field)) = self.known.figure(metric) else { continue };
                 if table.labels.iter().all(|label| by.iter().any(|kept| kept == label)) {
                     continue;
                 }
-                if let Some(reason) = table.overlap {
+                if let Some(reason) = table.overlap
+                    && !picked
+                {
                     faults.push(format!("{metric} is added up: {reason}"));
                 }
                 match field.combine {
@@ -139,8 +143,9 @@ impl<'a> Query<'a> {
                     Combine::Sum | Combine::Repeats(_) => {}
                     Combine::Never(reason) => faults.push(format!("{metric} is added up: {reason}")),
                     Combine::Weighted(weights) => {
-                        for weight in weights.iter().map(|weight| format!("{}_{weight}", table.prefix)) {
-                            if !product.contains(&weight) {
+                        for weight in weights {
+                            if !has_weights(&product, table.prefix, &[weight]) {
+                                let weight = format!("{}_{weight}", table.prefix);
                                 faults.push(format!("{metric} is averaged without its weight {weight}"));
                             }
                         }
@@ -152,14 +157,39 @@ impl<'a> Query<'a> {
 
     /// Over days, only counts of single days add up.
     fn sum_of_days(&self, expr: &Expr, faults: &mut Vec<String>) {
-        for metric in summands(expr).iter().flatten() {
-            if let Some((_, field)) = self.known.figure(metric)
-                && (field.combine != Combine::Sum || field.span != Span::Day)
-            {
-                faults.push(format!("{metric} is added up over days"));
+        for product in summands(expr) {
+            for factor in &product {
+                let (metric, _) = picked(factor);
+                let Some((table, field)) = self.known.figure(metric) else { continue };
+                let adds = match field.combine {
+                    Combine::Sum => true,
+                    // With its weights it is a count again, such as the sessions that were replied to.
+                    Combine::Weighted(weights) => has_weights(&product, table.prefix, weights),
+                    Combine::Repeats(_) | Combine::Never(_) => false,
+                };
+                if !adds || field.span != Span::Day {
+                    faults.push(format!("{metric} is added up over days"));
+                }
             }
         }
     }
+}
+
+/// `text` with Grafana's own windows, and with a number for each goal that a reader may set.
+pub(crate) fn filled(text: &str) -> String {
+    let mut parts = text.split('$');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+        match &part[..end] {
+            "__rate_interval" => filled.push_str("5m"),
+            "__range" => filled.push_str("7d"),
+            name if name.starts_with("goal_") || name.starts_with("least_") => filled.push('1'),
+            name => filled.extend(["$", name]),
+        }
+        filled.push_str(&part[end..]);
+    }
+    filled
 }
 
 /// The labels that an aggregation keeps.
@@ -176,6 +206,11 @@ fn summands(expr: &Expr) -> Vec<Product> {
     match expr {
         Expr::VectorSelector(selector) => of(selector.name.as_deref().unwrap_or_default()),
         Expr::MatrixSelector(matrix) => of(matrix.vs.name.as_deref().unwrap_or_default()),
+        // One is taken for each account: what overlaps within an account is not added up any more.
+        Expr::Aggregate(aggregate) if aggregate.op.to_string() == "max" && grouping(aggregate) == ["account"] => {
+            let name = |metric: &String| format!("{PICKED}{}", picked(metric).0);
+            summands(&aggregate.expr).iter().map(|product| product.iter().map(name).collect()).collect()
+        }
         Expr::Aggregate(aggregate) => summands(&aggregate.expr),
         Expr::Paren(paren) => summands(&paren.expr),
         Expr::Unary(unary) => summands(&unary.expr),
@@ -196,6 +231,19 @@ fn summands(expr: &Expr) -> Vec<Product> {
         Expr::NumberLiteral(_) => vec![Product::new()],
         Expr::StringLiteral(_) | Expr::Extension(_) => vec![],
     }
+}
+
+/// Before the name of a metric of which one element is taken for each account.
+const PICKED: &str = "one of ";
+
+/// The name of the metric, and whether one element of it is taken for each account.
+fn picked(factor: &str) -> (&str, bool) {
+    factor.strip_prefix(PICKED).map_or((factor, false), |metric| (metric, true))
+}
+
+/// Whether a product has all of those weights of its table.
+fn has_weights(product: &Product, prefix: &str, weights: &[&str]) -> bool {
+    weights.iter().all(|weight| product.contains(&format!("{prefix}_{weight}")))
 }
 
 fn multiplied(left: &[Product], right: &[Product]) -> Vec<Product> {
