@@ -194,11 +194,11 @@ def board():
         T("Teams, and all departments", "团队与全部部门"),
         parts_table(T("Teams", "团队"), T("Teams as the configuration names them, added up by WeCom. They may overlap.", "配置中定义的团队，由企业微信汇总；团队之间可能重叠。") + ENOUGH, (24, 7),
                     "account, team_name", [ACCOUNT, ("team_name", T("Team", "团队"))], TEAM.each, None, bad=T("red cells.", "红色单元格。"),
-                    noValue=T("No teams configured", "未配置团队")),
+                    noValue=T("No figures of teams (configure `teams`)", "没有团队数据（请配置 teams）")),
         parts_table(T("All departments", "全部部门"), T("Every department that is configured, as WeCom adds it up. A department contains those below it.", "所有已配置的部门，由企业微信汇总；部门包含其下级。") + ENOUGH, (24, 11),
                     "account, partyid", [ACCOUNT, ("partyid", T("Id", "部门 ID"))], DEPARTMENT.each,
                     (T("Department", "部门"), names("wecom_department_info", "partyid", DEPARTMENT.each("active_chats"))), pages=True,
-                    bad=T("red cells.", "红色单元格。"), noValue=T("No departments configured", "未配置部门")),
+                    bad=T("red cells.", "红色单元格。"), noValue=T("No figures of departments (configure `departments`)", "没有部门数据（请配置 departments）")),
         collapsed=True)
     return dashboard(
         "wecom-contact", T("WeCom / customer contact", "企业微信 / 客户联系"),

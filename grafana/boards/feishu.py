@@ -62,7 +62,7 @@ def period(cycle, title, days):
                   column(T("Reached", "触达人数"), figure(TENANT, REACHED, cycle=cycle), COUNT), column(T("before ", "上一周期 "), then(REACHED), COUNT),
                   column(T("Read in 1 h", "1 小时阅读率"), rate(TENANT, HOUR, cycle=cycle), SHARE, decimals=1),
                   column(T("Read in 12 h", "12 小时阅读率"), rate(TENANT, HALFDAY, cycle=cycle), SHARE, decimals=1)],
-                 (12, 4), noValue=T("This cycle is not configured", "未配置该周期"), bad=T("read rates far from those of single days.", "阅读率与单日相差很大。"), narrow=62)
+                 (12, 4), noValue=T("No figures of this cycle (configure `cycles`)", "没有该周期的数据（请配置 cycles）"), bad=T("read rates far from those of single days.", "阅读率与单日相差很大。"), narrow=62)
 
 
 def board():

@@ -72,7 +72,7 @@ def tile(source, title, what, figure, unit, *, rising=None, goal=None, cases=Non
     if cases:
         add(f"max ({cases(NOW)})", T("cases", "样本数"), unit=COUNT, decimals=0, thresholds=steps(TEXT))
     if beside:
-        add(beside[1], beside[0], thresholds=steps(TEXT))
+        add(beside[1], beside[0], thresholds=steps(TEXT), decimals=None if unit not in (COUNT, SHARE) else 1)
     if not compared:
         pass
     elif unit == SHARE:
@@ -86,7 +86,8 @@ def tile(source, title, what, figure, unit, *, rising=None, goal=None, cases=Non
     if weekly and goal and not pooled:
         for back, legend in ((0, ON_GOAL), (7, ON_GOAL_BEFORE)):
             daily = figure(DAILY)
-            reached = f"min ({days(goal.reached(daily), back)} or 0 * {days(daily, back)})"
+            # Of a few days only, 1 of 1 would look like 1 of 7.
+            reached = f"min (({days(goal.reached(daily), back)} or 0 * {days(daily, back)}) and on (account) {days(daily, back)} >= 5)"
             shown = steps(BAD, (4, WARN), (6, GOOD)) if not back else steps(TEXT)
             add(reached, legend, unit="none", decimals=0, thresholds=shown)
     elif weekly and pooled:

@@ -139,7 +139,7 @@ def board():
               [column(T("Joined, 7 d", "近 7 天入群"), week(TEAM.each("new_members", DAILY)), COUNT, **BAR), column(T("vs 7 before", "较前 7 天"), week_change(TEAM.each("new_members", DAILY)), SHARE, decimals=0),
                column(T("Groups", "客户群"), TEAM.each("chats"), COUNT), column(T("New groups", "新建群"), TEAM.each("new_chats"), COUNT), column(T("Members", "群成员"), TEAM.each("members"), COUNT),
                column(T("Ever spoke", "曾发言"), TEAM.each("members_with_messages"), COUNT), column(T("Messages, all", "累计消息"), TEAM.each("messages"), COUNT)],
-              (24, 7), noValue=T("No teams configured", "未配置团队"), bad=T("a team that nobody joins.", "没有人加入的团队。")),
+              (24, 7), noValue=T("No figures of teams (configure `teams`)", "没有团队数据（请配置 teams）"), bad=T("a team that nobody joins.", "没有人加入的团队。")),
         collapsed=True)
     return dashboard(
         "wecom-groupchat", T("WeCom / customer groups", "企业微信 / 客户群"),

@@ -78,7 +78,7 @@ def board():
     seven = lambda p, back=0: p.source is not feishu.SOURCE and week(p.count(DAILY), back)  # noqa: E731
     weeks = lambda p: p.source is not feishu.SOURCE and f"{seven(p)} / on (account) ({seven(p, 7)} > 0 and on (account) {days(p.count(DAILY))} == {days(p.count(DAILY), 7)}) - 1"  # noqa: E731
     to_goal = lambda p: p.share and f"round(100 * ({p.share(NOW)} - {p.goal.value}), 0.1) + 0"  # noqa: E731
-    reached = lambda p: p.share and f"({days(p.goal.reached(p.share(DAILY)))} or on (account) 0 * {days(p.share(DAILY))})"  # noqa: E731
+    reached = lambda p: p.share and f"({days(p.goal.reached(p.share(DAILY)))} or on (account) 0 * {days(p.share(DAILY))}) and on (account) {days(p.share(DAILY))} >= 5"  # noqa: E731
     over_goal = lambda p: p.time and f"({p.time(NOW)}) / {p.limit.value} - 1"  # noqa: E731
     account, platform = T("Account", "账号"), T("Platform", "平台")
     to_board = {"title": T("The board of this platform", "该平台看板"), "targetBlank": False,

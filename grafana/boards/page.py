@@ -59,9 +59,9 @@ def people(metric, info, key):
 def annotations(sources):
     """Weekends in grey, and days of which a source has no figures though the platform should have had them."""
     def made(name, expr, color, text):
-        return {"name": name, "datasource": DATASOURCE, "enable": True, "hide": True, "iconColor": color, "expr": expr, "step": "1d" if name.words["en"] != "Weekends" else "1h",
-                "titleFormat": text, "textFormat": "", "tagKeys": "", "useValueForTime": False,
-                "target": {"refId": "Anno", "expr": expr, "datasource": DATASOURCE, "interval": "1d" if name.words["en"] != "Weekends" else "1h"}}
+        step = "1h" if color == FAINT else "1d"
+        return {"name": name, "datasource": DATASOURCE, "enable": True, "hide": True, "iconColor": color, "titleFormat": text,
+                "target": {"refId": "Anno", "expr": expr, "datasource": DATASOURCE, "interval": step}}
 
     day = "day_of_week(vector(time() + 28800))"
     list_ = [made(T("Weekends", "周末"), f"{day} == 6 or {day} == 0", FAINT, T("Weekend", "周末"))]

@@ -154,7 +154,7 @@ def missing(color):
 
 #: Of the columns of labels. Ids of Desk's agents are mail addresses.
 WIDTHS = {"account": 75, "source": 195, "partyid": 65, "team_name": 120, "agent": 205, "app_id": 190, "open_kfid": 245, "department_id": 250,
-          "platform": 190, "instance": 150, "counted": 165, "shared": 165, "userid": 130, "owner": 130, "figure": 150}
+          "platform": 190, "instance": 150, "counted": 165, "api": 290, "alertname": 240, "shared": 165, "userid": 130, "owner": 130, "figure": 150}
 
 
 def column(title, expr, unit="none", **properties):
@@ -189,7 +189,7 @@ def table(title, what, keys, columns, size, *, name=None, sort=None, bad=None, l
     if len(targets) == 1:  # a lone frame is not lettered
         renames["Value"], order["Value"] = columns[0]["title"], len(order)
     for shown in more.pop("unseen", ()):
-        overrides.append(override("byName", shown, custom__hidden=True, custom__hideFrom={"viz": True, "legend": False, "tooltip": False}))
+        overrides.append(override("byName", shown, custom__hideFrom={"viz": True, "legend": False, "tooltip": False}))
     for shown, link in links.items():
         overrides.append(override("byName", shown, links=[link]))
     hidden = {"Time": True, "Value #N": True, **more.pop("hidden", {})}
