@@ -1,8 +1,10 @@
 //! The clock, which tests and simulations can set.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Sleeps are cut into pieces of this length, so that a wall clock that jumps is noticed within it.
@@ -20,7 +22,14 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     System { origin: Instant },
-    Manual(watch::Sender<Hands>),
+    Manual(Manual),
+}
+
+#[derive(Clone, Debug)]
+struct Manual {
+    hands: watch::Sender<Hands>,
+    /// The end of each sleep for a duration, as elapsed time.
+    ends: Arc<Mutex<Vec<Duration>>>,
 }
 
 /// What a manual clock shows.
@@ -41,7 +50,8 @@ impl Clock {
     /// A clock that shows `start` until [`Clock::set`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Kind::Manual(watch::Sender::new(Hands { now: start, elapsed: Duration::ZERO })))
+        let hands = watch::Sender::new(Hands { now: start, elapsed: Duration::ZERO });
+        Self(Kind::Manual(Manual { hands, ends: Arc::default() }))
     }
 
     /// The wall-clock time, which may jump.
@@ -49,7 +59,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System { .. } => Timestamp::now(),
-            Kind::Manual(hands) => hands.borrow().now,
+            Kind::Manual(manual) => manual.hands.borrow().now,
         }
     }
 
@@ -58,14 +68,14 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Kind::System { origin } => origin.elapsed(),
-            Kind::Manual(hands) => hands.borrow().elapsed,
+            Kind::Manual(manual) => manual.hands.borrow().elapsed,
         }
     }
 
     /// Moves a manual clock to `instant`; a system clock stays as it is.
     pub fn set(&self, instant: Timestamp) {
-        if let Kind::Manual(hands) = &self.0 {
-            hands.send_modify(|hands| {
+        if let Kind::Manual(manual) = &self.0 {
+            manual.hands.send_modify(|hands| {
                 hands.elapsed += Duration::try_from(instant.duration_since(hands.now)).unwrap_or_default();
                 hands.now = instant;
             });
@@ -76,6 +86,14 @@ impl Clock {
     pub fn advance(&self, duration: Duration) {
         if let Ok(later) = self.now().checked_add(duration) {
             self.set(later);
+        }
+    }
+
+    /// Moves a manual clock on to where the first of the sleeps for a duration ends; not at all where nothing sleeps.
+    pub fn advance_to_next_end(&self) {
+        if let Kind::Manual(manual) = &self.0 {
+            let next = manual.ends.lock().iter().min().copied();
+            self.advance(next.map_or(Duration::ZERO, |end| end.saturating_sub(self.elapsed())));
         }
     }
 
@@ -97,10 +115,10 @@ impl Clock {
                     tokio::time::sleep(left.min(LONGEST_NAP)).await;
                 }
             }
-            Kind::Manual(hands) => {
+            Kind::Manual(manual) => {
                 let set_back = |now: Timestamp| now.duration_since(began) < -SET_BACK;
                 // It cannot fail: `self` keeps the sender.
-                let _ = hands.subscribe().wait_for(|hands| hands.now >= instant || set_back(hands.now)).await;
+                let _ = manual.hands.subscribe().wait_for(|hands| hands.now >= instant || set_back(hands.now)).await;
             }
         }
     }
@@ -109,11 +127,34 @@ impl Clock {
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
             Kind::System { .. } => tokio::time::sleep(duration).await,
-            Kind::Manual(hands) => {
+            Kind::Manual(manual) => {
                 let end = self.elapsed().saturating_add(duration);
+                let _entry = Entry::new(&manual.ends, end);
                 // It cannot fail: `self` keeps the sender.
-                let _ = hands.subscribe().wait_for(|hands| hands.elapsed >= end).await;
+                let _ = manual.hands.subscribe().wait_for(|hands| hands.elapsed >= end).await;
             }
+        }
+    }
+}
+
+/// One sleep's entry in the list of ends, for as long as it lasts.
+struct Entry<'a> {
+    ends: &'a Mutex<Vec<Duration>>,
+    end: Duration,
+}
+
+impl<'a> Entry<'a> {
+    fn new(ends: &'a Mutex<Vec<Duration>>, end: Duration) -> Self {
+        ends.lock().push(end);
+        Self { ends, end }
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        let mut ends = self.ends.lock();
+        if let Some(place) = ends.iter().position(|end| *end == self.end) {
+            ends.swap_remove(place);
         }
     }
 }
@@ -169,6 +210,31 @@ mod tests {
         let clock = Clock::system();
         clock.sleep_until(clock.now() + Duration::from_millis(60)).await;
         assert!(began.elapsed() >= Duration::from_millis(55), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_moves_on_to_the_end_of_the_first_sleep() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let elapsed_after_moving = || {
+            clock.advance_to_next_end();
+            clock.elapsed().as_secs()
+        };
+        assert_eq!(elapsed_after_moving(), 0, "nothing sleeps");
+        let sleep = |seconds| {
+            let clock = clock.clone();
+            tokio::spawn(async move { clock.sleep(Duration::from_secs(seconds)).await })
+        };
+        let (long, short, given_up) = (sleep(20), sleep(7), sleep(3));
+        // All three have begun.
+        tokio::task::yield_now().await;
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+        assert_eq!(elapsed_after_moving(), 7, "a sleep that was given up does not count");
+        short.await.unwrap();
+        assert!(!long.is_finished());
+        assert_eq!(elapsed_after_moving(), 20);
+        long.await.unwrap();
+        assert_eq!(elapsed_after_moving(), 20, "nothing sleeps any more");
     }
 
     #[tokio::test]
