@@ -37,7 +37,7 @@ async fn zeros_before_the_figures_are_ready_are_corrected_within_an_hour() {
         stage.wake_slowly().await;
         stage.set("2026-11-20T11:02:00");
         stage.wake_slowly().await;
-        assert_eq!(stage.page().figures(), well, "{}", platform.name);
+        assert_eq!(stage.page().figures(), *well, "{}", platform.name);
     }
 }
 
@@ -105,11 +105,11 @@ async fn figures_that_come_late_are_absent_until_then_and_never_zero() {
         let mut stage = Stage::new(MORNING, WELL).await;
         let late = stage.every(platform.api, raw(platform.answer_of(&[])));
         stage.wake_slowly().await;
-        only_the_others(&stage, &platform, &well, "late");
+        only_the_others(&stage, &platform, well, "late");
         assert_eq!(stage.targets(platform.source), [0, 1, 0, 0, 0], "{}", platform.name);
         stage.simulator.faults().remove(late);
         stage.set("2026-11-20T10:40:00");
         stage.wake_slowly().await;
-        assert_eq!(stage.page().figures(), well, "{}: asked again within half an hour", platform.name);
+        assert_eq!(stage.page().figures(), *well, "{}: asked again within half an hour", platform.name);
     }
 }

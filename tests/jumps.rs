@@ -30,13 +30,13 @@ async fn a_clock_that_was_a_day_ahead_leaves_nothing_behind() {
     let well = well().await;
     let (mut stage, ours) = with_own_clock("2026-11-20T10:00:00").await;
     stage.wake().await;
-    assert_eq!(stage.page().figures(), well);
+    assert_eq!(stage.page().figures(), *well);
     ours.set(at("2026-11-21T10:05:00"));
     stage.wake().await;
     ours.set(at("2026-11-20T10:10:00"));
     stage.wake().await;
     assert_eq!(shown(&stage), days("2026-11-19", "2026-11-18"));
-    assert_eq!(stage.page().figures(), well, "the page of the true day is back at the next waking");
+    assert_eq!(stage.page().figures(), *well, "the page of the true day is back at the next waking");
     // The day comes in truth.
     for clock in [&ours, &stage.clock] {
         clock.set(at("2026-11-21T10:00:00"));
@@ -75,7 +75,7 @@ async fn a_clock_that_was_years_behind_shows_the_day_as_soon_as_it_is_right() {
     // What was refused as a matter of the clock is tried again when its time is over.
     ours.set(at("2026-11-20T11:30:00"));
     stage.wake().await;
-    assert_eq!(stage.page().figures(), well().await);
+    assert_eq!(stage.page().figures(), *well().await);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn an_hour_ahead_tencent_refuses_our_signatures_and_takes_them_at_once_whe
     ours.set(at("2026-11-20T10:05:00"));
     stage.wake().await;
     assert!(stage.up(source), "{}", stage.error(source));
-    assert_eq!(stage.page().figures(), well().await);
+    assert_eq!(stage.page().figures(), *well().await);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn is_down_at(base: &str, more: &str, words: &str) {
         let mut stage = Stage::with(40, MORNING, |simulator| moved(simulator, &platform, base, more)).await;
         stage.wake_slowly().await;
         is_down(&stage, &platform, words);
-        only_the_others(&stage, &platform, &well, words);
+        only_the_others(&stage, &platform, well, words);
     }
 }
 
@@ -87,11 +87,11 @@ async fn its_certificate_is_not_trusted() {
             let (stage, _wire) = over(Wire::secured(&certificate, &key), &platform, more).await;
             is_down(&stage, &platform, words);
             assert!(stage.error(platform.source).contains("ca_file"), "{}", stage.error(platform.source));
-            only_the_others(&stage, &platform, &well, words);
+            only_the_others(&stage, &platform, well, words);
         }
         let (certificate, key) = certificate("127.0.0.1", 2100);
         let (stage, _wire) = over(Wire::secured(&certificate, &key), &platform, &trusted).await;
-        assert_eq!(stage.page().figures(), well, "{}: {}", platform.name, stage.error(platform.source));
+        assert_eq!(stage.page().figures(), *well, "{}: {}", platform.name, stage.error(platform.source));
     }
 }
 
@@ -109,7 +109,7 @@ async fn a_ca_file_that_is_renewed_is_taken_up_by_a_reload() {
     is_down(&stage, &platform, "");
     std::fs::write(&file, ours.pem()).unwrap();
     stage.context.client.reload().await;
-    recovers(&mut stage, &platform, &well, "with the new authority").await;
+    recovers(&mut stage, &platform, well, "with the new authority").await;
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn it_is_not_spoken_to_in_tls_where_it_speaks_plainly() {
         .await;
         stage.wake_slowly().await;
         is_down(&stage, &platform, "cannot connect: ");
-        only_the_others(&stage, &platform, &well, "");
+        only_the_others(&stage, &platform, well, "");
     }
 }
 
@@ -139,7 +139,7 @@ async fn it_does_not_answer_in_time() {
             let (stage, wire) = over(Wire::new(platform.api, words.clone()), &platform, "timeout: 200ms").await;
             is_down(&stage, &platform, "no whole answer within timeout");
             assert_eq!(wire.answered(), 3, "{when}");
-            only_the_others(&stage, &platform, &well, when);
+            only_the_others(&stage, &platform, well, when);
         }
     }
 }
@@ -168,8 +168,8 @@ async fn it_is_tried_again_at_the_next_waking() {
             stage.wake_slowly().await;
             is_down(&stage, &platform, words);
             assert_eq!(stage.calls(platform.api), 3);
-            only_the_others(&stage, &platform, &well, words);
-            recovers(&mut stage, &platform, &well, words).await;
+            only_the_others(&stage, &platform, well, words);
+            recovers(&mut stage, &platform, well, words).await;
         }
     }
 }
@@ -188,7 +188,7 @@ async fn too_many_requests_is_a_pause_of_the_platforms_length_or_ours() {
             // The test's clock runs on while answers are on their way.
             let waited = asked[1].as_secs();
             assert!((pause..pause + 50).contains(&waited), "{} {reset:?}: {waited} s", platform.name);
-            assert_eq!(stage.page().figures(), well);
+            assert_eq!(stage.page().figures(), *well, "{} {reset:?}", platform.name);
         }
     }
 }
@@ -214,8 +214,8 @@ async fn no_token_is_had() {
             assert!(stage.error(platform.source).contains(words), "{effect:?}: {}", stage.error(platform.source));
             assert_eq!((stage.up(platform.source), stage.calls(platform.first)), (false, logins), "{effect:?}");
             assert_eq!((stage.calls(platform.api), stage.targets(platform.source)), (0, [0, 0, 0, 1, 0]), "{effect:?}");
-            only_the_others(&stage, platform, &well, words);
-            recovers(&mut stage, platform, &well, words).await;
+            only_the_others(&stage, platform, well, words);
+            recovers(&mut stage, platform, well, words).await;
         }
     }
 }
