@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::exporter::{Exporter, Site, program};
 use crate::harness::{filled, soon};
@@ -203,20 +204,27 @@ async fn a_proxy_variable_that_does_not_parse_ends_the_program_before_any_call()
 
 #[tokio::test]
 async fn a_fault_on_the_way_names_the_proxy() {
-    let site = Site::new().await;
-    for (base_url, variables, more, name) in [
+    let cases = [
         ("http://platform.invalid", [("HTTP_PROXY", "http://u:s3cret@127.0.0.1:1")], "", "HTTP_PROXY"),
         ("https://platform.invalid", [("https_proxy", "http://u:s3cret@127.0.0.1:1")], "", "https_proxy"),
         ("https://platform.invalid", [("ALL_PROXY", "socks5h://u:s3cret@127.0.0.1:1")], "", "ALL_PROXY"),
         ("https://platform.invalid", [("ALL_PROXY", "")], "proxy_url: 'http://u:s3cret@127.0.0.1:1',", "proxy_url"),
-    ] {
-        write(&site, base_url, more);
-        let (code, printed, log) = run(&site, &["check", "--online"], &variables).await;
-        assert_eq!(code, Some(1), "{printed}{log}");
-        let words = format!(", through the proxy of {name}; check base_url, {name} and ca_file");
-        assert!(printed.contains("cannot connect: ") && printed.contains(&words), "{printed}{log}");
-        assert!(!(printed + &log).contains("s3cret"));
+    ];
+    // All at once, as each waits some seconds between its attempts.
+    let mut running = JoinSet::new();
+    for (base_url, variables, more, name) in cases {
+        running.spawn(async move {
+            let site = Site::new().await;
+            write(&site, base_url, more);
+            let (code, printed, log) = run(&site, &["check", "--online"], &variables).await;
+            assert_eq!(code, Some(1), "{base_url} {name}: {printed}{log}");
+            let words = format!(", through the proxy of {name}; check base_url, {name} and ca_file");
+            assert!(printed.contains("cannot connect: "), "{base_url} {name}: {printed}{log}");
+            assert!(printed.contains(&words), "{base_url} {name}: {printed}{log}");
+            assert!(!(printed + &log).contains("s3cret"), "{base_url} {name}");
+        });
     }
+    running.join_all().await;
 }
 
 #[tokio::test]
