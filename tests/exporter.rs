@@ -209,15 +209,7 @@ impl Exporter {
 
     /// Waits for its end, and gives the exit code.
     pub(crate) async fn end(mut self) -> Option<i32> {
-        soon(async {
-            loop {
-                if let Some(status) = self.process.try_wait().unwrap() {
-                    return status.code();
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await
+        exit_code(&mut self.process).await
     }
 
     /// The seconds of a processor that it has used.
@@ -246,6 +238,19 @@ impl Drop for Exporter {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Waits for the end of a process, and gives its exit code.
+pub(crate) async fn exit_code(process: &mut Child) -> Option<i32> {
+    let ended = async {
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(ended).await
 }
 
 /// An answer over HTTP/1.1.

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Lines, PipeReader, PipeWriter, Read, Write, pi
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use crate::exporter::{Exporter, Site, program};
+use crate::exporter::{Exporter, Site, exit_code, program};
 use crate::harness::{Page, choose_tls, soon};
 use crate::program::{get, run};
 use crate::tools;
@@ -54,17 +54,8 @@ impl Stalled {
         assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
     }
 
-    /// Waits for the end; gives the exit code.
     async fn end(&mut self) -> Option<i32> {
-        soon(async {
-            loop {
-                if let Some(status) = self.process.try_wait().unwrap() {
-                    return status.code();
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await
+        exit_code(&mut self.process).await
     }
 }
 

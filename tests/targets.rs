@@ -11,7 +11,7 @@ use imstats_exporter::day::Days;
 use imstats_exporter::source::{Directory, ListEntry};
 
 /// Every way to name whom a source is asked about: ids, teams and lists.
-const CONFIG: &str = r#"
+const EVERY_TARGET: &str = r#"
 wecom:
   - account: written
     corp_id: ww1
@@ -108,13 +108,13 @@ fn expect(fixture: &str, text: &str) {
 
 #[test]
 fn stored_keys_and_definitions_stay_as_they_are() {
-    expect("targets", &golden(CONFIG));
+    expect("targets", &golden(EVERY_TARGET));
 }
 
 #[test]
 fn stored_pseudonyms_stay_as_they_are() {
     let pseudonymize = "    pseudonymize: {key: \"a key that is long enough\"}\n";
-    let yaml: String = CONFIG
+    let yaml: String = EVERY_TARGET
         .lines()
         .flat_map(|line| {
             let account = if line.starts_with("  - account:") { pseudonymize } else { "" };
