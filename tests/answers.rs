@@ -95,6 +95,18 @@ async fn two_rows_for_one_are_taken_only_where_they_agree() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_bad_for_one_of_its_targets_is_counted_as_malformed() {
+    let yaml = "wecom: [{$wecom, groupchat: {owners: [Zhang.San, WangWu], $fast}}]";
+    let row = |owner: &str, count: u32| json!({"owner": owner, "data": {"new_chat_cnt": count}});
+    let rows = [row("Zhang.San", 1), row("Zhang.San", 2), row("WangWu", 3)];
+    let answer = json!({"errcode": 0, "errmsg": "ok", "total": 2, "next_offset": 2, "items": rows}).to_string();
+    let stage = answered(yaml, OWNERS, raw(answer)).await;
+    assert_eq!(stage.targets("wecom_groupchat_owner"), [1, 0, 0, 1, 0]);
+    assert_eq!(stage.series("wecom_groupchat_owner_new_chats{owner=\"WangWu\"}"), Some(3.0));
+    assert_eq!(stage.outcomes(OWNERS, "malformed"), 1.0);
+}
+
+#[tokio::test]
 async fn numbers_in_strings_are_numbers_and_null_is_absent() {
     let row = json!({"stat_time": midnight("2026-11-19").to_string(), "chat_cnt": "12", "reply_percentage": "60.25",
         "avg_reply_time": "2", "message_cnt": null, "new_apply_cnt": 0});

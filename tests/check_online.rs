@@ -54,6 +54,17 @@ async fn a_wrong_department_of_feishu_is_named_though_the_tenant_works() {
 }
 
 #[tokio::test]
+async fn of_many_written_ids_twenty_are_tried_and_the_others_counted() {
+    let simulator = company().await;
+    let users: Vec<_> = simulator.company().follow_users().take(22).map(|user| format!("{:?}", user.userid)).collect();
+    let yaml = format!("wecom: [{{$wecom, contact: {{users: [{}], $fast}}}}]", users.join(", "));
+    let (code, told) = checked(&simulator, &yaml).await;
+    assert_eq!(code, Some(0), "{told}");
+    line(&told, &["ok", "figures wecom_contact_user ", "works for 20 of 20", "; 2 more were not tried"]);
+    assert_eq!(simulator.calls().get(CONTACT), Some(&20));
+}
+
+#[tokio::test]
 async fn one_target_of_each_table_is_tried_and_each_written_id_that_is_refused_is_named() {
     let simulator = company().await;
     let users: Vec<_> = simulator.company().follow_users().take(2).map(|user| user.userid.clone()).collect();

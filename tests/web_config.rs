@@ -282,6 +282,19 @@ async fn the_access_log_names_the_certificate_of_a_client() {
 }
 
 #[tokio::test]
+async fn without_the_flag_no_access_is_logged() {
+    let site = Site::new().await;
+    let exporter = site.exporter(&[]).await;
+    assert_eq!(exporter.get("/metrics").await.status, 200);
+    assert_eq!(exporter.get("/nothing").await.status, 404);
+    exporter.signal("TERM");
+    // Behind all that it logged before.
+    exporter.until("it ends", async || exporter.log().contains("ending: requests under way")).await;
+    let log = exporter.log();
+    assert!(!log.contains("path=/metrics") && !log.contains("path=/nothing"), "{log}");
+}
+
+#[tokio::test]
 async fn a_page_that_rebinds_its_name_reads_nothing() {
     let site = Site::new().await;
     let exporter = site.exporter(&["--web.allowed-host", "monitoring.test"]).await;

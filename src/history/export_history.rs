@@ -235,7 +235,9 @@ mod tests {
     #[test]
     fn labels_of_ours_are_not_overwritten() {
         let check = |name: &str| check_labels(&[(name.to_owned(), "x".to_owned())], &apis(), &[]);
-        assert!(check("job").is_ok() && check("instance").is_ok());
+        for good in ["job", "instance", "team_1", "_x"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
         for bad in ["", "1a", "a-b", "account", "userid", "cycle", "__name__", "名"] {
             assert!(check(bad).is_err(), "{bad}");
         }

@@ -20,7 +20,7 @@ const CERTIFICATE_AGAIN: Duration = Duration::from_hours(24);
 pub(super) async fn follow_web_config(server: Arc<Server>, addresses: Vec<String>) {
     let mut fault: Option<(String, Instant)> = None;
     // The command has logged it at the start.
-    let mut certificate_told = Instant::now();
+    let mut reminder = Reminder(Instant::now());
     loop {
         tokio::select! {
             () = server.shutdown.cancelled() => return,
@@ -46,7 +46,7 @@ pub(super) async fn follow_web_config(server: Arc<Server>, addresses: Vec<String
                 for remark in server.app.web.remarks(&addresses, now) {
                     tracing::warn!("{remark}");
                 }
-                certificate_told = Instant::now();
+                reminder = Reminder(Instant::now());
                 server.end_connections();
             }
             Err(error) => {
@@ -60,12 +60,25 @@ pub(super) async fn follow_web_config(server: Arc<Server>, addresses: Vec<String
                 }
             }
         }
-        if certificate_told.elapsed() >= CERTIFICATE_AGAIN {
-            certificate_told = Instant::now();
-            if let Some(remark) = server.app.web.certificate_remark(now) {
-                tracing::warn!("{remark}");
-            }
+        if reminder.is_due()
+            && let Some(remark) = server.app.web.certificate_remark(now)
+        {
+            tracing::warn!("{remark}");
         }
+    }
+}
+
+/// When the log last had the certificate's warning.
+struct Reminder(Instant);
+
+impl Reminder {
+    /// Whether a day has passed since; then another day begins.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.elapsed() >= CERTIFICATE_AGAIN;
+        if is_due {
+            self.0 = Instant::now();
+        }
+        is_due
     }
 }
 
@@ -78,4 +91,18 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_certificate_is_logged_once_a_day() {
+        let mut reminder = Reminder(Instant::now());
+        for (pause, is_due) in [(0, false), (24 * 3600 - 1, false), (1, true), (1, false), (24 * 3600, true)] {
+            tokio::time::advance(Duration::from_secs(pause)).await;
+            assert_eq!(reminder.is_due(), is_due, "after {pause} s more");
+        }
+    }
 }

@@ -154,3 +154,20 @@ pub(super) fn set_aside(file: &Path) -> std::io::Result<PathBuf> {
     let _ = fs::remove_file(beside(file, SUSPECT));
     Ok(aside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_damaged_row_is_left_out_and_counted_once() {
+        let mut sieve = RowSieve::of("answer");
+        assert_eq!(sieve.sieve(Ok(Some(7))), Ok(Some(7)));
+        assert_eq!(sieve.sieve::<i64>(Ok(None)), Ok(None));
+        assert_eq!(sieve.sieve::<i64>(Err(rusqlite::Error::IntegralValueOutOfRange(0, -1))), Ok(None));
+        assert_eq!(sieve.rows, 2);
+        let no_damage = rusqlite::Error::InvalidQuery;
+        assert_eq!(sieve.sieve::<i64>(Err(no_damage)), Err(rusqlite::Error::InvalidQuery));
+        assert_eq!(sieve.rows, 2);
+    }
+}

@@ -171,9 +171,18 @@ mod tests {
 
     #[test]
     fn values_are_not_repeated() {
-        for found in ["string \"hidden, expected x\"", "integer `4711`", "floating point `1.5`", "boolean `true`"] {
+        for (found, kind) in [
+            ("string \"hidden, expected x\"", "a text"),
+            ("integer `4711`", "a whole number"),
+            ("floating point `1.5`", "a number"),
+            ("boolean `true`", "true or false"),
+            ("unit value", "nothing"),
+            ("map", "a map"),
+            ("byte array", "something else"),
+        ] {
             let (message, _) = plain(&format!("invalid type: {found}, expected a list"));
-            assert!(message.starts_with("found ") && message.ends_with(", expected a list"), "{message}");
+            assert!(message.starts_with(&format!("found {kind}, ")), "{found}: {message}");
+            assert!(message.ends_with(", expected a list"), "{found}: {message}");
             assert!(!message.contains("hidden") && !message.contains("4711"), "{message}");
         }
     }
