@@ -81,9 +81,9 @@ async fn everything_that_fails(log: &Log) {
     stage.wake_slowly().await;
     let elsewhere = vec![("location".to_owned(), "http://127.0.0.1:1/?access_token=x".to_owned())];
     let effects = [
+        Effect::Hang,
         Effect::Html(502),
         Effect::Reset,
-        Effect::Hang,
         Effect::Truncate,
         Effect::TooManyRequests(Some(1)),
         Effect::Raw { status: 302, headers: elsewhere, body: Vec::new() },
@@ -110,7 +110,11 @@ async fn everything_that_fails(log: &Log) {
             told.push_str(&served.get(path).await);
         }
         stage.mend();
-        if n % 6 == 5 {
+        if n == 0 {
+            // A busy machine may need longer than this for any answer.
+            stage.replace_in_configuration("timeout: 20ms", "timeout: 30s");
+            stage.restart().await;
+        } else if n % 6 == 5 {
             secrets.extend(CREDENTIALS.map(|credential| stage.simulator.rotate_secret(credential)));
             stage.restart().await;
         }
@@ -119,7 +123,7 @@ async fn everything_that_fails(log: &Log) {
     for message in ["round with failures", "asked the platform"] {
         assert!(logged.contains(message), "{message} in a log of {} bytes", logged.len());
     }
-    assert!(told.contains("trusted IPs") || logged.contains("trusted IPs"));
+    assert!(told.contains("trusted IPs") || logged.contains("trusted IPs"), "a refusal is told in words");
     for (what, text) in [("log", &logged), ("page", &told)] {
         assert_eq!(leak(text, &secrets), None, "in the {what}");
         for person in &stage.company().users {
