@@ -95,13 +95,13 @@ impl Platform {
 /// The figures of an exporter to which nothing happens; all tests have the same.
 pub(crate) async fn well() -> &'static BTreeMap<String, f64> {
     static FIGURES: OnceCell<BTreeMap<String, f64>> = OnceCell::const_new();
-    let polled = async {
+    let polled = Box::pin(async {
         let mut stage = Stage::new(MORNING, WELL).await;
         stage.wake().await;
         let figures = stage.page().figures();
         assert!(PLATFORMS.iter().all(|platform| figures.keys().any(|series| platform.owns(series))));
         figures
-    };
+    });
     FIGURES.get_or_init(|| polled).await
 }
 
