@@ -87,7 +87,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Polls everything once and prints the page; exits with 1 if a source is not up. Keeps nothing.
     Once,
-    /// Fetches past days into the store, those that it lacks; may run beside the exporter, and again after an end.
+    /// Fetches the past days that the store lacks; may run beside the exporter, and again to go on where it stopped.
     Backfill(backfill::BackfillArgs),
     /// Writes past days out of the store, at the times when an exporter would have shown them.
     Export(export::ExportArgs),

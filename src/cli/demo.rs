@@ -73,8 +73,8 @@ pub(super) async fn demo(flags: Flags, args: DemoArgs, log: &Log) -> anyhow::Res
     let bound = bind(&flags.listen).await.context("cannot listen (--web.listen-address)")?;
     let port = bound.addresses().first().map_or(0, SocketAddr::port);
     answer(format_args!(
-        "A company of {} people, its platforms simulated; all of it ends with this program.\n\n  \
-         http://localhost:{port}/          how each source stands\n  \
+        "A company of {} people, with simulated platforms. Nothing is kept when this program ends.\n\n  \
+         http://localhost:{port}/          the status of each source\n  \
          http://localhost:{port}{}   what Prometheus scrapes\n",
         users, flags.telemetry_path
     ))?;
