@@ -6,6 +6,7 @@
 
 mod connect;
 mod credential;
+mod failure;
 mod gate;
 mod json;
 mod lookup;
@@ -29,7 +30,6 @@ use parking_lot::Mutex;
 use crate::config::Account;
 use crate::day::Clock;
 use crate::platform::{Call, Class, Pass, Proof, Refusal};
-use crate::source::Malformed;
 use crate::telemetry::{Outcome, Telemetry};
 
 use connect::Connection;
@@ -40,6 +40,7 @@ use transport::ExchangeError;
 
 pub(crate) use connect::{Ways, connect_receiver};
 pub use credential::Denial;
+pub use failure::{Failure, Pause};
 pub(crate) use proxy::is_loopback;
 pub use proxy::{Proxies, ProxyError};
 pub use reply::Reply;
@@ -52,47 +53,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a call is repeated that the platform could not answer.
 const REPEATS: usize = 2;
-
-/// Why a call brought no answer, by what the caller does next.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Failure {
-    /// There are no figures.
-    #[error("no data")]
-    NoData,
-    /// What was asked for is refused; in a batch, one of it.
-    #[error("refused: {0}")]
-    Refused(Refusal),
-    /// Nothing more may be asked of this account, or of this API, before the time in it.
-    #[error("{}", .0.text)]
-    Denied(Denial),
-    /// The API is paused for longer than is worth waiting.
-    #[error("rate limited: the API is paused for {} s: {}", .0.left.as_secs(), .0.why)]
-    Throttled(Pause),
-    /// It may work later.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The answer is not what the platform documents.
-    #[error("{0}")]
-    Malformed(String),
-    /// The platform refuses with a code that we don't know.
-    #[error("{0}")]
-    Unknown(Refusal),
-}
-
-/// A pause that a platform asked for.
-#[derive(Clone, Debug)]
-pub struct Pause {
-    /// How long it lasts yet.
-    pub left: Duration,
-    /// What the platform said, with its code.
-    pub why: String,
-}
-
-impl From<Malformed> for Failure {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed.to_string())
-    }
-}
 
 /// Asks platforms. Cloning gives another handle to the same client.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 
 /// Whether `c` may be shown: not a control or format character nor a separator of lines, which hide, turn around or break
-/// what stands beside them.
+/// the text around them.
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};

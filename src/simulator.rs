@@ -68,7 +68,7 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// Where given, the limit of each API instead of the published ones.
     pub calls_per_minute: Option<u32>,
-    /// Whether the company is of the education trade, which alone is told of migrated groups.
+    /// Whether the company is of the education trade, which alone gets the field of migrated groups.
     pub education: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Logs, and remarks of commands, to standard error; nothing that runs waits for whoever reads it.
+//! Logs, and remarks of commands, to standard error; the program never waits for their reader.
 
 mod queue;
 
@@ -147,7 +147,7 @@ impl Log {
     }
 }
 
-/// Says why the program ends before there is a log. Where nobody reads it, it is lost.
+/// Says why the program ends before there is a log. Without a reader it is lost.
 pub(super) fn fail_without_log(format: Format, error: &anyhow::Error) {
     let text = format!("{error:#}");
     let _ = match format {

@@ -29,8 +29,7 @@ pub(super) fn answer_with(text: &[u8]) -> anyhow::Result<()> {
     output.write_all(text).and_then(|()| output.flush()).context(FAILED)
 }
 
-/// Writes a line to standard error: what is said beside the answer. It is lost where nobody reads it, and waits for
-/// nobody.
+/// Writes a line to standard error: a remark beside the answer. Without a reader it is lost; it never waits for one.
 pub(super) fn remark(line: Arguments<'_>) {
     tracing::info!(target: REMARK, "{line}");
 }

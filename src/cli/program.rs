@@ -62,7 +62,7 @@ pub(super) fn hold(storage_path: &str) -> Option<File> {
     Some(held)
 }
 
-/// The parts of a command that only reads the store, which may be where nobody can write.
+/// The parts of a command that only reads the store, which may be on a read-only disk.
 ///
 /// # Errors
 /// Where the store can't be read, or is damaged.

@@ -128,7 +128,7 @@ impl CredentialState {
         }
     }
 
-    /// Forgets all refusals at `now`, as an operator may have mended their cause at the platform; once a minute at most,
+    /// Forgets all refusals at `now`, as an operator may have removed their cause at the platform; once a minute at most,
     /// since each reload would otherwise be another login with a credential that was refused.
     pub(super) fn forgive(&self, now: Duration) {
         let mut forgiven = self.forgiven.lock();

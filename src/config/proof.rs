@@ -105,7 +105,7 @@ impl FileChecks<'_> {
     }
 }
 
-/// What is told of a secret with characters in it that can't be seen.
+/// The error of a secret with characters in it that can't be seen.
 const INVISIBLE: &str = "there are line ends, control or other invisible characters in it: copy it anew, on one line";
 
 /// Why `text` can't be the secret that a platform has issued, without any of it.

@@ -1,4 +1,4 @@
-//! The file as operators write it, and what they are told about it.
+//! The file as operators write it, and its errors and warnings.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, "exporter.yaml")
 }
 
-/// What the operator is told, one line each.
+/// The errors, one line each.
 fn told(text: &str) -> String {
     let message = parse(text).unwrap_err().to_string();
     assert!(!message.contains("s3cret"), "{message}");

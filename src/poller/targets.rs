@@ -44,12 +44,12 @@ impl TargetTree {
         self.places.get(key).copied()
     }
 
-    /// The place of what the target at `place` stands below.
+    /// The place of the parent of the target at `place`.
     pub(crate) fn parent(&self, place: usize) -> Option<usize> {
         self.parents[place]
     }
 
-    /// How many targets the one at `place` stands below.
+    /// How many ancestors the target at `place` has.
     pub(crate) fn depth(&self, place: usize) -> usize {
         self.depths[place]
     }

@@ -15,7 +15,7 @@ pub(super) const UNKNOWN_IN_A_ROW: u32 = 3;
 
 /// A target whose answer can't be used is asked again at the next waking, twice. Then it waits this long ...
 const FIRST_WAIT: Duration = Duration::from_mins(10);
-/// ... and twice as long each time, up to this: what goes on for an hour is not mended by asking more often.
+/// ... and twice as long each time, up to this: asking more often does not end a fault of an hour.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// How a target failed.

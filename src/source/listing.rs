@@ -156,7 +156,7 @@ pub(super) fn array<'a>(page: &'a Value, pointer: &str) -> Result<&'a Vec<Value>
     page.pointer(pointer).and_then(Value::as_array).ok_or_else(|| Malformed::new(pointer, "a list"))
 }
 
-/// Reads each entry of the list at `pointer` with `read`, which is told its place; one that it can't read is odd.
+/// Reads each entry of the list at `pointer` with `read`, which gets its place; one that it can't read is odd.
 ///
 /// # Errors
 /// [`Malformed`] where there is no list.

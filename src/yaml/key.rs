@@ -29,7 +29,7 @@ pub struct Key<'a> {
 
 /// Where a value goes, which says what it must be.
 pub enum Slot<'a> {
-    /// A text, for a function that says what is wrong with it; this is told with all other faults.
+    /// A text, for a function that says what is wrong with it; this is reported with all other faults.
     Text(Box<TakeText<'a>>),
     /// A secret.
     Secret(&'a mut Option<Secret>),
@@ -103,14 +103,14 @@ impl<'a> Key<'a> {
         Self { name, secret: false, slot }
     }
 
-    /// Whether it is told among the known keys.
+    /// Whether error messages name it among the known keys.
     #[must_use]
     pub fn is_known(&self) -> bool {
         !matches!(self.slot, Slot::Refused(_))
     }
 }
 
-/// What is told beside what is read.
+/// What reading reports beside the value.
 #[derive(Default)]
 pub(super) struct ReadState {
     /// What is wrong with single values, each with its key path.
@@ -216,7 +216,7 @@ impl<'de> Visitor<'de> for InGroup<'_> {
     }
 }
 
-/// Reads a key that must be one of these, so that an unknown one is told with its own line and column.
+/// Reads a key that must be one of these, so that the error of an unknown one has its own line and column.
 struct KeyOf<'r, 'a> {
     keys: &'r [Key<'a>],
     reading: &'r mut ReadState,

@@ -2,7 +2,7 @@
 
 /// What YAML makes of `text` where it stands without quotes, in words, if that is another text: 31 of `0x1F`, nothing of `~`.
 pub(super) fn taken_for(text: &str) -> Option<&'static str> {
-    // All that can be anything but a text has these characters only; most ids are told apart without the library.
+    // All that can be anything but a text has these characters only; most ids are recognised without the library.
     let is_suspect = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._~".contains(&byte));
     if !is_suspect || text.parse().is_ok_and(|number: u64| number.to_string() == text) {
         return None;

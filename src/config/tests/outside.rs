@@ -61,7 +61,7 @@ fn a_token_from_outside_is_one_of_three_and_no_secret_beside_it() {
         let message = told(&with(keys));
         assert!(message.contains(": wecom[0].access_token"), "{message}");
     }
-    // A block's own takes the place of the account's, and an account without either is told.
+    // A block's own takes the place of the account's, and an account without either is an error.
     assert!(parse("wecom: [{account: a, corp_id: b, contact: {access_token: {file: x}}}]").is_ok());
     assert!(
         told("wecom: [{account: a, corp_id: b, contact: {}}]").contains("[0].secret: it is missing (or access_token")

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What the operator is told of this block of a WeCom or Desk account, without the place; empty where all is well.
+/// The errors of this block of a WeCom or Desk account, without the place; empty where all is well.
 fn faults(platform: &str, block: &str) -> Vec<String> {
     let account = match platform {
         "wecom" => "account: a, corp_id: ww1, secret: s3cret",

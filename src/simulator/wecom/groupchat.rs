@@ -65,7 +65,7 @@ impl Tally {
         self.migrated += other.migrated;
     }
 
-    /// The figures as the platform writes them; only companies of the education trade are told of migrations.
+    /// The figures as the platform writes them; only companies of the education trade have the field of migrations.
     pub(in crate::simulator) fn figures(&self, education: bool) -> Value {
         let mut data = json!({
             "new_chat_cnt": self.new_chats,
