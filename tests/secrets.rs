@@ -60,6 +60,9 @@ fn nothing_that_fails_tells_a_secret_to_the_log_the_page_or_the_status() {
         .with_ansi(false)
         .finish();
     let dispatch = tracing::Dispatch::new(subscriber);
+    // While there is but one, tracing asks the thread that comes first whether a message is of interest at all, and that may
+    // be another test's: then this test would never see that message.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let of_this_test = tracing::dispatcher::set_default(&dispatch);
     // All runs on this thread, but for what blocks; there the guard lasts as long as the thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
