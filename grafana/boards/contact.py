@@ -1,4 +1,4 @@
-"""WeCom customer contact, for whoever leads sales: customers won and lost, and who answers how fast."""
+"""WeCom customer contact, for the head of sales: customers won and lost, and who answers how fast."""
 
 from . import goals
 from .frame import against, fresh, goal_trend, tile, trend

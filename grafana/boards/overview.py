@@ -1,4 +1,4 @@
-"""A row for each account and platform, for whoever is responsible for all of them; every row leads to its board."""
+"""A row for each account and platform, for the manager of all of them; every row leads to its board."""
 
 from . import contact, desk, feishu, goals, groupchat, kf
 from .frame import mapped, state_of, usual
